@@ -1,0 +1,460 @@
+//! The order document, version 1, as its customers' systems send it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::reader::{Fields, Text};
+use crate::{Currency, CustomerId, Money, OrderId, Quantity, Sku};
+
+/// Something in a document that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{pointer} {detail}")]
+pub struct Violation {
+    /// Where: a JSON pointer (RFC 6901), empty for the whole document.
+    pub pointer: String,
+    /// What must be the case. Never quotes the document: it may hold personal data.
+    pub detail: String,
+}
+
+impl Violation {
+    pub(crate) fn new(pointer: &str, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.to_owned(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// One article of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The article.
+    pub sku: Sku,
+    /// How many.
+    pub quantity: Quantity,
+    /// What one costs, in minor units of the order's currency.
+    pub unit_price: u64,
+}
+
+/// What was ordered, without anything personal. Written once, kept with the books.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The caller's name for it.
+    pub order_id: OrderId,
+    /// The caller's name for its customer.
+    pub customer_id: CustomerId,
+    /// 1 to 100 lines, each article once.
+    pub lines: Vec<Line>,
+    /// Shipping, in minor units.
+    pub shipping_fee: u64,
+    /// Tax, in minor units.
+    pub tax: u64,
+    /// What the customer pays: lines + shipping + tax.
+    pub total: Money,
+}
+
+/// Where the goods go.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Who receives them.
+    pub name: String,
+    /// Street and number.
+    pub line1: String,
+    /// Flat, floor, company.
+    pub line2: Option<String>,
+    /// City.
+    pub city: String,
+    /// State, province or prefecture.
+    pub region: Option<String>,
+    /// Postal code.
+    pub postal_code: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+}
+
+/// What can be erased on the customer's demand without losing the books.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonalData {
+    /// How the customer is addressed.
+    pub name: String,
+    /// Where messages go.
+    pub email: String,
+    /// The payment provider's token for the customer's means of payment.
+    pub payment_method: String,
+    /// Where the goods go.
+    pub shipping_address: Address,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Address(redacted)")
+    }
+}
+
+impl fmt::Debug for PersonalData {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("PersonalData(redacted)")
+    }
+}
+
+/// SHA-256 of a document's meaning, in hexadecimal: white space and field order do not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+/// A document that was accepted: valid as far as the document alone can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// What was ordered.
+    pub order: Order,
+    /// By whom, and for whom.
+    pub personal: PersonalData,
+    /// To tell a repeated document from another one under the same id.
+    pub fingerprint: Fingerprint,
+}
+
+impl Submission {
+    /// The only version there is.
+    pub const SCHEMA_VERSION: u64 = 1;
+    /// Most lines of one order.
+    pub const MAX_LINES: usize = 100;
+
+    /// Reads an order document.
+    ///
+    /// # Errors
+    /// Every violation in the document, in the order of its fields.
+    pub fn parse(document: &[u8]) -> Result<Self, Vec<Violation>> {
+        let value: Value = serde_json::from_slice(document).map_err(|error| {
+            // The parser's own text may quote the document.
+            let (line, column) = (error.line(), error.column());
+            vec![Violation::new(
+                "",
+                format!("is not valid JSON: see line {line}, column {column}"),
+            )]
+        })?;
+        let mut found = Vec::new();
+        let submission = read(&value, &mut found);
+        match submission {
+            Some(submission) if found.is_empty() => Ok(submission),
+            _ => Err(found),
+        }
+    }
+}
+
+fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
+    let mut document = Fields::of(Some(value), String::new(), found);
+    document.integer("schema_version", found, |version| {
+        (version == Submission::SCHEMA_VERSION)
+            .then_some(())
+            .ok_or("must be 1")
+    });
+    let order_id = document.parsed::<OrderId>("order_id", found);
+    let currency = document.parsed::<Currency>("currency", found);
+
+    let mut customer = document.object("customer", found);
+    let customer_id = customer.parsed::<CustomerId>("customer_id", found);
+    let name = customer.text("name", Text { max: 100 }, found);
+    let email = customer.parsed::<Email>("email", found);
+    customer.finish(found);
+
+    let mut payment = document.object("payment", found);
+    let payment_method = payment.parsed::<PaymentMethod>("method", found);
+    payment.finish(found);
+
+    let address = document.object("shipping_address", found);
+    let shipping_address = read_address(address, found);
+
+    let lines = read_lines(&mut document, found);
+    let amount = |minor| (minor <= Money::MAX_MINOR).then_some(minor).ok_or(TOO_MUCH);
+    let shipping_fee = document.integer("shipping_fee", found, amount);
+    let tax = document.integer("tax", found, amount);
+    let total = document.integer("total", found, amount);
+    let total_pointer = document.pointer("total");
+    document.finish(found);
+
+    let (lines, shipping_fee, tax, total) = (lines?, shipping_fee?, tax?, total?);
+    check_total(&lines, shipping_fee, tax, total, &total_pointer, found);
+    let order = Order {
+        order_id: order_id?,
+        customer_id: customer_id?,
+        lines,
+        shipping_fee,
+        tax,
+        total: Money::new(total, currency?).ok()?,
+    };
+    let personal = PersonalData {
+        name: name?,
+        email: email?.0,
+        payment_method: payment_method?.0,
+        shipping_address: shipping_address?,
+    };
+    let fingerprint = fingerprint(&order, &personal);
+    Some(Submission {
+        order,
+        personal,
+        fingerprint,
+    })
+}
+
+const TOO_MUCH: &str = "must be at most 999999999999, in the currency's minor unit";
+
+fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) -> Option<Address> {
+    let name = address.text("name", Text { max: 100 }, found);
+    let line1 = address.text("line1", Text { max: 100 }, found);
+    let line2 = address.optional_text("line2", Text { max: 100 }, found);
+    let city = address.text("city", Text { max: 100 }, found);
+    let region = address.optional_text("region", Text { max: 100 }, found);
+    let postal_code = address.text("postal_code", Text { max: 16 }, found);
+    let country = address.parsed::<Country>("country", found);
+    address.finish(found);
+    Some(Address {
+        name: name?,
+        line1: line1?,
+        line2,
+        city: city?,
+        region,
+        postal_code: postal_code?,
+        country: country?.0,
+    })
+}
+
+fn read_lines(document: &mut Fields<'_>, found: &mut Vec<Violation>) -> Option<Vec<Line>> {
+    let values = document.array("lines", found)?;
+    let pointer = document.pointer("lines");
+    if !(1..=Submission::MAX_LINES).contains(&values.len()) {
+        found.push(Violation::new(&pointer, "must be 1 to 100 lines"));
+        return None;
+    }
+    let mut lines: Vec<Line> = Vec::with_capacity(values.len());
+    let mut complete = true;
+    for (index, value) in values.iter().enumerate() {
+        let mut line = Fields::of(Some(value), format!("{pointer}/{index}"), found);
+        let sku = line.parsed::<Sku>("sku", found);
+        let quantity = line.integer("quantity", found, |pieces| {
+            u32::try_from(pieces)
+                .map_err(|_| crate::InvalidMoney::Quantity)
+                .and_then(Quantity::try_from)
+        });
+        let unit_price = line.integer("unit_price", found, |minor| {
+            (minor <= Money::MAX_MINOR).then_some(minor).ok_or(TOO_MUCH)
+        });
+        let sku_pointer = line.pointer("sku");
+        line.finish(found);
+        let (Some(sku), Some(quantity), Some(unit_price)) = (sku, quantity, unit_price) else {
+            complete = false;
+            continue;
+        };
+        if let Some(first) = lines.iter().position(|other| other.sku == sku) {
+            found.push(Violation::new(
+                &sku_pointer,
+                format!("is the article of line {first} again; put the quantities into one line"),
+            ));
+        }
+        lines.push(Line {
+            sku,
+            quantity,
+            unit_price,
+        });
+    }
+    complete.then_some(lines)
+}
+
+fn check_total(
+    lines: &[Line],
+    shipping_fee: u64,
+    tax: u64,
+    total: u64,
+    pointer: &str,
+    found: &mut Vec<Violation>,
+) {
+    // 100 lines of 10,000 pieces at 10^12 and two more amounts stay below 2^128.
+    let goods: u128 = lines
+        .iter()
+        .map(|line| u128::from(line.unit_price) * u128::from(line.quantity.get()))
+        .sum();
+    let expected = goods + u128::from(shipping_fee) + u128::from(tax);
+    if expected != u128::from(total) {
+        found.push(Violation::new(
+            pointer,
+            format!("must be lines + shipping_fee + tax = {expected}"),
+        ));
+    }
+    if total == 0 {
+        found.push(Violation::new(pointer, "must be at least 1"));
+    }
+}
+
+fn fingerprint(order: &Order, personal: &PersonalData) -> Fingerprint {
+    use std::fmt::Write as _;
+    // Values of these types always serialise: they hold strings and integers only.
+    let canonical = serde_json::json!({ "order": order, "personal": personal }).to_string();
+    let digest = Sha256::digest(canonical.as_bytes());
+    let mut hexadecimal = String::with_capacity(64);
+    for byte in digest {
+        // Writing to a String cannot fail.
+        let _ = write!(hexadecimal, "{byte:02x}");
+    }
+    Fingerprint(hexadecimal)
+}
+
+/// A mail address as far as a form can tell; whether it exists, only a mail can.
+struct Email(String);
+
+impl std::str::FromStr for Email {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ok = text.len() <= 254
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+            && !text.contains(['<', '>', ',', ';', '"', '\\', '(', ')'])
+            && text.split_once('@').is_some_and(|(user, host)| {
+                !user.is_empty()
+                    && host.contains('.')
+                    && !host.contains('@')
+                    && !host.starts_with('.')
+                    && !host.ends_with('.')
+            });
+        ok.then(|| Self(text.to_owned()))
+            .ok_or("must be an e-mail address, such as ada@example.com")
+    }
+}
+
+/// A token of the payment provider, never a card number.
+struct PaymentMethod(String);
+
+impl std::str::FromStr for PaymentMethod {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ok = text.starts_with("pm_")
+            && text.len() <= 255
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        ok.then(|| Self(text.to_owned()))
+            .ok_or("must be the payment provider's token (pm_…), never a card number")
+    }
+}
+
+struct Country(String);
+
+impl std::str::FromStr for Country {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ok = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        ok.then(|| Self(text.to_owned()))
+            .ok_or("must be two capital letters (ISO 3166-1 alpha-2), such as US")
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Value {
+        json!({
+            "schema_version": 1, "order_id": "ord-1001", "currency": "USD",
+            "customer": {"customer_id": "cus-7", "name": "Ada Example", "email": "ada@example.com"},
+            "payment": {"method": "pm_card_visa"},
+            "shipping_address": {"name": "Ada Example", "line1": "1 Main St", "line2": null,
+                "city": "Springfield", "region": "IL", "postal_code": "62701", "country": "US"},
+            "lines": [{"sku": "MUG-01", "quantity": 2, "unit_price": 1299}],
+            "shipping_fee": 500, "tax": 0, "total": 3098
+        })
+    }
+
+    fn pointers(document: &Value) -> Vec<String> {
+        let violations = Submission::parse(document.to_string().as_bytes()).unwrap_err();
+        violations
+            .into_iter()
+            .map(|violation| violation.pointer)
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_example_is_accepted() {
+        let submission = Submission::parse(document().to_string().as_bytes()).unwrap();
+        assert_eq!(submission.order.total.to_string(), "30.98 USD");
+    }
+
+    #[test]
+    fn a_document_is_the_same_whatever_its_spacing_and_field_order() {
+        let compact = Submission::parse(document().to_string().as_bytes()).unwrap();
+        let pretty = serde_json::to_string_pretty(&document()).unwrap();
+        assert_eq!(Submission::parse(pretty.as_bytes()).unwrap(), compact);
+        let mut other = document();
+        other["customer"]["name"] = json!("Eve Example");
+        let other = Submission::parse(other.to_string().as_bytes()).unwrap();
+        assert_ne!(other.fingerprint, compact.fingerprint);
+    }
+
+    #[test]
+    fn every_violation_is_reported_with_its_pointer() {
+        let mut bad = document();
+        bad["order_id"] = json!("-");
+        bad["currency"] = json!("usd");
+        bad["customer"]["email"] = json!("ada");
+        bad["payment"]["method"] = json!("4242424242424242");
+        bad["payment"]["cvc/2"] = json!("123");
+        bad["lines"][0]["quantity"] = json!(1.5);
+        bad["tax"] = json!(-1);
+        assert_eq!(
+            pointers(&bad),
+            [
+                "/order_id",
+                "/currency",
+                "/customer/email",
+                "/payment/method",
+                "/payment/cvc~12",
+                "/lines/0/quantity",
+                "/tax"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_object_is_one_violation_not_one_for_each_of_its_fields() {
+        let mut bad = document();
+        bad.as_object_mut().unwrap().remove("shipping_address");
+        assert_eq!(pointers(&bad), ["/shipping_address"]);
+        assert_eq!(pointers(&json!([])), [""]);
+    }
+
+    #[test]
+    fn totals_must_add_up_and_articles_must_not_repeat() {
+        let mut bad = document();
+        bad["total"] = json!(3099);
+        assert_eq!(pointers(&bad), ["/total"]);
+        bad["lines"] = json!([{"sku": "A", "quantity": 1, "unit_price": 1}, {"sku": "A", "quantity": 1, "unit_price": 1}]);
+        bad["total"] = json!(502);
+        assert_eq!(pointers(&bad), ["/lines/1/sku"]);
+        bad["lines"] = json!(vec![
+            json!({"sku": "A", "quantity": 1, "unit_price": 1});
+            101
+        ]);
+        assert_eq!(pointers(&bad), ["/lines"]);
+    }
+
+    #[test]
+    fn debug_output_holds_no_personal_data() {
+        let submission = Submission::parse(document().to_string().as_bytes()).unwrap();
+        let shown = format!("{submission:?}");
+        for secret in ["Ada", "example.com", "Main", "pm_card", "62701"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+
+    #[test]
+    fn a_violation_never_quotes_the_document() {
+        let secret = "4242424242424242";
+        let broken = format!("{{\"payment\": {{\"method\": \"{secret}\"}}, oops");
+        for text in [broken, json!({"customer": {"email": secret}}).to_string()] {
+            let violations = Submission::parse(text.as_bytes()).unwrap_err();
+            assert!(!format!("{violations:?}").contains(secret));
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What the steps need from outside, and what an adapter must promise.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+use crate::ledger::{Booking, Effect};
+use crate::{
+    Decision, Failure, Fingerprint, Line, Money, Order, OrderId, OrderState, PersonalData, Sku,
+    StepError, Submission,
+};
+
+/// Why the database could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No answer, throttled, or a conflict with a concurrent write: the same call may succeed
+    /// later. Whether a write happened is unknown.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// There is no such order.
+    #[error("there is no order {0}")]
+    NotFound(OrderId),
+    /// What is stored cannot be read, or the database refused the request itself: a defect or a
+    /// wrong setting.
+    #[error("the database and this program do not understand each other: {0}")]
+    Defect(String),
+}
+
+/// Who works, for which attempt of which order, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The order.
+    pub order_id: OrderId,
+    /// The attempt of the order.
+    pub attempt: u32,
+    /// Unique to this invocation.
+    pub owner: String,
+    /// When the function is killed: its claims' leases end then.
+    pub deadline: Timestamp,
+    /// When it began.
+    pub now: Timestamp,
+}
+
+/// Everything stored of an order, but its operators' tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What was ordered.
+    pub order: Order,
+    /// Of the document.
+    pub fingerprint: Fingerprint,
+    /// For whom; `None` once it was erased.
+    pub personal: Option<PersonalData>,
+    /// How far it has come.
+    pub state: OrderState,
+    /// What people did about it, oldest first.
+    pub events: Vec<OperatorEvent>,
+}
+
+/// Something that a person did about an order: who, why and when.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OperatorEvent {
+    /// When.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// What, such as `approved`.
+    pub event: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of a document at the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is stored now.
+    New(OrderState),
+    /// The same document was stored before.
+    Same(OrderState),
+    /// Another document was stored under this id.
+    Different,
+}
+
+/// The claim on an effect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claimed<T> {
+    /// It is this invocation's to perform.
+    Perform {
+        /// The state with the claim in it.
+        state: OrderState,
+        /// When somebody first claimed it, if its outcome is unknown: ask the provider first.
+        unknown_since: Option<Timestamp>,
+    },
+    /// It is done; this came of it.
+    Done {
+        /// The state as it is.
+        state: OrderState,
+        /// What came of it.
+        outcome: T,
+    },
+    /// It must not happen, or not now.
+    Refused(StepError),
+}
+
+/// What is wrong with one line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineProblem {
+    /// The catalogue has no such article.
+    #[error("{0} is not in the catalogue")]
+    Unknown(Sku),
+    /// The catalogue has another price.
+    #[error("{sku} costs {catalogue}, not {offered}")]
+    Price {
+        /// The article.
+        sku: Sku,
+        /// What it costs.
+        catalogue: Money,
+        /// What the order says.
+        offered: Money,
+    },
+    /// There is not enough of it.
+    #[error("{sku}: {available} left, {wanted} wanted")]
+    SoldOut {
+        /// The article.
+        sku: Sku,
+        /// Pieces that can be sold.
+        available: u64,
+        /// Pieces ordered.
+        wanted: u32,
+    },
+}
+
+/// What became of reserving an order's stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// Every line is reserved, now or before.
+    All,
+    /// No line of this call is reserved: these are the reasons.
+    Problems(Vec<LineProblem>),
+    /// The order does not stand where stock can be reserved.
+    Refused(StepError),
+}
+
+/// What became of asking for a cancellation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It is asked for; the next step's claim sees it. `review` is the task token of a review that
+    /// waits, to be ended at once.
+    Requested {
+        /// The token of a waiting review.
+        review: Option<String>,
+    },
+    /// It is too late: why.
+    Refused(&'static str),
+}
+
+/// What became of a reviewer's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// It is on record (now, or the same one before): wake the execution with this token.
+    Recorded {
+        /// The task token that the execution waits with.
+        token: String,
+    },
+    /// The order does not wait for a review: why.
+    Refused(String),
+}
+
+/// The orders and their ledger.
+///
+/// Every write MUST be conditional, raise the version, and be safe to repeat when its answer was
+/// lost. Nothing here may overwrite what another owner wrote.
+pub trait Orders: Send + Sync {
+    /// Stores a new order, all of it or nothing.
+    ///
+    /// MUST return [`Accepted::Different`] if the id is taken by another document, and MUST NOT
+    /// change anything then.
+    fn accept(
+        &self,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
+
+    /// Reads an order, consistently. `None` if there is none.
+    fn load(
+        &self,
+        order_id: &OrderId,
+    ) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
+
+    /// Claims effect `E` as [`crate::ledger::admit`] says, in one write if nobody claimed it yet.
+    fn claim<E: Effect>(
+        &self,
+        by: &Invocation,
+    ) -> impl Future<Output = Result<Claimed<E::Outcome>, StoreError>> + Send;
+
+    /// Commits what came of an effect that this invocation claimed.
+    ///
+    /// MUST fail with [`StoreError::Unavailable`] if another owner has taken the claim over: the
+    /// retry finds that one's outcome.
+    fn commit<E: Effect>(
+        &self,
+        by: &Invocation,
+        outcome: E::Outcome,
+    ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
+
+    /// Ends the lease of a claim whose outcome stays unknown, so that a successor need not wait.
+    fn relinquish<E: Effect>(
+        &self,
+        by: &Invocation,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes why the order is to be reversed, unless a reason is noted; the first one stands.
+    /// From then on no forward effect is admitted.
+    fn begin_reversal(
+        &self,
+        by: &Invocation,
+        failure: Failure,
+    ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
+
+    /// Asks for the order to be cancelled, unless its capture was claimed.
+    fn request_cancel(
+        &self,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Cancellation, StoreError>> + Send;
+
+    /// Notes the token that a waiting review continues with. A later one replaces it.
+    fn open_review(
+        &self,
+        by: &Invocation,
+        token: &str,
+    ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
+
+    /// Puts a reviewer's decision on record.
+    fn decide_review(
+        &self,
+        order_id: &OrderId,
+        decision: Decision,
+        event: &OperatorEvent,
+    ) -> impl Future<Output = Result<Decided, StoreError>> + Send;
+}
+
+/// The catalogue and its stock.
+pub trait Stock: Send + Sync {
+    /// Checks price and stock of every line and reserves all of them or none; moves the order to
+    /// `review` ? in review : validated in the same write.
+    fn reserve(
+        &self,
+        by: &Invocation,
+        order: &Order,
+        review: bool,
+    ) -> impl Future<Output = Result<Reserved, StoreError>> + Send;
+
+    /// Gives back exactly what the order has reserved and closes it: the last undo. Does nothing
+    /// to an order that is closed.
+    fn release_and_close(
+        &self,
+        by: &Invocation,
+        lines: &[Line],
+    ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
+}
+
+/// Why a provider did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// It certainly did nothing: no connection, or it said so. The same call may succeed later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Nobody knows whether it acted: no answer, or one that does not tell. Ask before acting again.
+    #[error("{0}; the outcome is unknown")]
+    Unknown(String),
+    /// It refuses the request as such: a defect or a wrong setting of ours.
+    #[error("{0}")]
+    Defect(String),
+}
+
+/// A payment as the provider knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The provider's reference.
+    pub reference: String,
+    /// Where it stands.
+    pub status: PaymentStatus,
+}
+
+/// Where a payment stands at the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// The money is held.
+    Held,
+    /// The money is ours: minor units.
+    Captured(u64),
+    /// The money is no longer held.
+    Voided,
+    /// The bank said no: the provider's code.
+    Declined(String),
+    /// The provider is still at it.
+    Pending,
+}
+
+/// What to hold, and where to find it again.
+#[derive(Debug, Clone)]
+pub struct AuthorizeRequest<'a> {
+    /// The order, to find the payment again.
+    pub order_id: &'a OrderId,
+    /// The attempt of the order, to find the payment again.
+    pub attempt: u32,
+    /// How much.
+    pub amount: Money,
+    /// The customer's means of payment.
+    pub payment_method: &'a str,
+}
+
+/// Takes, keeps and returns the customer's money.
+///
+/// Every call that acts takes an idempotency key and MUST have one effect for one key.
+pub trait PaymentProvider: Send + Sync {
+    /// Holds the money. MUST NOT capture it.
+    fn authorize(
+        &self,
+        key: &str,
+        request: AuthorizeRequest<'_>,
+    ) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
+    /// Finds what was authorised for an attempt of an order, whatever became of it since.
+    fn find(
+        &self,
+        order_id: &OrderId,
+        attempt: u32,
+    ) -> impl Future<Output = Result<Option<Payment>, ProviderError>> + Send;
+    /// The payment with this reference, as it is now.
+    fn get(&self, reference: &str) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
+    /// Takes the money that is held. The answer tells where the payment stands now.
+    fn capture(
+        &self,
+        key: &str,
+        reference: &str,
+        amount: Money,
+    ) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
+    /// Lets go of money that is held. The answer tells where the payment stands now.
+    fn void(
+        &self,
+        key: &str,
+        reference: &str,
+    ) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
+    /// Gives captured money back, all of it; the provider's reference of the refund. MUST return
+    /// the existing refund if there is one.
+    fn refund(
+        &self,
+        key: &str,
+        reference: &str,
+        amount: Money,
+    ) -> impl Future<Output = Result<String, ProviderError>> + Send;
+}
+
+/// What to ship, and where to find it again.
+#[derive(Debug, Clone)]
+pub struct BookRequest<'a> {
+    /// What was ordered.
+    pub order: &'a Order,
+    /// Where it goes.
+    pub personal: &'a PersonalData,
+    /// Unique per account: the label is found again by it.
+    pub reference: &'a str,
+}
+
+/// Books shipments and cancels them.
+pub trait Carrier: Send + Sync {
+    /// Books one. MUST NOT book a second one under the same reference.
+    fn book(
+        &self,
+        request: BookRequest<'_>,
+    ) -> impl Future<Output = Result<Booking, ProviderError>> + Send;
+    /// Finds what was booked under a reference and is not cancelled.
+    fn find(
+        &self,
+        reference: &str,
+    ) -> impl Future<Output = Result<Option<Booking>, ProviderError>> + Send;
+    /// Cancels a shipment. MUST succeed if it is cancelled already.
+    fn cancel(&self, label: &str) -> impl Future<Output = Result<(), ProviderError>> + Send;
+}
+
+/// A message to one person.
+#[derive(Clone)]
+pub struct Message {
+    /// To whom.
+    pub to: String,
+    /// Its subject.
+    pub subject: String,
+    /// For readers without HTML.
+    pub text: String,
+    /// For readers with.
+    pub html: String,
+    /// Ties mail to order in the mail service's events: an order id, nothing personal.
+    pub order_id: OrderId,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Message(order {}, redacted)", self.order_id)
+    }
+}
+
+/// Sends messages to customers.
+pub trait Mailer: Send + Sync {
+    /// Hands a message over; its id at the mail service. May have sent it even if it fails.
+    fn send(&self, message: Message) -> impl Future<Output = Result<String, ProviderError>> + Send;
+}
+
+/// Tells the operators.
+pub trait Operators: Send + Sync {
+    /// Publishes a notice without personal data.
+    fn tell(
+        &self,
+        subject: &str,
+        text: &str,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send;
+}
