@@ -224,12 +224,14 @@ pub trait Orders: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Cancellation, StoreError>> + Send;
 
-    /// Notes the token that a waiting review continues with. A later one replaces it.
+    /// Notes the token that a waiting review continues with; a later one replaces it.
+    ///
+    /// MUST note nothing and return the state if the order does not wait for a review (any more).
     fn open_review(
         &self,
         by: &Invocation,
         token: &str,
-    ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Result<(), OrderState>, StoreError>> + Send;
 
     /// Puts a reviewer's decision on record.
     fn decide_review(
@@ -242,8 +244,8 @@ pub trait Orders: Send + Sync {
 
 /// The catalogue and its stock.
 pub trait Stock: Send + Sync {
-    /// Checks price and stock of every line and reserves all of them or none; moves the order to
-    /// `review` ? in review : validated in the same write.
+    /// Checks price and stock of every line and reserves all of them or none. In the same write
+    /// the order moves on: for a person to look at if `review`, else to where money may move.
     fn reserve(
         &self,
         by: &Invocation,
@@ -251,12 +253,13 @@ pub trait Stock: Send + Sync {
         review: bool,
     ) -> impl Future<Output = Result<Reserved, StoreError>> + Send;
 
-    /// Gives back exactly what the order has reserved and closes it: the last undo. Does nothing
-    /// to an order that is closed.
+    /// Gives back exactly what the order in `state` has reserved and closes it: the last undo.
+    /// Does nothing to an order that is closed.
     fn release_and_close(
         &self,
         by: &Invocation,
         lines: &[Line],
+        state: OrderState,
     ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
 }
 

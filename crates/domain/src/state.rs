@@ -140,7 +140,7 @@ pub struct Failure {
 
 impl Failure {
     /// Keeps the state item below 1 KB, what one unit of writing pays for.
-    pub const MAX_MESSAGE: usize = 200;
+    pub const MAX_MESSAGE: usize = 112;
 
     /// A failure, its message cut to what the ledger keeps.
     #[must_use]

@@ -1,0 +1,517 @@
+//! Orders and their ledger: the domain's rules as conditional writes.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use domain::ledger::{Admission, Claim, Effect, Entry, Gate, admit};
+use domain::ports::{
+    Accepted, Cancellation, Claimed, Decided, Invocation, OperatorEvent, Orders, Record, StoreError,
+};
+use domain::{Decision, Failure, OrderId, OrderState, Stage, Submission, Timestamp};
+
+use crate::Store;
+use crate::error::{classify, unreadable};
+use crate::item::{self, Item, millisecond, number, text, value};
+
+/// What became of a conditional write.
+enum Written {
+    /// It happened; the item as it is now.
+    Yes(OrderState),
+    /// Its condition did not hold; the item as it is, if there is one.
+    No(Option<OrderState>),
+}
+
+impl Store {
+    /// A write to an order's state that raises its version.
+    fn update_state(&self, order_id: &OrderId) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.orders_table)
+            .set_key(Some(item::key(order_id, item::STATE)))
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    async fn write_state(&self, update: UpdateItemFluentBuilder) -> Result<Written, StoreError> {
+        match update.send().await {
+            Ok(answer) => {
+                let item = answer
+                    .attributes
+                    .ok_or_else(|| unreadable("an update's answer"))?;
+                Ok(Written::Yes(item::state(item)?))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let old = failed.item.clone().filter(|item| !item.is_empty());
+                    Ok(Written::No(old.map(item::state).transpose()?))
+                }
+                _ => Err(classify("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Runs a transaction. `Err` holds why each of its writes was refused.
+    pub(crate) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .send()
+            .await;
+        let Err(error) = sent else { return Ok(Ok(())) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let reasons = cancelled.cancellation_reasons().to_vec();
+                if reasons.iter().any(condition_failed) {
+                    return Ok(Err(reasons));
+                }
+                // A conflict with a concurrent write, or throttling: nothing happened.
+                let code = reasons
+                    .iter()
+                    .filter_map(CancellationReason::code)
+                    .find(|code| *code != "None")
+                    .unwrap_or("no reason");
+                let text = format!("TransactWriteItems was cancelled: {code}");
+                if code == "ValidationError" {
+                    return Err(StoreError::Defect(text));
+                }
+                Err(StoreError::Unavailable(text))
+            }
+            _ => Err(classify("TransactWriteItems", &error)),
+        }
+    }
+
+    async fn items(&self, order_id: &OrderId) -> Result<Vec<Item>, StoreError> {
+        self.client
+            .query()
+            .table_name(&self.orders_table)
+            .consistent_read(true)
+            .key_condition_expression("order_id = :order_id")
+            .expression_attribute_values(":order_id", text(order_id.as_str()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(|error| classify("Query", &error))
+    }
+
+    async fn review_token(&self, order_id: &OrderId) -> Result<Option<String>, StoreError> {
+        // Query rather than GetItem: the one reading right that every function has.
+        let found = self
+            .client
+            .query()
+            .table_name(&self.orders_table)
+            .consistent_read(true)
+            .key_condition_expression("order_id = :order_id AND #item = :review")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":order_id", text(order_id.as_str()))
+            .expression_attribute_values(":review", text(item::REVIEW))
+            .send()
+            .await
+            .map_err(|error| classify("Query", &error))?;
+        let token = found
+            .items()
+            .first()
+            .and_then(|item| item.get("task_token"))
+            .and_then(|token| token.as_s().ok())
+            .cloned();
+        Ok(token)
+    }
+}
+
+/// A condition of this write did not hold.
+pub(crate) fn condition_failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// The state that made a condition fail.
+pub(crate) fn state_of(reason: &CancellationReason) -> Result<Option<OrderState>, StoreError> {
+    let item = reason.item().filter(|item| !item.is_empty()).cloned();
+    item.map(item::state).transpose()
+}
+
+/// The condition under which `gate` is passed: [`domain::ledger::pass`] in DynamoDB's words.
+fn gate_condition(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Forward(_) => {
+            "#stage = :stage AND attribute_not_exists(#cancel) AND attribute_not_exists(#failure)"
+        }
+        Gate::Undo => "attribute_exists(#failure) AND attribute_not_exists(#closed)",
+        Gate::AfterUndo => "attribute_exists(#failure) AND attribute_exists(#closed)",
+    }
+}
+
+fn with_gate(update: UpdateItemFluentBuilder, gate: Gate) -> UpdateItemFluentBuilder {
+    let update = update.expression_attribute_names("#failure", "failure");
+    match gate {
+        Gate::Forward(stage) => update
+            .expression_attribute_names("#stage", "stage")
+            .expression_attribute_names("#cancel", "cancel")
+            .expression_attribute_values(":stage", text(stage.as_str())),
+        Gate::Undo | Gate::AfterUndo => update.expression_attribute_names("#closed", "closed_at"),
+    }
+}
+
+impl Store {
+    /// Claims an effect that nobody has claimed.
+    async fn claim_fresh<E: Effect>(&self, by: &Invocation) -> Result<Written, StoreError> {
+        let claim = Claim {
+            owner: by.owner.clone(),
+            since: by.now,
+            until: by.deadline,
+        };
+        let gate = gate_condition(E::GATE);
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression("SET #effect = :claim, #version = #version + :one")
+            .condition_expression(format!(
+                "attempt = :attempt AND attribute_not_exists(#effect) AND {gate}"
+            ))
+            .expression_attribute_names("#effect", E::NAME)
+            .expression_attribute_values(":claim", value(Entry::<E::Outcome>::Open(claim))?)
+            .expression_attribute_values(":attempt", number(by.attempt));
+        self.write_state(with_gate(update, E::GATE)).await
+    }
+
+    /// Takes over a claim whose lease has run out; `since` stays.
+    async fn take_over<E: Effect>(
+        &self,
+        by: &Invocation,
+        open: &Claim,
+    ) -> Result<Written, StoreError> {
+        let gate = gate_condition(E::GATE);
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression(
+                "SET #effect.#owner = :owner, #effect.#until = :until, #version = #version + :one",
+            )
+            .condition_expression(format!(
+                "attempt = :attempt AND #effect.#owner = :previous AND {gate}"
+            ))
+            .expression_attribute_names("#effect", E::NAME)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":owner", text(&by.owner))
+            .expression_attribute_values(":until", millisecond(by.deadline))
+            .expression_attribute_values(":previous", text(&open.owner))
+            .expression_attribute_values(":attempt", number(by.attempt));
+        self.write_state(with_gate(update, E::GATE)).await
+    }
+}
+
+/// Somebody else was quicker, or is at work: the retry finds what came of it.
+fn overtaken(what: &str) -> StoreError {
+    StoreError::Unavailable(format!("another invocation is at work on {what}"))
+}
+
+impl Orders for Store {
+    async fn accept(
+        &self,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let order = &submission.order;
+        let state = OrderState::received(order, now);
+        let items = [
+            item::of_order(order, &submission.fingerprint)?,
+            item::of_personal(&order.order_id, &submission.personal)?,
+            item::of_state(&state)?,
+        ];
+        let mut writes = Vec::with_capacity(items.len());
+        for item in items {
+            let put = Put::builder()
+                .table_name(&self.orders_table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(order_id)")
+                .build()
+                .map_err(|_| unreadable("a new order"))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        match self.transact(writes).await {
+            Ok(Ok(())) => return Ok(Accepted::New(state)),
+            // Somebody may have stored the same document a moment ago: the records tell.
+            Ok(Err(_)) | Err(StoreError::Unavailable(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let Some(record) = self.load(&order.order_id).await? else {
+            return Err(overtaken("the same order"));
+        };
+        if record.fingerprint == submission.fingerprint {
+            Ok(Accepted::Same(record.state))
+        } else {
+            Ok(Accepted::Different)
+        }
+    }
+
+    async fn load(&self, order_id: &OrderId) -> Result<Option<Record>, StoreError> {
+        item::record(self.items(order_id).await?)
+    }
+
+    async fn claim<E: Effect>(&self, by: &Invocation) -> Result<Claimed<E::Outcome>, StoreError> {
+        let old = match self.claim_fresh::<E>(by).await? {
+            Written::Yes(state) => {
+                return Ok(Claimed::Perform {
+                    state,
+                    unknown_since: None,
+                });
+            }
+            Written::No(None) => return Err(StoreError::NotFound(by.order_id.clone())),
+            Written::No(Some(old)) => old,
+        };
+        match admit::<E>(&old, by.attempt, &by.owner, by.now) {
+            // The write's answer was lost: nothing else happened under this claim.
+            Admission::Own => Ok(Claimed::Perform {
+                state: old,
+                unknown_since: None,
+            }),
+            Admission::TakeOver(open) => match self.take_over::<E>(by, &open).await? {
+                Written::Yes(state) => Ok(Claimed::Perform {
+                    state,
+                    unknown_since: Some(open.since),
+                }),
+                Written::No(_) => Err(overtaken(E::NAME)),
+            },
+            // `Fresh` after a failed condition: it changed back in between.
+            Admission::Busy(_) | Admission::Fresh => Err(overtaken(E::NAME)),
+            Admission::Done(outcome) => Ok(Claimed::Done {
+                state: old,
+                outcome,
+            }),
+            Admission::Refused(error) => Ok(Claimed::Refused(error)),
+        }
+    }
+
+    async fn commit<E: Effect>(
+        &self,
+        by: &Invocation,
+        outcome: E::Outcome,
+    ) -> Result<OrderState, StoreError> {
+        // From the deadline on the claim may be somebody else's; the condition tells.
+        let at = Timestamp::now();
+        let done = Entry::Done {
+            outcome: outcome.clone(),
+            at,
+        };
+        let mut set = "SET #effect = :done, #version = #version + :one".to_owned();
+        let mut update = self
+            .update_state(&by.order_id)
+            .condition_expression("#effect.#owner = :owner")
+            .expression_attribute_names("#effect", E::NAME)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", text(&by.owner))
+            .expression_attribute_values(":done", value(done)?);
+        if let Some(stage) = E::stage_after(&outcome) {
+            set += ", #stage = :stage";
+            update = update
+                .expression_attribute_names("#stage", "stage")
+                .expression_attribute_values(":stage", text(stage.as_str()));
+            if stage.is_closed() {
+                set += ", closed_at = :at REMOVE open_shard";
+                update = update.expression_attribute_values(":at", millisecond(at));
+            }
+        }
+        match self.write_state(update.update_expression(set)).await? {
+            Written::Yes(state) => Ok(state),
+            Written::No(None) => Err(StoreError::NotFound(by.order_id.clone())),
+            // The answer to the same commit was lost.
+            Written::No(Some(old)) if E::entry(&old).and_then(Entry::outcome) == Some(&outcome) => {
+                Ok(old)
+            }
+            Written::No(Some(_)) => Err(overtaken(E::NAME)),
+        }
+    }
+
+    async fn relinquish<E: Effect>(&self, by: &Invocation) -> Result<(), StoreError> {
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression("SET #effect.#until = :now, #version = #version + :one")
+            .condition_expression("#effect.#owner = :owner")
+            .expression_attribute_names("#effect", E::NAME)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":owner", text(&by.owner))
+            .expression_attribute_values(":now", millisecond(Timestamp::now()));
+        // Whether it was still ours does not matter: then it has another lease.
+        self.write_state(update).await.map(drop)
+    }
+
+    async fn begin_reversal(
+        &self,
+        by: &Invocation,
+        failure: Failure,
+    ) -> Result<OrderState, StoreError> {
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression("SET #failure = :failure, #version = #version + :one")
+            .condition_expression(
+                "attempt = :attempt AND attribute_not_exists(#failure) AND attribute_not_exists(closed_at)",
+            )
+            .expression_attribute_names("#failure", "failure")
+            .expression_attribute_values(":failure", value(failure)?)
+            .expression_attribute_values(":attempt", number(by.attempt));
+        match self.write_state(update).await? {
+            Written::Yes(state) | Written::No(Some(state)) => Ok(state),
+            Written::No(None) => Err(StoreError::NotFound(by.order_id.clone())),
+        }
+    }
+
+    async fn request_cancel(
+        &self,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Cancellation, StoreError> {
+        let update = self
+            .update_state(order_id)
+            .update_expression("SET #cancel = :cancel, #version = #version + :one")
+            .condition_expression(
+                "attribute_exists(order_id) AND attribute_not_exists(#cancel) AND \
+                 attribute_not_exists(#capture) AND attribute_not_exists(#failure)",
+            )
+            .expression_attribute_names("#cancel", "cancel")
+            .expression_attribute_names("#capture", "capture")
+            .expression_attribute_names("#failure", "failure")
+            .expression_attribute_values(":cancel", value(domain::CancelRequest { at: now })?);
+        let state = match self.write_state(update).await? {
+            Written::Yes(state) => state,
+            Written::No(None) => return Err(StoreError::NotFound(order_id.clone())),
+            Written::No(Some(old)) => match old.cancellable() {
+                Ok(()) => old,
+                Err(reason) => return Ok(Cancellation::Refused(reason)),
+            },
+        };
+        let review = if state.stage == Stage::InReview && state.failure.is_none() {
+            self.review_token(order_id).await?
+        } else {
+            None
+        };
+        Ok(Cancellation::Requested { review })
+    }
+
+    async fn open_review(
+        &self,
+        by: &Invocation,
+        token: &str,
+    ) -> Result<Result<(), OrderState>, StoreError> {
+        // Together with the check: a cancellation either finds the token or is found here.
+        let check = ConditionCheck::builder()
+            .table_name(&self.orders_table)
+            .set_key(Some(item::key(&by.order_id, item::STATE)))
+            .condition_expression(
+                "attempt = :attempt AND #stage IN (:in_review, :validated) AND \
+                 attribute_not_exists(#cancel) AND attribute_not_exists(#failure)",
+            )
+            .expression_attribute_names("#stage", "stage")
+            .expression_attribute_names("#cancel", "cancel")
+            .expression_attribute_names("#failure", "failure")
+            .expression_attribute_values(":attempt", number(by.attempt))
+            .expression_attribute_values(":in_review", text(Stage::InReview.as_str()))
+            .expression_attribute_values(":validated", text(Stage::Validated.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| unreadable("a review"))?;
+        let update = Update::builder()
+            .table_name(&self.orders_table)
+            .set_key(Some(item::key(&by.order_id, item::REVIEW)))
+            .update_expression("SET task_token = :token, asked_at = :now")
+            .expression_attribute_values(":token", text(token))
+            .expression_attribute_values(":now", millisecond(by.now))
+            .build()
+            .map_err(|_| unreadable("a review"))?;
+        let writes = vec![
+            TransactWriteItem::builder().condition_check(check).build(),
+            TransactWriteItem::builder().update(update).build(),
+        ];
+        match self.transact(writes).await? {
+            Ok(()) => Ok(Ok(())),
+            Err(reasons) => match reasons.first().map(state_of).transpose()?.flatten() {
+                Some(old) => Ok(Err(old)),
+                None => Err(StoreError::NotFound(by.order_id.clone())),
+            },
+        }
+    }
+
+    async fn decide_review(
+        &self,
+        order_id: &OrderId,
+        decision: Decision,
+        event: &OperatorEvent,
+    ) -> Result<Decided, StoreError> {
+        let Some(token) = self.review_token(order_id).await? else {
+            let reason = "the order does not wait for a review".to_owned();
+            return Ok(Decided::Refused(reason));
+        };
+        let mut set = "SET #review.#decision = :decision, #review.#decided_at = :at, \
+                       #version = #version + :one"
+            .to_owned();
+        let mut update = Update::builder();
+        if decision == Decision::Approved {
+            set += ", #stage = :validated, validated_at = :at";
+            update =
+                update.expression_attribute_values(":validated", text(Stage::Validated.as_str()));
+        }
+        let update = update
+            .table_name(&self.orders_table)
+            .set_key(Some(item::key(order_id, item::STATE)))
+            .update_expression(set)
+            .condition_expression(
+                "#stage = :in_review AND attribute_not_exists(#review.#decision) AND \
+                 attribute_not_exists(#cancel) AND attribute_not_exists(#failure)",
+            )
+            .expression_attribute_names("#review", "review")
+            .expression_attribute_names("#decision", "decision")
+            .expression_attribute_names("#decided_at", "decided_at")
+            .expression_attribute_names("#stage", "stage")
+            .expression_attribute_names("#cancel", "cancel")
+            .expression_attribute_names("#failure", "failure")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":decision", value(decision)?)
+            .expression_attribute_values(":at", millisecond(event.at))
+            .expression_attribute_values(":in_review", text(Stage::InReview.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| unreadable("a decision"))?;
+        let put = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_event(order_id, event)?))
+            .build()
+            .map_err(|_| unreadable("a decision"))?;
+        let writes = vec![
+            TransactWriteItem::builder().update(update).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ];
+        let Err(reasons) = self.transact(writes).await? else {
+            return Ok(Decided::Recorded { token });
+        };
+        let Some(old) = reasons.first().map(state_of).transpose()?.flatten() else {
+            return Err(StoreError::NotFound(order_id.clone()));
+        };
+        let decided = old.review.as_ref().and_then(|review| review.decision);
+        let waits =
+            old.failure.is_none() && matches!(old.stage, Stage::InReview | Stage::Validated);
+        if decided == Some(decision) && waits && old.cancel.is_none() {
+            // On record already, but the execution may not have heard of it.
+            return Ok(Decided::Recorded { token });
+        }
+        let reason = match decided {
+            Some(Decision::Approved) => "the order was approved before".to_owned(),
+            Some(Decision::Rejected) => "the order was rejected before".to_owned(),
+            None if old.cancel.is_some() => "the order was cancelled".to_owned(),
+            None => format!(
+                "the order is {} and does not wait for a review",
+                old.stage.as_str()
+            ),
+        };
+        Ok(Decided::Refused(reason))
+    }
+}

@@ -1,0 +1,176 @@
+//! What tests share: an embedded DynamoDB with the real tables, and sample orders.
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot be set up must fail at once"
+)]
+
+use aws_config::AppName;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use domain::ports::Invocation;
+use domain::{OrderId, Submission, Timestamp};
+use serde_json::{Value, json};
+use store::{Article, Store};
+
+/// The tables' names in the embedded database.
+pub const ORDERS: &str = "orders";
+/// See [`ORDERS`].
+pub const STOCK: &str = "stock";
+
+/// A DynamoDB of this test's own, on a port of its own, with the tables and a small catalogue.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// The adapter under test.
+    pub store: Store,
+    /// For looking behind it.
+    pub client: Client,
+}
+
+/// SDK configuration for an engine on this machine.
+#[must_use]
+pub fn sdk_config(endpoint: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .app_name(AppName::new("tests").expect("a valid name"))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            Credentials::for_tests(),
+        ))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+/// Starts the database. It ends with the test's runtime.
+pub async fn database() -> Database {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let engine = dynoxide::Database::memory().expect("an in-memory database");
+    tokio::spawn(dynoxide::server::serve_on(listener, engine));
+    let config = sdk_config(&format!("http://{address}"));
+    let client = Client::new(&config);
+    create_tables(&client).await;
+    let database = Database {
+        store: Store::new(&config, ORDERS, STOCK),
+        client,
+    };
+    for (sku, unit_price, currency, available) in [
+        ("MUG-01", 1299, "USD", 100),
+        ("TEE-01", 2500, "USD", 50),
+        ("SOLDOUT-01", 1000, "USD", 0),
+    ] {
+        database.article(sku, unit_price, currency, available).await;
+    }
+    database
+}
+
+impl Database {
+    /// Puts an article into the catalogue.
+    pub async fn article(&self, sku: &str, unit_price: u64, currency: &str, available: u64) {
+        let article = Article {
+            sku: sku.parse().expect("a sku"),
+            unit_price,
+            currency: currency.parse().expect("a currency"),
+            available,
+        };
+        self.store.put_article(&article).await.expect("an article");
+    }
+
+    /// How many pieces of an article can be sold.
+    pub async fn available(&self, sku: &str) -> u64 {
+        let sku = sku.parse().expect("a sku");
+        let article = self.store.article(&sku).await.expect("an answer");
+        article.expect("the article").available
+    }
+}
+
+async fn create_tables(client: &Client) {
+    let attribute = |name: &str, kind| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(kind)
+            .build()
+            .expect("an attribute")
+    };
+    let key = |name: &str, kind| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .expect("a key")
+    };
+    let open = GlobalSecondaryIndex::builder()
+        .index_name("open")
+        .key_schema(key("open_shard", KeyType::Hash))
+        .key_schema(key("received_at", KeyType::Range))
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::KeysOnly)
+                .build(),
+        )
+        .build()
+        .expect("an index");
+    client
+        .create_table()
+        .table_name(ORDERS)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("order_id", ScalarAttributeType::S))
+        .attribute_definitions(attribute("item", ScalarAttributeType::S))
+        .attribute_definitions(attribute("open_shard", ScalarAttributeType::S))
+        .attribute_definitions(attribute("received_at", ScalarAttributeType::N))
+        .key_schema(key("order_id", KeyType::Hash))
+        .key_schema(key("item", KeyType::Range))
+        .global_secondary_indexes(open)
+        .send()
+        .await
+        .expect("the orders table");
+    client
+        .create_table()
+        .table_name(STOCK)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("sku", ScalarAttributeType::S))
+        .key_schema(key("sku", KeyType::Hash))
+        .send()
+        .await
+        .expect("the stock table");
+}
+
+/// An order document: two mugs, 30.98 USD.
+#[must_use]
+pub fn document(order_id: &str) -> Value {
+    json!({
+        "schema_version": 1, "order_id": order_id, "currency": "USD",
+        "customer": {"customer_id": "cus-7", "name": "Ada Example", "email": "ada@example.com"},
+        "payment": {"method": "pm_card_visa"},
+        "shipping_address": {"name": "Ada Example", "line1": "1 Main St", "line2": null,
+            "city": "Springfield", "region": "IL", "postal_code": "62701", "country": "US"},
+        "lines": [{"sku": "MUG-01", "quantity": 2, "unit_price": 1299}],
+        "shipping_fee": 500, "tax": 0, "total": 3098
+    })
+}
+
+/// A document as it is after the door.
+#[must_use]
+pub fn submission(document: &Value) -> Submission {
+    Submission::parse(document.to_string().as_bytes()).expect("a valid document")
+}
+
+/// An invocation for the first attempt of an order, killed `lease_ms` from now.
+#[must_use]
+pub fn invocation(order_id: &str, owner: &str, lease_ms: i64) -> Invocation {
+    let now = Timestamp::now();
+    let deadline = now.as_millisecond() + lease_ms;
+    Invocation {
+        order_id: order_id.parse::<OrderId>().expect("an order id"),
+        attempt: 1,
+        owner: owner.to_owned(),
+        deadline: Timestamp::from_millisecond(deadline).expect("a time"),
+        now,
+    }
+}
