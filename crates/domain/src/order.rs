@@ -349,7 +349,6 @@ impl std::str::FromStr for Country {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use serde_json::json;
 

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 pub use catalogue::Article;
 
 /// The longest that one operation takes, all its attempts together, before it counts as failed.
-/// Functions' timeouts are held against multiples of it by a test.
+/// `step::budget` counts with it; a test holds the two together.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(900);

@@ -1,0 +1,10 @@
+//! `charge`: holds, takes and gives back the customer's money.
+
+use charge::{Charge, Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), step::InitError> {
+    step::init_tracing();
+    let charge = &Charge::connect(Config::from_env()?).await?;
+    step::run(|task| charge.handle(task)).await
+}

@@ -1,0 +1,210 @@
+//! Where the shop is, and how to talk to it.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use domain::{OrderId, StatusView};
+use serde::Deserialize;
+use store::Store;
+use workflow::Workflow;
+
+/// Something that the person at the keyboard has to know.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "reads well in map_err")]
+    pub(crate) fn of(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// What `make up` writes.
+#[derive(Deserialize)]
+struct Endpoints {
+    aws: Option<String>,
+    intake: String,
+    state_machine_arn: String,
+    orders_table: String,
+    stock_table: String,
+}
+
+pub(crate) struct Connection {
+    pub(crate) store: Store,
+    pub(crate) workflow: Workflow,
+    config: SdkConfig,
+    http: reqwest::Client,
+    intake: String,
+}
+
+/// An answer of the front door.
+pub(crate) struct Answer {
+    status: reqwest::StatusCode,
+    body: serde_json::Value,
+}
+
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+impl Connection {
+    pub(crate) async fn open(endpoints: &Path) -> Result<Self, Failure> {
+        let shown = endpoints.display();
+        let content = std::fs::read(endpoints).map_err(|error| {
+            Failure::new(format!("{shown}: {error}\n  what to do: `make up` starts a local shop, --endpoints names another"))
+        })?;
+        let found: Endpoints = serde_json::from_slice(&content)
+            .map_err(|error| Failure::new(format!("{shown}: {error}")))?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(url) = &found.aws {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(15))
+            .build();
+        Ok(Self {
+            store: Store::new(&config, &found.orders_table, &found.stock_table),
+            workflow: Workflow::new(&config, &found.state_machine_arn),
+            http: http.map_err(Failure::of)?,
+            intake: found.intake,
+            config,
+        })
+    }
+
+    /// Who acts: the ARN that the credentials belong to.
+    pub(crate) async fn caller(&self) -> Result<String, Failure> {
+        let identity = aws_sdk_sts::Client::new(&self.config)
+            .get_caller_identity()
+            .send()
+            .await;
+        let identity = identity.map_err(|_| {
+            Failure::new("AWS does not tell whose credentials these are; check them")
+        })?;
+        Ok(identity.arn.unwrap_or_default())
+    }
+
+    pub(crate) async fn status(&self, order: &OrderId) -> Result<StatusView, Failure> {
+        let answer = self
+            .send("GET", &format!("/orders/{order}"), Vec::new())
+            .await?;
+        if !answer.ok() {
+            return Err(Failure::new(format!("{order}: {}", answer.told())));
+        }
+        serde_json::from_value(answer.body).map_err(Failure::of)
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+        self.send("POST", path, body).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+        let url = format!("{}{path}", self.intake);
+        let mut request = http_request(method, &url, body)?;
+        self.sign(&mut request).await?;
+        let request = reqwest::Request::try_from(request).map_err(Failure::of)?;
+        let response = self
+            .http
+            .execute(request)
+            .await
+            .map_err(|error| Failure::new(format!("{url} does not answer: {error}")))?;
+        let status = response.status();
+        let text = response.text().await.map_err(Failure::of)?;
+        let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+        Ok(Answer { status, body })
+    }
+
+    /// The front door takes signed requests only, but for a local one.
+    async fn sign(&self, request: &mut http::Request<Vec<u8>>) -> Result<(), Failure> {
+        let provider = self.config.credentials_provider();
+        let provider = provider.ok_or_else(|| Failure::new("there are no AWS credentials"))?;
+        let credentials = provider.provide_credentials().await.map_err(|_| {
+            Failure::new(
+                "there are no AWS credentials; for the local shop: eval \"$(make -s env)\"",
+            )
+        })?;
+        let identity = credentials.into();
+        let region = self.config.region().map_or("us-east-1", AsRef::as_ref);
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name("execute-api")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(Failure::of)?
+            .into();
+        let headers = request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| value.to_str().ok().map(|value| (name.as_str(), value)));
+        let signable = SignableRequest::new(
+            request.method().as_str(),
+            request.uri().to_string(),
+            headers,
+            SignableBody::Bytes(request.body()),
+        );
+        let signed = sign(signable.map_err(Failure::of)?, &parameters).map_err(Failure::of)?;
+        signed.into_parts().0.apply_to_request_http1x(request);
+        Ok(())
+    }
+}
+
+fn http_request(method: &str, url: &str, body: Vec<u8>) -> Result<http::Request<Vec<u8>>, Failure> {
+    let builder = http::Request::builder().method(method).uri(url);
+    let builder = builder.header("content-type", "application/json");
+    builder.body(body).map_err(Failure::of)
+}
+
+impl Answer {
+    pub(crate) fn ok(&self) -> bool {
+        self.status.is_success()
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    /// In a line for people: a problem with all its violations, or what became of the order.
+    pub(crate) fn told(&self) -> String {
+        let status = self.status.as_u16();
+        let text = |field: &str| self.body[field].as_str().unwrap_or_default();
+        if self.ok() {
+            let stands = if self.body["cancel_requested"] == true {
+                "cancellation requested"
+            } else {
+                text("status")
+            };
+            return match status {
+                200 => format!("known already ({stands})"),
+                _ => format!("accepted ({stands})"),
+            };
+        }
+        let mut told = format!("{status} {}. {}", text("title"), text("detail"));
+        for violation in self.body["violations"].as_array().into_iter().flatten() {
+            let part = |field: &str| violation[field].as_str().unwrap_or_default();
+            told = format!("{told}\n  {} {}", part("pointer"), part("detail"));
+        }
+        told
+    }
+}

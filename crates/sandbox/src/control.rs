@@ -1,0 +1,84 @@
+//! `/_sandbox`: faults, ledger, reset; and what answers a path that nobody has.
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::exchange::Received;
+use crate::faults::Fault;
+use crate::ledger::Ledger;
+use crate::world::Shared;
+use crate::{shipstation, stripe};
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/_sandbox/faults", post(plant))
+        .route("/_sandbox/ledger", get(ledger))
+        .route("/_sandbox/forget_keys", post(forget_keys))
+        .route("/_sandbox/reset", post(reset))
+}
+
+async fn plant(received: Received) -> Response {
+    let body = match &received.body {
+        Ok(body) => body,
+        Err(status) => return refusal(*status, "the body is too large or broken off"),
+    };
+    let fault = serde_json::from_slice::<Fault>(body)
+        .map_err(|error| error.to_string())
+        .and_then(|fault| fault.check().map(|()| fault));
+    match fault {
+        Ok(fault) => {
+            let planted = received.shared.lock().faults.plant(fault);
+            (StatusCode::CREATED, axum::Json(planted)).into_response()
+        }
+        Err(message) => refusal(StatusCode::BAD_REQUEST, &message),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfOrder {
+    order_id: Option<String>,
+}
+
+async fn ledger(State(shared): State<Shared>, Query(of): Query<OfOrder>) -> axum::Json<Ledger> {
+    let world = shared.lock();
+    axum::Json(match of.order_id {
+        Some(order_id) => world.ledger.of(&order_id),
+        None => world.ledger.clone(),
+    })
+}
+
+async fn forget_keys(State(shared): State<Shared>) -> axum::Json<Value> {
+    shared.lock().keys.forget();
+    axum::Json(json!({ "forgotten": true }))
+}
+
+async fn reset(State(shared): State<Shared>) -> axum::Json<Value> {
+    shared.lock().reset();
+    axum::Json(json!({ "reset": true }))
+}
+
+/// Also for a known path with another method: both providers answer 404 then.
+pub(crate) async fn unknown_path(received: Received) -> Response {
+    let path = received.uri.path();
+    if path == "/v1" || path.starts_with("/v1/") {
+        stripe::errors::unknown_path(&received.method, path).into_response()
+    } else if path == "/v2" || path.starts_with("/v2/") {
+        shipstation::errors::not_found("There is no such resource").into_response()
+    } else {
+        refusal(
+            StatusCode::NOT_FOUND,
+            "there is /v1 (payment), /v2 (carrier) and /_sandbox",
+        )
+    }
+}
+
+fn refusal(status: StatusCode, message: &str) -> Response {
+    Answer::new(status, json!({ "error": message })).into_response()
+}

@@ -1,0 +1,199 @@
+//! Faults that a test plants. Each is used up by the calls that it hits and leaves a line in the
+//! ledger when it does, so that a test can assert that its fault fired.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A planted delay longer than this outlives every caller of ours.
+const LONGEST_DELAY_MS: u64 = 15 * 60 * 1000;
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Provider {
+    Payment,
+    Carrier,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Operation {
+    Authorize,
+    Capture,
+    Void,
+    Refund,
+    Book,
+    Cancel,
+    /// Every GET: by id, by our own id, search and lists.
+    Find,
+}
+
+impl Operation {
+    fn belongs_to(self, provider: Provider) -> bool {
+        match self {
+            Self::Authorize | Self::Capture | Self::Void | Self::Refund => {
+                provider == Provider::Payment
+            }
+            Self::Book | Self::Cancel => provider == Provider::Carrier,
+            Self::Find => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// Answers `status` in the provider's own error shape; no effect.
+    Error,
+    /// Resets the connection; no effect.
+    Refuse,
+    /// The effect happens and is stored under its key; then the connection is reset.
+    LoseResponse,
+    /// Waits, then behaves normally, even for a caller that has hung up meanwhile.
+    Delay,
+    /// The provider's business no: card declined, authorisation lapsed at capture, charge disputed
+    /// at refund, address refused, void not approved. For `find`: not found yet, as Stripe's search
+    /// index answers for up to a minute after a write (<https://docs.stripe.com/search>).
+    Decline,
+}
+
+/// What a test asks for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    pub(crate) provider: Provider,
+    pub(crate) operation: Operation,
+    /// The order it is for, or `*`.
+    pub(crate) order_id: String,
+    pub(crate) mode: Mode,
+    /// Of an `error`.
+    #[serde(default = "unavailable")]
+    pub(crate) status: u16,
+    /// How long the answer (or its absence) takes.
+    #[serde(default)]
+    pub(crate) delay_ms: u64,
+    /// How many calls it hits.
+    #[serde(default = "once")]
+    pub(crate) times: u32,
+    /// An `error` is kept under its idempotency key and answers every later call with that key, as
+    /// Stripe does with a 500 (<https://docs.stripe.com/api/idempotent_requests>).
+    #[serde(default)]
+    pub(crate) stored: bool,
+}
+
+fn unavailable() -> u16 {
+    503
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl Fault {
+    /// The first thing that makes no sense, in words for whoever planted it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !self.operation.belongs_to(self.provider) {
+            return Err("operation: this provider has no such operation; payment has authorize, capture, void, refund, find; carrier has book, cancel, find".to_owned());
+        }
+        if self.order_id.is_empty() {
+            return Err("order_id: give an order's id, or * for every order".to_owned());
+        }
+        if !(400..=599).contains(&self.status) {
+            return Err(format!("status: {} is not from 400 to 599", self.status));
+        }
+        if self.delay_ms > LONGEST_DELAY_MS {
+            return Err(format!("delay_ms: at most {LONGEST_DELAY_MS}"));
+        }
+        if self.times == 0 {
+            return Err("times: at least 1".to_owned());
+        }
+        if self.stored && self.mode != Mode::Error {
+            return Err("stored: only an error can be stored".to_owned());
+        }
+        if self.stored && self.provider == Provider::Carrier {
+            return Err("stored: the carrier has no idempotency keys".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The rest of them happens on the way, to a stored answer as to a new one. What the provider
+    /// itself decides, it has already decided when an answer is stored.
+    fn is_decided_by_the_provider(&self) -> bool {
+        self.mode == Mode::Decline || self.stored
+    }
+
+    fn hits(&self, call: &Target, replayed: bool) -> bool {
+        self.provider == call.provider
+            && self.operation == call.operation
+            && (self.order_id == "*" || call.order_id.as_ref() == Some(&self.order_id))
+            && !(replayed && self.is_decided_by_the_provider())
+    }
+}
+
+/// Whom a call concerns, which is what faults are matched by.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) provider: Provider,
+    pub(crate) operation: Operation,
+    pub(crate) order_id: Option<String>,
+    /// The idempotency key, or the carrier's `external_shipment_id`.
+    pub(crate) key: Option<String>,
+}
+
+/// One call that was hit.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Fired {
+    pub(crate) fault_id: u64,
+    pub(crate) provider: Provider,
+    pub(crate) operation: Operation,
+    pub(crate) mode: Mode,
+    pub(crate) order_id: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    planted: Vec<Planted>,
+    last_id: u64,
+}
+
+/// A fault with what is left of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Planted {
+    id: u64,
+    #[serde(flatten)]
+    fault: Fault,
+    remaining: u32,
+}
+
+impl Faults {
+    pub(crate) fn plant(&mut self, fault: Fault) -> Planted {
+        self.last_id += 1;
+        let planted = Planted {
+            id: self.last_id,
+            remaining: fault.times,
+            fault,
+        };
+        self.planted.push(planted.clone());
+        planted
+    }
+
+    /// The first planted fault that hits, used up by one.
+    pub(crate) fn take(&mut self, target: &Target, replayed: bool) -> Option<(Fault, Fired)> {
+        let planted = self
+            .planted
+            .iter_mut()
+            .find(|planted| planted.remaining > 0 && planted.fault.hits(target, replayed))?;
+        planted.remaining -= 1;
+        let fired = Fired {
+            fault_id: planted.id,
+            provider: target.provider,
+            operation: target.operation,
+            mode: planted.fault.mode,
+            order_id: target.order_id.clone(),
+            key: target.key.clone(),
+            at: Timestamp::now(),
+        };
+        Some((planted.fault.clone(), fired))
+    }
+}

@@ -1,0 +1,122 @@
+//! The part of the `ShipStation` API v2 that ships: labels with our own id, found again and voided.
+//!
+//! Sources: <https://docs.shipstation.com/create-labels>,
+//! <https://docs.shipstation.com/orders/external-identifiers>,
+//! <https://docs.shipstation.com/apis/openapi/labels>, <https://docs.shipstation.com/void-labels>,
+//! and `openapi.yaml` in <https://github.com/shipstation/mcp-shipstation-api>.
+
+pub(crate) mod errors;
+mod label;
+mod labels;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+
+use crate::answer::Answer;
+use crate::exchange::{Received, Verdict};
+use crate::faults::{Operation, Provider, Target};
+use crate::world::{Shared, World};
+
+use labels::{Booking, By, Reference};
+
+pub(crate) use labels::Carrier;
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/v2/labels", post(book).get(list))
+        .route("/v2/labels/{id}", get(label))
+        .route(
+            "/v2/labels/external_shipment_id/{id}",
+            get(label_by_external_id),
+        )
+        .route("/v2/labels/{id}/void", put(void))
+        .route("/v2/shipments/{id}", get(shipment))
+        .route(
+            "/v2/shipments/external_shipment_id/{id}",
+            get(shipment_by_external_id),
+        )
+}
+
+async fn book(received: Received) -> Response {
+    match authenticate(&received).and_then(|()| Booking::read(&received)) {
+        Err(answer) => answer.into_response(),
+        Ok(booking) => {
+            let reference = booking.reference();
+            let act = move |world: &mut World, verdict| labels::book(world, booking, verdict);
+            carry_out(received, Operation::Book, Some(reference), act).await
+        }
+    }
+}
+
+async fn void(Path(id): Path<String>, received: Received) -> Response {
+    if let Err(answer) = authenticate(&received) {
+        return answer.into_response();
+    }
+    let reference = received
+        .shared
+        .lock()
+        .carrier
+        .reference(&By::Label(id.clone()));
+    let act = move |world: &mut World, verdict| labels::void(world, &id, verdict);
+    carry_out(received, Operation::Cancel, reference, act).await
+}
+
+async fn label(Path(id): Path<String>, received: Received) -> Response {
+    find(received, By::Label(id), labels::first_label).await
+}
+
+async fn label_by_external_id(Path(id): Path<String>, received: Received) -> Response {
+    find(received, By::External(id), labels::first_label).await
+}
+
+async fn shipment(Path(id): Path<String>, received: Received) -> Response {
+    find(received, By::Shipment(id), labels::shipment).await
+}
+
+async fn shipment_by_external_id(Path(id): Path<String>, received: Received) -> Response {
+    find(received, By::External(id), labels::shipment).await
+}
+
+async fn list(received: Received) -> Response {
+    match By::of_query(&received.query().unwrap_or_default()) {
+        Ok(by) => find(received, by, labels::list).await,
+        Err(answer) => answer.into_response(),
+    }
+}
+
+async fn find(received: Received, by: By, answer: fn(&World, &By, Verdict) -> Answer) -> Response {
+    if let Err(answer) = authenticate(&received) {
+        return answer.into_response();
+    }
+    let reference = received.shared.lock().carrier.reference(&by);
+    let act = move |world: &mut World, verdict| answer(world, &by, verdict);
+    carry_out(received, Operation::Find, reference, act).await
+}
+
+/// <https://docs.shipstation.com/authentication>: the key in a header of its own.
+fn authenticate(received: &Received) -> Result<(), Answer> {
+    match received.header("api-key") {
+        Some(key) if !key.trim().is_empty() => Ok(()),
+        Some(_) | None => Err(errors::unauthorized()),
+    }
+}
+
+async fn carry_out<Act>(
+    received: Received,
+    operation: Operation,
+    reference: Option<Reference>,
+    act: Act,
+) -> Response
+where
+    Act: FnOnce(&mut World, Verdict) -> Answer + Send + 'static,
+{
+    let target = Target {
+        provider: Provider::Carrier,
+        operation,
+        order_id: reference.as_ref().and_then(|one| one.order_id.clone()),
+        key: reference.and_then(|one| one.key),
+    };
+    received.carry_out(target, None, act).await
+}

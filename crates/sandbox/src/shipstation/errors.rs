@@ -1,0 +1,106 @@
+//! The error shape of <https://docs.shipstation.com/apis/shipengine/docs/guides/errors>, with the
+//! types and codes of <https://docs.shipstation.com/apis/shipengine/docs/reference/errors-codes>.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::answer::{Answer, request_number};
+
+fn error(status: StatusCode, source: &str, kind: &str, code: &str, message: &str) -> Answer {
+    Answer::new(
+        status,
+        json!({
+            "request_id": request_id(),
+            "errors": [{
+                "error_source": source,
+                "error_type": kind,
+                "error_code": code,
+                "message": message,
+            }],
+        }),
+    )
+}
+
+/// UUID-shaped, as theirs are.
+fn request_id() -> String {
+    format!("00000000-0000-4000-8000-{:012}", request_number())
+}
+
+/// This spelling is the v2 document's; its predecessor's was `shipengine`. Do not branch on it.
+const API: &str = "ShipStation";
+
+pub(crate) fn unauthorized() -> Answer {
+    let message = "The API key is missing or invalid.";
+    error(
+        StatusCode::UNAUTHORIZED,
+        API,
+        "security",
+        "unauthorized",
+        message,
+    )
+}
+
+pub(crate) fn not_found(message: &str) -> Answer {
+    error(
+        StatusCode::NOT_FOUND,
+        API,
+        "validation",
+        "invalid_identifier",
+        message,
+    )
+}
+
+pub(crate) fn invalid(code: &str, message: &str) -> Answer {
+    error(StatusCode::BAD_REQUEST, API, "validation", code, message)
+}
+
+pub(crate) fn unreadable(status: StatusCode) -> Answer {
+    let message = "The request's body cannot be read.";
+    error(status, API, "validation", "request_body_required", message)
+}
+
+/// "If you provide a duplicate ID, you receive an error message"
+/// (<https://docs.shipstation.com/apis/shipengine/docs/shipping/create-a-shipment>). The page names
+/// neither status nor code: 400 is the only refusal that the operation documents, and of the listed
+/// codes this one fits.
+pub(crate) fn duplicate(external_shipment_id: &str) -> Answer {
+    let message =
+        format!("A shipment with external_shipment_id '{external_shipment_id}' already exists.");
+    let status = StatusCode::BAD_REQUEST;
+    error(
+        status,
+        API,
+        "business_rules",
+        "identifier_conflict",
+        &message,
+    )
+}
+
+pub(crate) fn address_refused() -> Answer {
+    let message = "The carrier cannot deliver to the ship_to address.";
+    let status = StatusCode::BAD_REQUEST;
+    error(
+        status,
+        "carrier",
+        "business_rules",
+        "invalid_address",
+        message,
+    )
+}
+
+/// In the shape that this status has there.
+pub(crate) fn planted(status: StatusCode) -> Answer {
+    let (kind, code) = match status.as_u16() {
+        401 => ("security", "unauthorized"),
+        403 => ("security", "forbidden"),
+        429 => ("system", "rate_limit_exceeded"),
+        400..=499 => ("validation", "invalid_field_value"),
+        _ => ("system", "unspecified"),
+    };
+    let answer = error(status, API, kind, code, "A fault planted in the sandbox.");
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        // https://docs.shipstation.com/rate-limits
+        return answer.with_header("retry-after", "1");
+    }
+    answer
+}

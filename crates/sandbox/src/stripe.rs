@@ -1,0 +1,189 @@
+//! The part of Stripe's API that charges: `PaymentIntents` with manual capture, and refunds.
+//!
+//! Sources: <https://docs.stripe.com/api/payment_intents>, <https://docs.stripe.com/api/refunds>,
+//! <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>,
+//! <https://docs.stripe.com/search>, and the shapes of
+//! <https://github.com/stripe/openapi>.
+
+pub(crate) mod errors;
+mod form;
+mod intent;
+mod payments;
+mod search;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::answer::Answer;
+use crate::exchange::{Received, Verdict};
+use crate::faults::{Operation, Provider, Target};
+use crate::idempotency::Keyed;
+use crate::ledger::Reference;
+use crate::world::{Shared, World};
+
+use form::Form;
+use payments::{Authorization, Refunding};
+use search::Query;
+
+pub(crate) use payments::Payments;
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/v1/payment_intents", post(authorize))
+        .route("/v1/payment_intents/search", get(search))
+        .route("/v1/payment_intents/{id}", get(retrieve))
+        .route("/v1/payment_intents/{id}/capture", post(capture))
+        .route("/v1/payment_intents/{id}/cancel", post(cancel))
+        .route("/v1/refunds", post(refund).get(refunds))
+}
+
+async fn authorize(received: Received) -> Response {
+    match read(&received, Form::of_body, Authorization::read) {
+        Err(answer) => answer.into_response(),
+        Ok(wanted) => {
+            let order_id = wanted.order_id();
+            let act = move |world: &mut World, verdict, reference| {
+                payments::authorize(world, wanted, verdict, reference)
+            };
+            carry_out(received, Operation::Authorize, order_id, act).await
+        }
+    }
+}
+
+async fn capture(Path(id): Path<String>, received: Received) -> Response {
+    match read(&received, Form::of_body, payments::read_capture) {
+        Err(answer) => answer.into_response(),
+        Ok(amount) => {
+            let order_id = received.shared.lock().payments.order_of(&id);
+            let act = move |world: &mut World, verdict, reference| {
+                payments::capture(world, &id, amount, verdict, reference)
+            };
+            carry_out(received, Operation::Capture, order_id, act).await
+        }
+    }
+}
+
+async fn cancel(Path(id): Path<String>, received: Received) -> Response {
+    match read(&received, Form::of_body, payments::read_cancel) {
+        Err(answer) => answer.into_response(),
+        Ok(reason) => {
+            let order_id = received.shared.lock().payments.order_of(&id);
+            let act = move |world: &mut World, verdict, reference| {
+                payments::cancel(world, &id, reason, verdict, reference)
+            };
+            carry_out(received, Operation::Void, order_id, act).await
+        }
+    }
+}
+
+async fn refund(received: Received) -> Response {
+    match read(&received, Form::of_body, Refunding::read) {
+        Err(answer) => answer.into_response(),
+        Ok(wanted) => {
+            let order_id = received
+                .shared
+                .lock()
+                .payments
+                .order_of(wanted.payment_intent());
+            let act = move |world: &mut World, verdict, reference| {
+                payments::refund(world, wanted, verdict, reference)
+            };
+            carry_out(received, Operation::Refund, order_id, act).await
+        }
+    }
+}
+
+async fn retrieve(Path(id): Path<String>, received: Received) -> Response {
+    if let Err(answer) = read(&received, Form::of_query, |form| form.allow(&["expand"])) {
+        return answer.into_response();
+    }
+    let order_id = received.shared.lock().payments.order_of(&id);
+    let act = move |world: &mut World, verdict, _| payments::retrieve(world, &id, verdict);
+    carry_out(received, Operation::Find, order_id, act).await
+}
+
+async fn search(received: Received) -> Response {
+    match read(&received, Form::of_query, Query::read) {
+        Err(answer) => answer.into_response(),
+        Ok(query) => {
+            let order_id = query.order_id();
+            let act = move |world: &mut World, verdict, _| payments::search(world, &query, verdict);
+            carry_out(received, Operation::Find, order_id, act).await
+        }
+    }
+}
+
+async fn refunds(received: Received) -> Response {
+    match read(&received, Form::of_query, payments::read_refunds) {
+        Err(answer) => answer.into_response(),
+        Ok(id) => {
+            let order_id = received.shared.lock().payments.order_of(&id);
+            let act = move |world: &mut World, verdict, _| payments::refunds(world, &id, verdict);
+            carry_out(received, Operation::Find, order_id, act).await
+        }
+    }
+}
+
+/// Credential first, then the parameters, as Stripe answers them; none of it uses a key up.
+fn read<T>(
+    received: &Received,
+    parameters: impl FnOnce(&Received) -> Result<Form, Answer>,
+    make: impl FnOnce(&Form) -> Result<T, Answer>,
+) -> Result<T, Answer> {
+    authenticate(received)?;
+    make(&parameters(received)?)
+}
+
+/// Bearer, or Basic's user name, which Stripe takes too, is left out: our adapter sends Bearer.
+fn authenticate(received: &Received) -> Result<(), Answer> {
+    let given = received.header("authorization");
+    match given.and_then(|value| value.strip_prefix("Bearer ")) {
+        None => Err(errors::no_credential()),
+        Some(key) if key.starts_with("sk_test_") && key.len() > "sk_test_".len() => Ok(()),
+        Some(_) => Err(errors::invalid_credential()),
+    }
+}
+
+async fn carry_out<Act>(
+    received: Received,
+    operation: Operation,
+    order_id: Option<String>,
+    act: Act,
+) -> Response
+where
+    Act: FnOnce(&mut World, Verdict, Reference) -> Answer + Send + 'static,
+{
+    // Keys are for POST; "it has no effect" on the others.
+    let keyed = match received.header("idempotency-key") {
+        Some(key) if operation != Operation::Find => {
+            if key.is_empty() || key.len() > 255 {
+                return errors::invalid_key().into_response();
+            }
+            let form =
+                Form::of_body(&received).map_or_else(|_| String::new(), |form| form.canonical());
+            Some(Keyed {
+                key: key.to_owned(),
+                request: format!("{} {} {form}", received.method, received.uri.path()),
+            })
+        }
+        Some(_) | None => None,
+    };
+    let target = Target {
+        provider: Provider::Payment,
+        operation,
+        order_id,
+        key: keyed.as_ref().map(|keyed| keyed.key.clone()),
+    };
+    let reference = Reference {
+        order_id: target.order_id.clone(),
+        attempt: None,
+        key: target.key.clone(),
+    };
+    received
+        .carry_out(target, keyed, move |world, verdict| {
+            act(world, verdict, reference)
+        })
+        .await
+}

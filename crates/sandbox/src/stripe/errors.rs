@@ -1,0 +1,203 @@
+//! Stripe's error object, <https://docs.stripe.com/api/errors>; codes from
+//! <https://docs.stripe.com/error-codes>.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::intent::Intent;
+use crate::answer::{Answer, request_number};
+
+/// Fields beside `type` and `message`.
+fn error(status: StatusCode, kind: &str, message: &str, more: Value) -> Answer {
+    let mut error = json!({ "type": kind, "message": message });
+    if let (Value::Object(error), Value::Object(more)) = (&mut error, more) {
+        error.extend(more);
+    }
+    Answer::new(status, json!({ "error": error }))
+        .with_header("request-id", format!("req_{:014}", request_number()))
+}
+
+fn invalid(message: &str, more: Value) -> Answer {
+    error(
+        StatusCode::BAD_REQUEST,
+        "invalid_request_error",
+        message,
+        more,
+    )
+}
+
+pub(crate) fn missing(parameter: &str) -> Answer {
+    let message = format!("Missing required param: {parameter}.");
+    invalid(
+        &message,
+        json!({ "code": "parameter_missing", "param": parameter }),
+    )
+}
+
+pub(crate) fn unknown(parameter: &str) -> Answer {
+    let message = format!("Received unknown parameter: {parameter}");
+    invalid(
+        &message,
+        json!({ "code": "parameter_unknown", "param": parameter }),
+    )
+}
+
+pub(crate) fn not_an_integer(parameter: &str, value: &str) -> Answer {
+    let message = format!("Invalid integer: {value}");
+    invalid(
+        &message,
+        json!({ "code": "parameter_invalid_integer", "param": parameter }),
+    )
+}
+
+/// A value that makes no sense; real ones have more codes than an adapter would tell apart.
+pub(crate) fn bad_value(parameter: &str, message: &str) -> Answer {
+    invalid(message, json!({ "param": parameter }))
+}
+
+pub(crate) fn amount_too_large(parameter: &str, message: &str) -> Answer {
+    invalid(
+        message,
+        json!({ "code": "amount_too_large", "param": parameter }),
+    )
+}
+
+/// 404 for an object of the path, 400 for one named in a parameter.
+pub(crate) fn no_such(what: &str, id: &str, parameter: &str) -> Answer {
+    let status = if parameter == "intent" {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    error(
+        status,
+        "invalid_request_error",
+        &format!("No such {what}: '{id}'"),
+        json!({ "code": "resource_missing", "param": parameter }),
+    )
+}
+
+pub(crate) fn unexpected_state(message: &str, intent: &Intent) -> Answer {
+    invalid(
+        message,
+        json!({ "code": "payment_intent_unexpected_state", "payment_intent": intent.to_json() }),
+    )
+}
+
+pub(crate) fn authorization_expired(intent: &Intent) -> Answer {
+    invalid(
+        "The charge cannot be captured as the authorization has expired.",
+        json!({ "code": "charge_expired_for_capture", "payment_intent": intent.to_json() }),
+    )
+}
+
+pub(crate) fn charge(code: &str, message: &str, charge: &str) -> Answer {
+    invalid(message, json!({ "code": code, "charge": charge }))
+}
+
+/// A decline carries the intent, which stays behind as `requires_payment_method`.
+pub(crate) fn declined(decline: Decline, intent: &Intent) -> Answer {
+    error(
+        StatusCode::PAYMENT_REQUIRED,
+        "card_error",
+        decline.message,
+        json!({
+            "code": decline.code,
+            "decline_code": decline.reason,
+            "charge": intent.charge(),
+            "payment_intent": intent.to_json(),
+        }),
+    )
+}
+
+/// What the issuer says, <https://docs.stripe.com/declines/codes>.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decline {
+    pub(crate) code: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) message: &'static str,
+}
+
+pub(crate) const GENERIC_DECLINE: Decline = Decline {
+    code: "card_declined",
+    reason: "generic_decline",
+    message: "Your card was declined.",
+};
+
+pub(crate) fn key_in_use() -> Answer {
+    error(
+        StatusCode::CONFLICT,
+        "idempotency_error",
+        "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through). Please try again later.",
+        json!({ "code": "idempotency_key_in_use" }),
+    )
+}
+
+pub(crate) fn key_of_another_request() -> Answer {
+    error(
+        StatusCode::BAD_REQUEST,
+        "idempotency_error",
+        "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than this one if you meant to execute a different request.",
+        json!({}),
+    )
+}
+
+pub(crate) fn invalid_key() -> Answer {
+    let message = "An idempotency key has from 1 to 255 characters.";
+    error(
+        StatusCode::BAD_REQUEST,
+        "idempotency_error",
+        message,
+        json!({}),
+    )
+}
+
+pub(crate) fn no_credential() -> Answer {
+    let message = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth.";
+    error(
+        StatusCode::UNAUTHORIZED,
+        "invalid_request_error",
+        message,
+        json!({}),
+    )
+}
+
+pub(crate) fn invalid_credential() -> Answer {
+    let message = "Invalid API Key provided. The sandbox takes any key that starts with sk_test_.";
+    error(
+        StatusCode::UNAUTHORIZED,
+        "invalid_request_error",
+        message,
+        json!({}),
+    )
+}
+
+pub(crate) fn unknown_path(method: &Method, path: &str) -> Answer {
+    let message = format!("Unrecognized request URL ({method}: {path}).");
+    error(
+        StatusCode::NOT_FOUND,
+        "invalid_request_error",
+        &message,
+        json!({}),
+    )
+}
+
+pub(crate) fn unreadable(status: StatusCode) -> Answer {
+    let message = "The request's body cannot be read.";
+    error(status, "invalid_request_error", message, json!({}))
+}
+
+/// In the shape that Stripe gives this status.
+pub(crate) fn planted(status: StatusCode) -> Answer {
+    let (kind, more) = match status.as_u16() {
+        402 => ("card_error", json!({ "code": "processing_error" })),
+        409 => (
+            "idempotency_error",
+            json!({ "code": "idempotency_key_in_use" }),
+        ),
+        429 => ("invalid_request_error", json!({ "code": "rate_limit" })),
+        400..=499 => ("invalid_request_error", json!({})),
+        _ => ("api_error", json!({})),
+    };
+    error(status, kind, "A fault planted in the sandbox.", more)
+}

@@ -1,0 +1,157 @@
+//! The objects as Stripe shows them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::errors::Decline;
+use crate::ledger::{Money, Reference};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Status {
+    RequiresPaymentMethod,
+    RequiresCapture,
+    Succeeded,
+    Canceled,
+}
+
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::RequiresCapture => "requires_capture",
+            Self::Succeeded => "succeeded",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    /// Of `pi_…`, `ch_…` and the client secret.
+    pub(crate) number: u64,
+    pub(crate) amount: u64,
+    pub(crate) amount_received: u64,
+    pub(crate) amount_refunded: u64,
+    /// Lower case.
+    pub(crate) currency: String,
+    pub(crate) description: Option<String>,
+    pub(crate) payment_method: String,
+    pub(crate) payment_method_types: Vec<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) status: Status,
+    pub(crate) decline: Option<Decline>,
+    pub(crate) cancellation_reason: Option<String>,
+    pub(crate) canceled_at: Option<Timestamp>,
+    pub(crate) created: Timestamp,
+}
+
+impl Intent {
+    pub(crate) fn id(&self) -> String {
+        format!("pi_{}", self.number)
+    }
+
+    pub(crate) fn charge(&self) -> String {
+        format!("ch_{}", self.number)
+    }
+
+    pub(crate) fn order_id(&self) -> Option<String> {
+        self.metadata.get("order_id").cloned()
+    }
+
+    /// The effect `amount` on this intent's money, for the ledger.
+    pub(crate) fn effect(&self, amount: u64, id: String, reference: Reference) -> Money {
+        Money {
+            reference: Reference {
+                order_id: self.order_id(),
+                attempt: self
+                    .metadata
+                    .get("attempt")
+                    .and_then(|one| one.parse().ok()),
+                key: reference.key,
+            },
+            amount,
+            currency: self.currency.to_uppercase(),
+            id,
+            at: Timestamp::now(),
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let capturable = match self.status {
+            Status::RequiresCapture => self.amount,
+            Status::RequiresPaymentMethod | Status::Succeeded | Status::Canceled => 0,
+        };
+        // A declined intent may be tried again with another method, so it holds none.
+        let payment_method = match self.status {
+            Status::RequiresPaymentMethod => None,
+            Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
+                Some(&self.payment_method)
+            }
+        };
+        json!({
+            "id": self.id(),
+            "object": "payment_intent",
+            "amount": self.amount,
+            "amount_capturable": capturable,
+            "amount_details": { "tip": {} },
+            "amount_received": self.amount_received,
+            "canceled_at": self.canceled_at.map(Timestamp::as_second),
+            "cancellation_reason": self.cancellation_reason,
+            "capture_method": "manual",
+            "client_secret": format!("pi_{0}_secret_{0}", self.number),
+            "confirmation_method": "automatic",
+            "created": self.created.as_second(),
+            "currency": self.currency,
+            "customer": null,
+            "description": self.description,
+            "last_payment_error": self.decline.map(|decline| json!({
+                "type": "card_error",
+                "code": decline.code,
+                "decline_code": decline.reason,
+                "message": decline.message,
+                "charge": self.charge(),
+            })),
+            "latest_charge": self.charge(),
+            "livemode": false,
+            "metadata": self.metadata,
+            "next_action": null,
+            "payment_method": payment_method,
+            "payment_method_types": self.payment_method_types,
+            "processing": null,
+            "status": self.status.as_str(),
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Refund {
+    pub(crate) id: String,
+    pub(crate) amount: u64,
+    pub(crate) charge: String,
+    pub(crate) currency: String,
+    pub(crate) payment_intent: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) created: Timestamp,
+}
+
+impl Refund {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "object": "refund",
+            "amount": self.amount,
+            "balance_transaction": null,
+            "charge": self.charge,
+            "created": self.created.as_second(),
+            "currency": self.currency,
+            "metadata": self.metadata,
+            "payment_intent": self.payment_intent,
+            "reason": self.reason,
+            "receipt_number": null,
+            "status": "succeeded",
+        })
+    }
+}

@@ -1,0 +1,448 @@
+//! What may be done with an intent in which state, and what it does.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::errors::{self, Decline, GENERIC_DECLINE};
+use super::form::Form;
+use super::intent::{Intent, Refund, Status};
+use super::search::Query;
+use crate::answer::Answer;
+use crate::exchange::Verdict;
+use crate::ledger::Reference;
+use crate::world::World;
+
+/// Oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Payments {
+    intents: Vec<Intent>,
+    refunds: Vec<Refund>,
+}
+
+impl Payments {
+    pub(crate) fn order_of(&self, id: &str) -> Option<String> {
+        self.find(id).ok()?.order_id()
+    }
+
+    fn find(&self, id: &str) -> Result<&Intent, Answer> {
+        let mut named = self.intents.iter().filter(|intent| intent.id() == id);
+        named.next().ok_or_else(|| no_such_intent(id))
+    }
+
+    fn find_mut(&mut self, id: &str) -> Result<&mut Intent, Answer> {
+        let mut named = self.intents.iter_mut().filter(|intent| intent.id() == id);
+        named.next().ok_or_else(|| no_such_intent(id))
+    }
+}
+
+fn no_such_intent(id: &str) -> Answer {
+    errors::no_such("payment_intent", id, "intent")
+}
+
+/// Either way, the answer.
+fn either(outcome: Result<Value, Answer>) -> Answer {
+    outcome.map_or_else(|refusal| refusal, Answer::ok)
+}
+
+/// A valid `POST /v1/payment_intents`, <https://docs.stripe.com/api/payment_intents/create>.
+#[derive(Debug)]
+pub(crate) struct Authorization {
+    amount: u64,
+    currency: String,
+    description: Option<String>,
+    payment_method: String,
+    payment_method_types: Vec<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Authorization {
+    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
+        form.allow(&[
+            "amount",
+            "automatic_payment_methods",
+            "capture_method",
+            "confirm",
+            "currency",
+            "customer",
+            "description",
+            "error_on_requires_action",
+            "expand",
+            "metadata",
+            "off_session",
+            "payment_method",
+            "payment_method_types",
+            "receipt_email",
+            "return_url",
+            "shipping",
+            "statement_descriptor_suffix",
+            "transfer_group",
+        ])?;
+        let amount = form
+            .amount("amount")?
+            .ok_or_else(|| errors::missing("amount"))?;
+        let currency = form.required("currency")?.to_owned();
+        check_currency(&currency, amount)?;
+        let payment_method = form.required("payment_method")?.to_owned();
+        if form.get("confirm") != Some("true") || form.get("capture_method") != Some("manual") {
+            let message = "The sandbox speaks confirm=true with capture_method=manual only.";
+            return Err(errors::bad_value("capture_method", message));
+        }
+        let mut payment_method_types = form.list("payment_method_types");
+        if payment_method_types.is_empty() {
+            let redirects = form.get("automatic_payment_methods[allow_redirects]");
+            if redirects != Some("never") && form.get("return_url").is_none() {
+                // What a server-side integration meets first with automatic payment methods.
+                let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never`.";
+                return Err(errors::bad_value("return_url", message));
+            }
+            payment_method_types.push("card".to_owned());
+        }
+        Ok(Self {
+            amount,
+            currency,
+            description: form.get("description").map(str::to_owned),
+            payment_method,
+            payment_method_types,
+            metadata: form.metadata(),
+        })
+    }
+
+    pub(crate) fn order_id(&self) -> Option<String> {
+        self.metadata.get("order_id").cloned()
+    }
+}
+
+/// <https://docs.stripe.com/currencies>: lower case, and three-decimal amounts end in 0.
+fn check_currency(currency: &str, amount: u64) -> Result<(), Answer> {
+    let code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_lowercase());
+    if !code {
+        let message = format!("Invalid currency: {currency}. Use a three-letter lowercase code.");
+        return Err(errors::bad_value("currency", &message));
+    }
+    let three_decimals = matches!(currency, "bhd" | "jod" | "kwd" | "omr" | "tnd");
+    if three_decimals && !amount.is_multiple_of(10) {
+        let message = "The last digit of an amount in a three-decimal currency must be 0.";
+        return Err(errors::bad_value("amount", message));
+    }
+    Ok(())
+}
+
+/// What Stripe's test payment methods do, <https://docs.stripe.com/testing#declined-payments>.
+/// `None` for one that does not exist.
+fn outcome_of(payment_method: &str) -> Option<Result<(), Decline>> {
+    let card = payment_method.strip_prefix("pm_card_")?;
+    // Documented with the brand for some and without for others.
+    let declined = card
+        .strip_prefix("visa_")
+        .unwrap_or(card)
+        .strip_prefix("chargeDeclined");
+    let Some(why) = declined else {
+        let brands = [
+            "visa",
+            "visa_debit",
+            "mastercard",
+            "amex",
+            "discover",
+            "diners",
+            "jcb",
+            "us",
+        ];
+        return brands.contains(&card).then_some(Ok(()));
+    };
+    let with = |reason| Decline {
+        reason,
+        ..GENERIC_DECLINE
+    };
+    Some(Err(match why {
+        "" => GENERIC_DECLINE,
+        "InsufficientFunds" => Decline {
+            message: "Your card has insufficient funds.",
+            ..with("insufficient_funds")
+        },
+        "LostCard" => with("lost_card"),
+        "StolenCard" => with("stolen_card"),
+        "Fraudulent" => with("fraudulent"),
+        "VelocityLimitExceeded" => with("card_velocity_exceeded"),
+        "ExpiredCard" => Decline {
+            code: "expired_card",
+            reason: "expired_card",
+            message: "Your card has expired.",
+        },
+        "IncorrectCvc" => Decline {
+            code: "incorrect_cvc",
+            reason: "incorrect_cvc",
+            message: "Your card's security code is incorrect.",
+        },
+        "ProcessingError" => Decline {
+            code: "processing_error",
+            reason: "processing_error",
+            message: "An error occurred while processing your card. Try again in a little bit.",
+        },
+        _ => return None,
+    }))
+}
+
+pub(crate) fn authorize(
+    world: &mut World,
+    wanted: Authorization,
+    verdict: Verdict,
+    reference: Reference,
+) -> Answer {
+    let decline = match (outcome_of(&wanted.payment_method), verdict) {
+        (None, _) => {
+            return errors::no_such("PaymentMethod", &wanted.payment_method, "payment_method");
+        }
+        (Some(Err(decline)), _) => Some(decline),
+        (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
+        (Some(Ok(())), Verdict::AsUsual) => None,
+    };
+    let intent = Intent {
+        number: world.number(),
+        amount: wanted.amount,
+        amount_received: 0,
+        amount_refunded: 0,
+        currency: wanted.currency,
+        description: wanted.description,
+        payment_method: wanted.payment_method,
+        payment_method_types: wanted.payment_method_types,
+        metadata: wanted.metadata,
+        status: match decline {
+            Some(_) => Status::RequiresPaymentMethod,
+            None => Status::RequiresCapture,
+        },
+        decline,
+        cancellation_reason: None,
+        canceled_at: None,
+        created: Timestamp::now(),
+    };
+    world.payments.intents.push(intent.clone());
+    if let Some(decline) = decline {
+        return errors::declined(decline, &intent);
+    }
+    let effect = intent.effect(intent.amount, intent.id(), reference);
+    world.ledger.authorizations.push(effect);
+    Answer::ok(intent.to_json())
+}
+
+/// The amount to capture, all of it when `None`.
+pub(crate) fn read_capture(form: &Form) -> Result<Option<u64>, Answer> {
+    form.allow(&["amount_to_capture", "expand", "metadata", "final_capture"])?;
+    form.amount("amount_to_capture")
+}
+
+/// <https://docs.stripe.com/api/payment_intents/capture>: once; what is not captured is released.
+pub(crate) fn capture(
+    world: &mut World,
+    id: &str,
+    amount: Option<u64>,
+    verdict: Verdict,
+    reference: Reference,
+) -> Answer {
+    let captured = world.payments.find_mut(id).and_then(|intent| {
+        if intent.status != Status::RequiresCapture {
+            let message = format!(
+                "This PaymentIntent could not be captured because it has a status of {}. Only a PaymentIntent with one of the following statuses may be captured: requires_capture.",
+                intent.status.as_str()
+            );
+            return Err(errors::unexpected_state(&message, intent));
+        }
+        if verdict == Verdict::No {
+            intent.status = Status::Canceled;
+            intent.cancellation_reason = Some("automatic".to_owned());
+            intent.canceled_at = Some(Timestamp::now());
+            return Err(errors::authorization_expired(intent));
+        }
+        let amount = amount.unwrap_or(intent.amount);
+        if amount > intent.amount {
+            let message = "The amount to capture is greater than the amount capturable.";
+            return Err(errors::amount_too_large("amount_to_capture", message));
+        }
+        intent.status = Status::Succeeded;
+        intent.amount_received = amount;
+        Ok((intent.to_json(), intent.effect(amount, intent.id(), reference)))
+    });
+    either(captured.map(|(json, effect)| {
+        world.ledger.captures.push(effect);
+        json
+    }))
+}
+
+/// The reason given, if any.
+pub(crate) fn read_cancel(form: &Form) -> Result<Option<String>, Answer> {
+    form.allow(&["cancellation_reason", "expand"])?;
+    match form.get("cancellation_reason") {
+        None => Ok(None),
+        Some(reason @ ("duplicate" | "fraudulent" | "requested_by_customer" | "abandoned")) => {
+            Ok(Some(reason.to_owned()))
+        }
+        Some(_) => Err(errors::bad_value(
+            "cancellation_reason",
+            "Must be one of duplicate, fraudulent, requested_by_customer, or abandoned.",
+        )),
+    }
+}
+
+/// <https://docs.stripe.com/api/payment_intents/cancel>: releases what is held.
+pub(crate) fn cancel(
+    world: &mut World,
+    id: &str,
+    reason: Option<String>,
+    verdict: Verdict,
+    reference: Reference,
+) -> Answer {
+    let canceled = world.payments.find_mut(id).and_then(|intent| {
+        let held = match intent.status {
+            Status::RequiresCapture if verdict == Verdict::AsUsual => true,
+            Status::RequiresPaymentMethod if verdict == Verdict::AsUsual => false,
+            Status::RequiresCapture
+            | Status::RequiresPaymentMethod
+            | Status::Succeeded
+            | Status::Canceled => {
+                let message = format!(
+                    "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.",
+                    intent.status.as_str()
+                );
+                return Err(errors::unexpected_state(&message, intent));
+            }
+        };
+        intent.status = Status::Canceled;
+        intent.cancellation_reason = reason;
+        intent.canceled_at = Some(Timestamp::now());
+        // Nothing was held for a declined intent, so cancelling it moves no money.
+        let effect = held.then(|| intent.effect(intent.amount, intent.id(), reference));
+        Ok((intent.to_json(), effect))
+    });
+    either(canceled.map(|(json, effect)| {
+        world.ledger.voids.extend(effect);
+        json
+    }))
+}
+
+/// A valid `POST /v1/refunds`, <https://docs.stripe.com/api/refunds/create>.
+#[derive(Debug)]
+pub(crate) struct Refunding {
+    payment_intent: String,
+    amount: Option<u64>,
+    reason: Option<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Refunding {
+    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
+        form.allow(&["amount", "expand", "metadata", "payment_intent", "reason"])?;
+        Ok(Self {
+            payment_intent: form.required("payment_intent")?.to_owned(),
+            amount: form.amount("amount")?,
+            reason: form.get("reason").map(str::to_owned),
+            metadata: form.metadata(),
+        })
+    }
+
+    pub(crate) fn payment_intent(&self) -> &str {
+        &self.payment_intent
+    }
+}
+
+pub(crate) fn refund(
+    world: &mut World,
+    wanted: Refunding,
+    verdict: Verdict,
+    reference: Reference,
+) -> Answer {
+    let number = world.number();
+    let refunded = world
+        .payments
+        .find_mut(&wanted.payment_intent)
+        .map_err(|_| errors::no_such("payment_intent", &wanted.payment_intent, "payment_intent"));
+    let refunded = refunded.and_then(|intent| {
+        let charge = intent.charge();
+        if intent.status != Status::Succeeded {
+            let message = format!(
+                "This PaymentIntent ({}) does not have a successful charge to refund.",
+                intent.id()
+            );
+            return Err(errors::unexpected_state(&message, intent));
+        }
+        if verdict == Verdict::No {
+            let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
+            return Err(errors::charge("charge_disputed", &message, &charge));
+        }
+        let left = intent.amount_received - intent.amount_refunded;
+        if left == 0 {
+            let message = format!("Charge {charge} has already been refunded.");
+            return Err(errors::charge("charge_already_refunded", &message, &charge));
+        }
+        let amount = wanted.amount.unwrap_or(left);
+        if amount > left {
+            let message = "Refund amount is greater than unrefunded amount on charge.";
+            return Err(errors::bad_value("amount", message));
+        }
+        intent.amount_refunded += amount;
+        let refund = Refund {
+            id: format!("re_{number}"),
+            amount,
+            charge,
+            currency: intent.currency.clone(),
+            payment_intent: intent.id(),
+            reason: wanted.reason,
+            metadata: wanted.metadata,
+            created: Timestamp::now(),
+        };
+        let effect = intent.effect(amount, refund.id.clone(), reference);
+        Ok((refund, effect))
+    });
+    either(refunded.map(|(refund, effect)| {
+        let json = refund.to_json();
+        world.payments.refunds.push(refund);
+        world.ledger.refunds.push(effect);
+        json
+    }))
+}
+
+pub(crate) fn retrieve(world: &World, id: &str, verdict: Verdict) -> Answer {
+    if verdict == Verdict::No {
+        return no_such_intent(id);
+    }
+    either(world.payments.find(id).map(Intent::to_json))
+}
+
+/// <https://docs.stripe.com/api/payment_intents/search>, newest first.
+pub(crate) fn search(world: &World, query: &Query, verdict: Verdict) -> Answer {
+    let intents = world.payments.intents.iter().rev();
+    let mut found: Vec<_> = intents
+        .filter(|intent| verdict == Verdict::AsUsual && query.matches(intent))
+        .map(Intent::to_json)
+        .collect();
+    let has_more = found.len() > query.limit;
+    found.truncate(query.limit);
+    Answer::ok(json!({
+        "object": "search_result",
+        "url": "/v1/payment_intents/search",
+        "has_more": has_more,
+        "next_page": null,
+        "data": found,
+    }))
+}
+
+/// The intent whose refunds are wanted; the API can also list all of them.
+pub(crate) fn read_refunds(form: &Form) -> Result<String, Answer> {
+    form.allow(&["payment_intent", "limit", "expand"])?;
+    Ok(form.required("payment_intent")?.to_owned())
+}
+
+/// <https://docs.stripe.com/api/refunds/list>, newest first.
+pub(crate) fn refunds(world: &World, payment_intent: &str, verdict: Verdict) -> Answer {
+    let refunds = world.payments.refunds.iter().rev();
+    let of_it: Vec<_> = refunds
+        .filter(|refund| verdict == Verdict::AsUsual && refund.payment_intent == payment_intent)
+        .map(Refund::to_json)
+        .collect();
+    Answer::ok(json!({
+        "object": "list",
+        "url": "/v1/refunds",
+        "has_more": false,
+        "data": of_it,
+    }))
+}

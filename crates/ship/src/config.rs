@@ -1,0 +1,54 @@
+//! Settings.
+
+use step::{InitError, env};
+
+/// What Terraform sets for this function.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `ORDERS_TABLE`.
+    pub orders_table: String,
+    /// `CARRIER_API_URL`, without a trailing slash.
+    pub carrier_api_url: String,
+    /// `CARRIER_SECRET_ARN`.
+    pub carrier_secret_arn: String,
+    /// How shipments are booked.
+    pub account: Account,
+}
+
+/// The shop's account with the carrier, and how it ships.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// `CARRIER_ID`: with whom.
+    pub carrier_id: String,
+    /// `CARRIER_SERVICE_CODE`: how fast.
+    pub service_code: String,
+    /// `CARRIER_WAREHOUSE_ID`: from where.
+    pub warehouse_id: String,
+    /// `CARRIER_CONTACT_PHONE`: whom the driver calls. The shop: an order has no number.
+    pub contact_phone: String,
+    /// `CARRIER_GRAMS_PER_PIECE`: what a piece weighs with its packing.
+    pub grams_per_piece: u32,
+}
+
+impl Config {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn from_env() -> Result<Self, InitError> {
+        Ok(Self {
+            orders_table: env::required("ORDERS_TABLE")?,
+            carrier_api_url: env::required("CARRIER_API_URL")?,
+            carrier_secret_arn: env::required("CARRIER_SECRET_ARN")?,
+            account: Account {
+                carrier_id: env::required("CARRIER_ID")?,
+                service_code: env::required("CARRIER_SERVICE_CODE")?,
+                warehouse_id: env::required("CARRIER_WAREHOUSE_ID")?,
+                contact_phone: env::required("CARRIER_CONTACT_PHONE")?,
+                grams_per_piece: env::parsed("CARRIER_GRAMS_PER_PIECE", |grams| {
+                    grams.parse().ok().filter(|grams| *grams > 0)
+                })?,
+            },
+        })
+    }
+}

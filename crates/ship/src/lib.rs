@@ -1,0 +1,160 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod shipstation;
+
+use std::time::Duration;
+
+pub use config::{Account, Config};
+use domain::ledger::{Book, Booking, Entry, Unbook, Unbooking};
+use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError};
+use domain::{ErrorName, Failure, Order, OrderState, PersonalData, StepError, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+pub use shipstation::ShipStation;
+use step::{FailureInput, Task, budget, store_error};
+use store::Store;
+
+/// What the longest action can take: a booking that is looked for, asked for, and looked for again
+/// because its reference is taken. The undo notes the failure first, and looks and cancels.
+pub const WORST_CASE: Duration = budget::worst_case(4, 3);
+
+/// What the state machine may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Book the shipment.
+    Book,
+    /// The undo, and the first of the undos: it also notes why.
+    Cancel,
+}
+
+/// The step.
+#[derive(Debug)]
+pub struct Ship<O, C> {
+    orders: O,
+    carrier: C,
+}
+
+impl Ship<Store, ShipStation> {
+    /// Connects to what `config` names.
+    ///
+    /// # Errors
+    /// If no HTTP client can be built.
+    pub async fn connect(config: Config) -> Result<Self, step::InitError> {
+        let aws = step::aws_config().await;
+        let store = Store::new(&aws, config.orders_table, "");
+        let secret = provider::Secret::new(&aws, &config.carrier_secret_arn);
+        let carrier = ShipStation::new(&config.carrier_api_url, secret, config.account);
+        store.warm_up().await;
+        Ok(Self::new(store, carrier.map_err(step::InitError::new)?))
+    }
+}
+
+impl<O: Orders, C: Carrier> Ship<O, C> {
+    /// The step on these ports.
+    pub fn new(orders: O, carrier: C) -> Self {
+        Self { orders, carrier }
+    }
+
+    /// Does what the state machine asks for.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub async fn handle(&self, task: Task<Action>) -> Result<Value, StepError> {
+        match task.action {
+            Action::Book => self.book(&task.by).await,
+            Action::Cancel => self.cancel(&task.by, task.failure.as_ref()).await,
+        }
+    }
+
+    async fn book(&self, by: &Invocation) -> Result<Value, StepError> {
+        let prepare = step::documents(&self.orders, &by.order_id);
+        let act = async |(order, personal): (Order, PersonalData),
+                         _: OrderState,
+                         unknown_since: Option<Timestamp>| {
+            let reference = shipstation::reference(&by.order_id, by.attempt);
+            if unknown_since.is_some()
+                && let Some(booking) = self.carrier.find(&reference).await?
+            {
+                return Ok(booking);
+            }
+            let request = BookRequest {
+                order: &order,
+                personal: &personal,
+                reference: &reference,
+            };
+            self.carrier.book(request).await
+        };
+        let unavailable = ErrorName::CarrierUnavailable;
+        match step::once::<Book, _, _, _, _>(&self.orders, by, unavailable, prepare, act).await? {
+            Booking::Booked {
+                label, tracking, ..
+            } => Ok(json!({"label_id": label, "tracking_number": tracking})),
+            Booking::Refused { code } => Err(StepError::new(
+                ErrorName::ShipmentRejected,
+                format!("the carrier refuses the shipment: {code}"),
+            )),
+        }
+    }
+
+    /// Undo of [`Self::book`], and the first step of the failure branch: from here on no forward
+    /// step acts any more. MUST be safe when nothing was booked or when nobody knows, and MUST NOT
+    /// fail for good.
+    async fn cancel(
+        &self,
+        by: &Invocation,
+        failure: Option<&FailureInput>,
+    ) -> Result<Value, StepError> {
+        let failure = failure.ok_or_else(|| {
+            let reason = "the task does not say why the order is to be reversed".to_owned();
+            StepError::new(ErrorName::InvalidInput, reason)
+        })?;
+        let (error, message) = failure.read();
+        let failure = Failure::new(error, &message, by.now);
+        let state = self.orders.begin_reversal(by, failure).await;
+        let state = state.map_err(|error| store_error(&error))?;
+        domain::ledger::current_attempt(&state, by.attempt)?;
+        if state.book.is_none() && state.unbook.is_none() {
+            // Nobody claimed it, and from here on nobody can.
+            return Ok(json!({"cancelled": false}));
+        }
+        let act = async |(), state: OrderState, _: Option<Timestamp>| {
+            let label = match &state.book {
+                None => None,
+                Some(Entry::Done {
+                    outcome: Booking::Refused { .. },
+                    ..
+                }) => None,
+                Some(Entry::Done {
+                    outcome: Booking::Booked { label, .. },
+                    ..
+                }) => Some(label.clone()),
+                // Whoever may be at work on it is waited for.
+                Some(Entry::Open(claim)) if claim.until > by.now => {
+                    let text = "an earlier invocation may still be at work".to_owned();
+                    return Err(ProviderError::Unavailable(text));
+                }
+                Some(Entry::Open(_)) => {
+                    let reference = shipstation::reference(&by.order_id, by.attempt);
+                    match self.carrier.find(&reference).await? {
+                        Some(Booking::Booked { label, .. }) => Some(label),
+                        Some(Booking::Refused { .. }) | None => None,
+                    }
+                }
+            };
+            match label {
+                None => Ok(Unbooking::Nothing),
+                Some(label) => {
+                    self.carrier.cancel(&label).await?;
+                    Ok(Unbooking::Cancelled)
+                }
+            }
+        };
+        let unavailable = ErrorName::CarrierUnavailable;
+        let prepare = async { Ok(()) };
+        let undone =
+            step::once::<Unbook, _, _, _, _>(&self.orders, by, unavailable, prepare, act).await?;
+        Ok(json!({"cancelled": undone == Unbooking::Cancelled}))
+    }
+}

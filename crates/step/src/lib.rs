@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod budget;
+pub mod env;
+mod once;
+mod run;
+mod task;
+
+pub use env::InitError;
+pub use once::{documents, once, store_error};
+pub use run::{init_tracing, run};
+pub use task::{FailureInput, Task};
+
+/// AWS configuration for this function: region, credentials and endpoint from the environment
+/// that Lambda sets.
+pub async fn aws_config() -> aws_config::SdkConfig {
+    aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
+}

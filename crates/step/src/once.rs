@@ -1,0 +1,96 @@
+//! Doing an effect exactly once.
+
+use std::future::Future;
+
+use domain::ledger::Effect;
+use domain::ports::{Claimed, Invocation, Orders, ProviderError, StoreError};
+use domain::{ErrorName, Order, OrderId, OrderState, PersonalData, StepError, Timestamp};
+
+/// Performs effect `E`: claims it, acts, commits what came of it.
+///
+/// `prepare` runs beside the claim and reads what `act` needs. `act` gets it with the claimed
+/// state and, if the outcome of an earlier try is unknown, since when: then it MUST ask the
+/// provider before it acts. If `act` fails, the claim stays open with its lease ended, and the
+/// error carries `unavailable`, the step's own retryable name.
+///
+/// # Errors
+/// The catalogue's.
+pub async fn once<E, T, O, P, A>(
+    orders: &O,
+    by: &Invocation,
+    unavailable: ErrorName,
+    prepare: P,
+    act: A,
+) -> Result<E::Outcome, StepError>
+where
+    E: Effect,
+    O: Orders,
+    P: Future<Output = Result<T, StepError>>,
+    A: AsyncFnOnce(T, OrderState, Option<Timestamp>) -> Result<E::Outcome, ProviderError>,
+{
+    let (claimed, prepared) = tokio::join!(orders.claim::<E>(by), prepare);
+    let (state, unknown_since) = match claimed.map_err(|error| store_error(&error))? {
+        Claimed::Done { outcome, .. } => return Ok(outcome),
+        Claimed::Refused(error) => return Err(error),
+        Claimed::Perform {
+            state,
+            unknown_since,
+        } => (state, unknown_since),
+    };
+    let acted = match prepared {
+        Ok(prepared) => act(prepared, state, unknown_since)
+            .await
+            .map_err(|error| provider_error(&error, unavailable)),
+        Err(error) => Err(error),
+    };
+    match acted {
+        Ok(outcome) => {
+            let committed = orders.commit::<E>(by, outcome.clone()).await;
+            committed.map_err(|error| store_error(&error))?;
+            Ok(outcome)
+        }
+        Err(error) => {
+            // Only shortens the wait of the retry; if it fails, the lease runs out by itself.
+            let _ = orders.relinquish::<E>(by).await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads what was ordered and for whom: for [`once`], to run beside the claim.
+///
+/// # Errors
+/// The catalogue's; [`ErrorName::InvalidInput`] if there is no such order or its personal data was
+/// erased.
+pub async fn documents<O: Orders>(
+    orders: &O,
+    order_id: &OrderId,
+) -> Result<(Order, PersonalData), StepError> {
+    let record = orders
+        .load(order_id)
+        .await
+        .map_err(|error| store_error(&error))?;
+    let invalid = |reason: String| StepError::new(ErrorName::InvalidInput, reason);
+    let record = record.ok_or_else(|| invalid(format!("there is no order {order_id}")))?;
+    let erased = || invalid(format!("the personal data of order {order_id} was erased"));
+    Ok((record.order, record.personal.ok_or_else(erased)?))
+}
+
+/// The catalogue's name for a failing database.
+#[must_use]
+pub fn store_error(error: &StoreError) -> StepError {
+    let name = match error {
+        StoreError::Unavailable(_) => ErrorName::StoreUnavailable,
+        StoreError::NotFound(_) => ErrorName::InvalidInput,
+        StoreError::Defect(_) => ErrorName::Internal,
+    };
+    StepError::new(name, error.to_string())
+}
+
+fn provider_error(error: &ProviderError, unavailable: ErrorName) -> StepError {
+    let name = match error {
+        ProviderError::Unavailable(_) | ProviderError::Unknown(_) => unavailable,
+        ProviderError::Defect(_) => ErrorName::Internal,
+    };
+    StepError::new(name, error.to_string())
+}

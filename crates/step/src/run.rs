@@ -1,0 +1,118 @@
+//! The loop around a step.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Instant;
+
+use domain::{Class, StepError};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::{Instrument as _, error, info, info_span, warn};
+
+use crate::{InitError, Task};
+
+/// One JSON object a line, on standard output, where Lambda collects it.
+pub fn init_tracing() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(filter)
+        .init();
+}
+
+/// A [`StepError`] on its way to Step Functions, which matches on its name.
+struct Failed(StepError);
+
+impl From<Failed> for Diagnostic {
+    fn from(failed: Failed) -> Self {
+        Self {
+            error_type: failed.0.name().as_str().to_owned(),
+            error_message: failed.0.message().to_owned(),
+        }
+    }
+}
+
+/// The runtime logs an error's `Debug`.
+impl fmt::Debug for Failed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+/// Serves tasks with `handle` until Lambda ends the environment.
+///
+/// # Errors
+/// If the runtime cannot be reached.
+pub async fn run<A, H, F>(handle: H) -> Result<(), InitError>
+where
+    A: DeserializeOwned + fmt::Debug,
+    H: Fn(Task<A>) -> F,
+    F: Future<Output = Result<Value, StepError>>,
+{
+    let handle = &handle;
+    let serve = |event: LambdaEvent<Value>| async move {
+        // Parsed here and not by the runtime, whose own error would have no name of the catalogue.
+        let task = Task::<A>::read(event.payload, &event.context).map_err(|error| {
+            error!(
+                error = error.name().as_str(),
+                message = error.message(),
+                "step failed"
+            );
+            Failed(error)
+        })?;
+        let span = info_span!(
+            "step",
+            order_id = task.by.order_id.as_str(),
+            execution = task.execution,
+            attempt = task.by.attempt,
+            action = ?task.action,
+            request_id = task.by.owner,
+        );
+        logged(handle(task)).instrument(span).await.map_err(Failed)
+    };
+    lambda_runtime::run(service_fn(serve)).await?;
+    Ok(())
+}
+
+/// A failure is logged here, once. Who caused it decides how loudly.
+async fn logged<F>(step: F) -> Result<Value, StepError>
+where
+    F: Future<Output = Result<Value, StepError>>,
+{
+    let began = Instant::now();
+    let outcome = step.await;
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match &outcome {
+        Ok(result) => info!(elapsed_ms, %result, "step done"),
+        Err(failed) => {
+            let (name, message) = (failed.name(), failed.message());
+            match name.class() {
+                Class::Customer => info!(
+                    elapsed_ms,
+                    error = name.as_str(),
+                    reason = message,
+                    "step ended"
+                ),
+                Class::Dependency => warn!(
+                    elapsed_ms,
+                    error = name.as_str(),
+                    reason = message,
+                    "step failed"
+                ),
+                Class::System => error!(
+                    elapsed_ms,
+                    error = name.as_str(),
+                    reason = message,
+                    "step failed"
+                ),
+            }
+        }
+    }
+    outcome
+}

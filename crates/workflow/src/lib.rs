@@ -1,0 +1,198 @@
+#![doc = include_str!("../README.md")]
+
+use std::time::Duration;
+
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_sdk_sfn::config::timeout::TimeoutConfig;
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::types::ExecutionStatus as Reported;
+use domain::{ErrorName, ExecutionStatus, OrderState};
+use serde_json::json;
+
+/// The version of an execution's input.
+const INPUT_SCHEMA_VERSION: u32 = 1;
+
+/// The order workflow, by the state machine's alias.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    client: Client,
+    state_machine_arn: String,
+}
+
+/// Why Step Functions did not do what it was asked: its own code, no input and no output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowError {
+    operation: &'static str,
+    code: String,
+}
+
+impl std::fmt::Display for WorkflowError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "Step Functions answered {} with {}",
+            self.operation, self.code
+        )
+    }
+}
+
+impl std::error::Error for WorkflowError {}
+
+impl WorkflowError {
+    fn of<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Self {
+        let code = match error {
+            SdkError::ServiceError(context) => context.err().code().unwrap_or("an unknown error"),
+            SdkError::TimeoutError(_) => "nothing in time",
+            _ => "nothing",
+        };
+        Self {
+            operation,
+            code: code.to_owned(),
+        }
+    }
+}
+
+/// What became of waking an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// It goes on.
+    Yes,
+    /// It does not wait with this token (any more).
+    NotWaiting,
+}
+
+impl Workflow {
+    /// The workflow behind `state_machine_arn`, which may be that of an alias or a version.
+    #[must_use]
+    pub fn new(config: &aws_config::SdkConfig, state_machine_arn: impl Into<String>) -> Self {
+        let config = aws_sdk_sfn::config::Builder::from(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_timeout(Duration::from_secs(3))
+                    .operation_attempt_timeout(Duration::from_millis(1400))
+                    .build(),
+            )
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            state_machine_arn: state_machine_arn.into(),
+        }
+    }
+
+    /// Starts the execution of the order's current attempt. Safe to repeat: its name is the
+    /// order's and the attempt's, and a name is taken for 90 days.
+    ///
+    /// # Errors
+    /// If it cannot be told that an execution runs or ran.
+    pub async fn start(&self, state: &OrderState) -> Result<(), WorkflowError> {
+        let input = json!({
+            "schema_version": INPUT_SCHEMA_VERSION,
+            "order_id": state.order_id,
+            "attempt": state.attempt,
+        });
+        let started = self
+            .client
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .name(state.execution_name())
+            .input(input.to_string())
+            .send()
+            .await;
+        match started {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(()),
+            Err(error) => Err(WorkflowError::of("StartExecution", &error)),
+        }
+    }
+
+    /// Where the execution of the order's current attempt stands.
+    ///
+    /// # Errors
+    /// If Step Functions does not tell.
+    pub async fn status(&self, state: &OrderState) -> Result<ExecutionStatus, WorkflowError> {
+        let described = self
+            .client
+            .describe_execution()
+            .execution_arn(self.execution_arn(state))
+            .send()
+            .await;
+        match described {
+            Ok(described) => Ok(match described.status {
+                Reported::Succeeded => ExecutionStatus::Succeeded,
+                Reported::Failed => ExecutionStatus::Failed,
+                Reported::TimedOut => ExecutionStatus::TimedOut,
+                Reported::Aborted => ExecutionStatus::Aborted,
+                Reported::PendingRedrive => ExecutionStatus::PendingRedrive,
+                // The SDK's enum is open; a status that is new to us is not an end.
+                _ => ExecutionStatus::Running,
+            }),
+            Err(error) if error.code() == Some("ExecutionDoesNotExist") => {
+                Ok(ExecutionStatus::NotStarted)
+            }
+            Err(error) => Err(WorkflowError::of("DescribeExecution", &error)),
+        }
+    }
+
+    /// The ARN of the execution of the order's current attempt.
+    #[must_use]
+    pub fn execution_arn(&self, state: &OrderState) -> String {
+        // arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, perhaps with :ALIAS or :VERSION
+        let mut parts: Vec<&str> = self.state_machine_arn.split(':').take(7).collect();
+        if let Some(kind) = parts.get_mut(5) {
+            *kind = "execution";
+        }
+        let name = state.execution_name();
+        parts.push(&name);
+        parts.join(":")
+    }
+
+    /// Lets a waiting execution go on.
+    ///
+    /// # Errors
+    /// If Step Functions does not take it.
+    pub async fn succeed(&self, token: &str) -> Result<Woken, WorkflowError> {
+        let sent = self
+            .client
+            .send_task_success()
+            .task_token(token)
+            .output("{}")
+            .send()
+            .await;
+        woken("SendTaskSuccess", sent.err())
+    }
+
+    /// Ends a waiting execution's task with an error.
+    ///
+    /// # Errors
+    /// If Step Functions does not take it.
+    pub async fn fail(
+        &self,
+        token: &str,
+        error: ErrorName,
+        cause: &str,
+    ) -> Result<Woken, WorkflowError> {
+        let request = self.client.send_task_failure().task_token(token);
+        let sent = request.error(error.as_str()).cause(cause).send().await;
+        woken("SendTaskFailure", sent.err())
+    }
+}
+
+fn woken<E: ProvideErrorMetadata, R>(
+    operation: &'static str,
+    error: Option<SdkError<E, R>>,
+) -> Result<Woken, WorkflowError> {
+    match error {
+        None => Ok(Woken::Yes),
+        Some(error)
+            if matches!(
+                error.code(),
+                Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken")
+            ) =>
+        {
+            Ok(Woken::NotWaiting)
+        }
+        Some(error) => Err(WorkflowError::of(operation, &error)),
+    }
+}

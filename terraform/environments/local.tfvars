@@ -1,0 +1,17 @@
+# The stack on a laptop. `make up` adds the provider's addresses and the processor.
+environment            = "local"
+api_authorization      = "NONE"
+deletion_protection    = false
+point_in_time_recovery = false
+log_retention_days     = 1
+sender_address         = "orders@example.com"
+# The sandbox's search does not lag.
+payment_search_lag_s = 1
+
+carrier = {
+  id              = "se-1"
+  service_code    = "usps_priority_mail"
+  warehouse_id    = "se-1"
+  contact_phone   = "+1 555 0100"
+  grams_per_piece = 500
+}

@@ -1,0 +1,182 @@
+locals {
+  # timeout_s is longer than what the function's own attempts can add up to and shorter than its
+  # Task's TimeoutSeconds; a test holds the three against each other.
+  functions = {
+    validate = { timeout_s = 15, memory_mb = 256 }
+    charge   = { timeout_s = 25, memory_mb = 256 }
+    ship     = { timeout_s = 30, memory_mb = 256 }
+    notify   = { timeout_s = 15, memory_mb = 256 }
+    intake   = { timeout_s = 10, memory_mb = 256 }
+  }
+
+  environment_of_all = {
+    ENVIRONMENT  = var.environment
+    RUST_LOG     = var.log_filter
+    ORDERS_TABLE = aws_dynamodb_table.orders.name
+  }
+
+  # What each is told, and what each may do.
+  settings = {
+    validate = {
+      policy = data.aws_iam_policy_document.validate.json
+      environment = {
+        STOCK_TABLE   = aws_dynamodb_table.stock.name
+        REVIEW_LIMITS = jsonencode(var.review_limits)
+      }
+    }
+    charge = {
+      policy = data.aws_iam_policy_document.charge.json
+      environment = {
+        PAYMENT_API_URL      = var.payment_api_url
+        PAYMENT_SECRET_ARN   = aws_secretsmanager_secret.payment.arn
+        PAYMENT_SEARCH_LAG_S = tostring(var.payment_search_lag_s)
+      }
+    }
+    ship = {
+      policy = data.aws_iam_policy_document.ship.json
+      environment = {
+        CARRIER_API_URL         = var.carrier_api_url
+        CARRIER_SECRET_ARN      = aws_secretsmanager_secret.carrier.arn
+        CARRIER_ID              = var.carrier.id
+        CARRIER_SERVICE_CODE    = var.carrier.service_code
+        CARRIER_WAREHOUSE_ID    = var.carrier.warehouse_id
+        CARRIER_CONTACT_PHONE   = var.carrier.contact_phone
+        CARRIER_GRAMS_PER_PIECE = tostring(var.carrier.grams_per_piece)
+      }
+    }
+    notify = {
+      policy = data.aws_iam_policy_document.notify.json
+      environment = {
+        SENDER_ADDRESS      = var.sender_address
+        OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
+      }
+    }
+    intake = {
+      policy = data.aws_iam_policy_document.intake.json
+      environment = {
+        STATE_MACHINE_ARN = local.live_alias_arn
+      }
+    }
+  }
+
+  # From names, not from the resources: they depend on the functions.
+  states_arn        = "arn:${data.aws_partition.current.partition}:states:${var.region}:${data.aws_caller_identity.current.account_id}"
+  live_alias_arn    = "${local.states_arn}:stateMachine:${local.names.workflow}:live"
+  any_execution_arn = "${local.states_arn}:execution:${local.names.workflow}:*"
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name               = "${local.prefix}-${each.key}"
+  artifact           = "${var.artifacts_dir}/${each.key}/bootstrap.zip"
+  artifacts_bucket   = aws_s3_bucket.artifacts.id
+  architecture       = var.architecture
+  memory_mb          = each.value.memory_mb
+  timeout_s          = each.value.timeout_s
+  environment        = merge(local.environment_of_all, local.settings[each.key].environment)
+  policy             = local.settings[each.key].policy
+  log_retention_days = var.log_retention_days
+}
+
+# Zips go to the functions through a bucket: the provider uploads straight to Lambda one at a time
+# (five seconds each), and Lambda takes no more than 50 MB that way.
+resource "aws_s3_bucket" "artifacts" {
+  bucket        = local.names.artifacts
+  force_destroy = true
+}
+
+resource "aws_s3_bucket_public_access_block" "artifacts" {
+  bucket                  = aws_s3_bucket.artifacts.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+# --- what each may do -------------------------------------------------------------------------
+
+data "aws_iam_policy_document" "validate" {
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  # A transaction needs the right to each operation in it and none of its own.
+  statement {
+    sid       = "Stock"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.stock.arn]
+  }
+}
+
+data "aws_iam_policy_document" "charge" {
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "Credentials"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [aws_secretsmanager_secret.payment.arn]
+  }
+}
+
+data "aws_iam_policy_document" "ship" {
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "Credentials"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [aws_secretsmanager_secret.carrier.arn]
+  }
+}
+
+data "aws_iam_policy_document" "notify" {
+  # The check: a review is opened only while nobody has cancelled the order.
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:ConditionCheckItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid     = "Customers"
+    actions = ["ses:SendEmail"]
+    # The local stack's IAM does not look into a SendEmail for its sender, and asks for any.
+    resources = [var.environment == "local" ? "*" : aws_sesv2_email_identity.sender.arn]
+  }
+  statement {
+    sid       = "Operators"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.operators.arn]
+  }
+}
+
+data "aws_iam_policy_document" "intake" {
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "StartOrders"
+    actions   = ["states:StartExecution"]
+    resources = [local.live_alias_arn]
+  }
+  statement {
+    sid       = "SeeOrders"
+    actions   = ["states:DescribeExecution"]
+    resources = [local.any_execution_arn]
+  }
+  # Ends a waiting review. Step Functions knows no resource for this action, only the task token.
+  statement {
+    sid       = "EndReviews"
+    actions   = ["states:SendTaskFailure"]
+    resources = ["*"]
+  }
+}

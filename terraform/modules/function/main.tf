@@ -1,0 +1,82 @@
+# One function, the role that only it has, and its log group.
+
+resource "aws_lambda_function" "this" {
+  function_name    = var.name
+  role             = aws_iam_role.this.arn
+  runtime          = "provided.al2023"
+  handler          = "bootstrap"
+  s3_bucket        = var.artifacts_bucket
+  s3_key           = aws_s3_object.artifact.key
+  source_code_hash = filebase64sha256(var.artifact)
+  architectures    = [var.architecture]
+  memory_size      = var.memory_mb
+  timeout          = var.timeout_s
+  # The state machine and the API name versions, so that a deployment never changes what is in flight.
+  publish = true
+
+  environment {
+    variables = var.environment
+  }
+
+  # Text: the function writes JSON itself, and Lambda must not wrap it once more.
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  # With the rights missing, the first invocations would fail and leave no log.
+  depends_on = [aws_iam_role_policy.this]
+}
+
+# Named by its content: a new build is a new object, and nothing else is.
+resource "aws_s3_object" "artifact" {
+  bucket = var.artifacts_bucket
+  key    = "${var.name}/${filesha256(var.artifact)}.zip"
+  source = var.artifact
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_iam_role" "this" {
+  name               = var.name
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "function"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "this" {
+  source_policy_documents = [var.policy]
+
+  statement {
+    sid       = "Logs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+  # X-Ray knows no resources for writing traces.
+  statement {
+    sid       = "Traces"
+    actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    resources = ["*"]
+  }
+}

@@ -1,0 +1,65 @@
+output "api_url" {
+  description = "Base URL of the order API, without a trailing slash."
+  value       = aws_apigatewayv2_api.orders.api_endpoint
+}
+
+output "api_id" {
+  description = "Id of the order API; the local stack builds its address from it."
+  value       = aws_apigatewayv2_api.orders.id
+}
+
+output "state_machine_arn" {
+  description = "ARN of the order process."
+  value       = aws_sfn_state_machine.orders.arn
+}
+
+output "state_machine_alias_arn" {
+  description = "ARN that orders are started through."
+  value       = aws_sfn_alias.live.arn
+}
+
+output "orders_table" {
+  description = "Name of the orders table."
+  value       = aws_dynamodb_table.orders.name
+}
+
+output "stock_table" {
+  description = "Name of the stock table."
+  value       = aws_dynamodb_table.stock.name
+}
+
+output "operators_topic_arn" {
+  description = "ARN of the topic that operators subscribe to."
+  value       = aws_sns_topic.operators.arn
+}
+
+output "payment_secret_arn" {
+  description = "ARN of the secret that takes the payment provider's key."
+  value       = aws_secretsmanager_secret.payment.arn
+}
+
+output "carrier_secret_arn" {
+  description = "ARN of the secret that takes the carrier's key."
+  value       = aws_secretsmanager_secret.carrier.arn
+}
+
+output "functions" {
+  description = "Every function: its name, its ARN with the version in use, and its log group."
+  value = {
+    for name, function in module.function : name => {
+      name          = function.name
+      qualified_arn = function.qualified_arn
+      log_group     = function.log_group
+    }
+  }
+}
+
+output "workflow_log_group" {
+  description = "Log group of the order process."
+  value       = aws_cloudwatch_log_group.workflow.name
+}
+
+output "api_log_group" {
+  description = "Log group of the order API's access log."
+  value       = aws_cloudwatch_log_group.api.name
+}

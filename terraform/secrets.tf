@@ -1,0 +1,13 @@
+# Credentials of the providers. Terraform makes the boxes; the values are put in by hand (or by the
+# local stack), so that they are in no state file and in no plan.
+resource "aws_secretsmanager_secret" "payment" {
+  name                    = local.names.payment_secret
+  description             = "Secret API key of the payment provider."
+  recovery_window_in_days = var.deletion_protection ? 30 : 0
+}
+
+resource "aws_secretsmanager_secret" "carrier" {
+  name                    = local.names.carrier_secret
+  description             = "API key of the carrier."
+  recovery_window_in_days = var.deletion_protection ? 30 : 0
+}

@@ -1,0 +1,63 @@
+# The orders: one partition an order, its document, state and claims as items in it.
+resource "aws_dynamodb_table" "orders" {
+  name                        = local.names.orders_table
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "order_id"
+  range_key                   = "item"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "order_id"
+    type = "S"
+  }
+  attribute {
+    name = "item"
+    type = "S"
+  }
+  attribute {
+    name = "open_shard"
+    type = "S"
+  }
+  attribute {
+    name = "received_at"
+    type = "N"
+  }
+
+  # Sparse: only an open order's state item has open_shard, so that looking for orders that nobody
+  # moves reads those and no others. Sharded: one partition would cap how many orders can come in.
+  global_secondary_index {
+    name            = "open"
+    hash_key        = "open_shard"
+    range_key       = "received_at"
+    projection_type = "KEYS_ONLY"
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+
+  point_in_time_recovery {
+    enabled = var.point_in_time_recovery
+  }
+}
+
+# What can be sold: one item an article, its price and how many are left.
+resource "aws_dynamodb_table" "stock" {
+  name                        = local.names.stock_table
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "sku"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "sku"
+    type = "S"
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+
+  point_in_time_recovery {
+    enabled = var.point_in_time_recovery
+  }
+}

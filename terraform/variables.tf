@@ -1,0 +1,213 @@
+# What a deployment may choose. Shortcuts for a laptop (plain http, an open API) are refused by
+# validation anywhere else, so that none of them can reach a real account by a copied file.
+
+variable "environment" {
+  description = "Name of the deployment; part of every resource's name. `local` is the stack on a laptop."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,14}$", var.environment))
+    error_message = "environment must be 2 to 15 of a-z, 0-9 and -, first a letter."
+  }
+}
+
+variable "region" {
+  description = "AWS region of everything here."
+  type        = string
+  default     = "us-east-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be the name of an AWS region, such as eu-central-1."
+  }
+}
+
+variable "artifacts_dir" {
+  description = "Folder with one <function>/bootstrap.zip per function, as `cargo lambda build` lays them out."
+  type        = string
+  default     = "../target/lambda"
+
+  validation {
+    condition     = length(var.artifacts_dir) > 0
+    error_message = "artifacts_dir must name a folder."
+  }
+}
+
+variable "architecture" {
+  description = "Processor the functions are built for: arm64 costs a fifth less, x86_64 runs on most laptops."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be arm64 or x86_64."
+  }
+}
+
+variable "log_filter" {
+  description = "What the functions log, in the syntax of RUST_LOG."
+  type        = string
+  default     = "info"
+
+  validation {
+    condition     = length(var.log_filter) > 0
+    error_message = "log_filter must not be empty; `info` is the usual one."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long every log group keeps its events, in days."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of the periods that CloudWatch Logs offers (1, 3, 5, 7, 14, 30, 60, 90, …)."
+  }
+}
+
+variable "point_in_time_recovery" {
+  description = "Whether the tables can be restored to any second of the last 35 days."
+  type        = bool
+  default     = true
+
+  validation {
+    condition     = var.point_in_time_recovery || var.environment != "prod"
+    error_message = "point_in_time_recovery must be on in prod: the orders table is the ledger of the money."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether tables refuse to be deleted and deleted secrets can be recovered for 30 days."
+  type        = bool
+  default     = true
+
+  validation {
+    condition     = var.deletion_protection || var.environment != "prod"
+    error_message = "deletion_protection must be on in prod."
+  }
+}
+
+variable "review_limits" {
+  description = "Order total above which a person looks first, by ISO 4217 currency, in its minor unit."
+  type        = map(number)
+  default = {
+    EUR = 50000
+    JPY = 75000
+    USD = 50000
+  }
+
+  validation {
+    condition     = alltrue([for currency, limit in var.review_limits : can(regex("^[A-Z]{3}$", currency)) && limit > 0 && floor(limit) == limit])
+    error_message = "review_limits must map ISO 4217 codes such as EUR to whole amounts above 0 in the currency's minor unit."
+  }
+}
+
+variable "payment_api_url" {
+  description = "Base URL of the payment provider's API, without a trailing slash."
+  type        = string
+  default     = "https://api.stripe.com"
+
+  validation {
+    condition     = can(regex("^https?://[^/]+(/.*[^/])?$", var.payment_api_url))
+    error_message = "payment_api_url must be an http(s) URL without a trailing slash."
+  }
+  validation {
+    condition     = startswith(var.payment_api_url, "https://") || var.environment == "local"
+    error_message = "payment_api_url must be https: payment credentials travel in clear otherwise. Plain http is for environment `local`."
+  }
+}
+
+variable "payment_search_lag_s" {
+  description = "Seconds after which a payment that the provider's search does not find does not exist (docs.stripe.com/search: usually under a minute)."
+  type        = number
+  default     = 120
+
+  validation {
+    condition     = var.payment_search_lag_s >= 1 && floor(var.payment_search_lag_s) == var.payment_search_lag_s
+    error_message = "payment_search_lag_s must be a whole number, at least 1."
+  }
+  validation {
+    condition     = var.payment_search_lag_s >= 60 || var.environment == "local"
+    error_message = "payment_search_lag_s below 60 may overlook money that is held; it is for environment `local` only."
+  }
+}
+
+variable "carrier_api_url" {
+  description = "Base URL of the carrier's API, without a trailing slash."
+  type        = string
+  default     = "https://api.shipstation.com"
+
+  validation {
+    condition     = can(regex("^https?://[^/]+(/.*[^/])?$", var.carrier_api_url))
+    error_message = "carrier_api_url must be an http(s) URL without a trailing slash."
+  }
+  validation {
+    condition     = startswith(var.carrier_api_url, "https://") || var.environment == "local"
+    error_message = "carrier_api_url must be https: names and addresses travel in clear otherwise. Plain http is for environment `local`."
+  }
+}
+
+variable "carrier" {
+  description = "What to ship with: the carrier account, its service, and the warehouse parcels leave from, as ShipStation names them."
+  type = object({
+    id           = string
+    service_code = string
+    warehouse_id = string
+    # Whom the driver calls: the shop, because an order has no number.
+    contact_phone = string
+    # What a piece weighs with its packing.
+    grams_per_piece = number
+  })
+
+  validation {
+    condition     = alltrue([for value in [var.carrier.id, var.carrier.service_code, var.carrier.warehouse_id, var.carrier.contact_phone] : length(value) > 0])
+    error_message = "carrier.id, carrier.service_code, carrier.warehouse_id and carrier.contact_phone must not be empty."
+  }
+  validation {
+    condition     = var.carrier.grams_per_piece > 0 && floor(var.carrier.grams_per_piece) == var.carrier.grams_per_piece
+    error_message = "carrier.grams_per_piece must be a whole number above 0."
+  }
+}
+
+variable "sender_address" {
+  description = "E-mail address that customers' messages come from. SES sends a confirmation to it once."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.sender_address))
+    error_message = "sender_address must be an e-mail address."
+  }
+}
+
+variable "api_authorization" {
+  description = "Who may call the order API: AWS_IAM takes signed requests only, NONE takes anyone's."
+  type        = string
+  default     = "AWS_IAM"
+
+  validation {
+    condition     = contains(["AWS_IAM", "NONE"], var.api_authorization)
+    error_message = "api_authorization must be AWS_IAM or NONE."
+  }
+  validation {
+    condition     = var.api_authorization == "AWS_IAM" || var.environment == "local"
+    error_message = "api_authorization NONE lets anyone place and cancel orders; it is for environment `local` only."
+  }
+}
+
+variable "api_throttle" {
+  description = "Requests a second that the order API takes for long, and at once."
+  type = object({
+    rate  = number
+    burst = number
+  })
+  default = {
+    rate  = 50
+    burst = 100
+  }
+
+  validation {
+    condition     = var.api_throttle.rate > 0 && var.api_throttle.burst >= var.api_throttle.rate
+    error_message = "api_throttle.rate must be above 0 and api_throttle.burst at least as high."
+  }
+}

@@ -1,0 +1,114 @@
+"""What every tool here shares: where things are, how progress and failures are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "target"
+REGION = "us-east-1"
+# ministack takes this pair as the account's root; nothing outside this machine knows it.
+ROOT_KEY = "test"
+
+_started = time.monotonic()
+
+
+class Problem(Exception):
+    """Something the reader has to act on: what is wrong, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str):
+        super().__init__(what)
+        self.remedy = remedy
+
+
+def say(text: str) -> None:
+    """One line of progress, with the seconds since the tool started."""
+    print(f"[{time.monotonic() - _started:5.1f}s] {text}", flush=True)
+
+
+def run_tool(main) -> None:
+    """Runs `main` so that whoever called sees a message and never a traceback."""
+    try:
+        main()
+    except Problem as problem:
+        print(f"\nerror: {problem}\n  what to do: {problem.remedy}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One local stack: a folder below target/ and two ports."""
+
+    name: str
+    aws_port: int
+    sandbox_port: int
+    aws_port_variable: str
+    sandbox_port_variable: str
+
+    @property
+    def folder(self) -> Path:
+        return TARGET / self.name
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def aws_url(self) -> str:
+        return f"http://127.0.0.1:{self.aws_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def endpoints_file(self) -> Path:
+        return self.folder / "endpoints.json"
+
+
+# `e2e` has ports of its own, so that tests run beside a stack that is up.
+_PORTS = {
+    "local": (("ORDERS_AWS_PORT", 4566), ("ORDERS_SANDBOX_PORT", 4570)),
+    "e2e": (("ORDERS_E2E_AWS_PORT", 4666), ("ORDERS_E2E_SANDBOX_PORT", 4670)),
+}
+STACK_NAMES = tuple(_PORTS)
+
+
+def stack_named(name: str) -> Stack:
+    (aws_variable, aws_default), (sandbox_variable, sandbox_default) = _PORTS[name]
+    return Stack(
+        name=name,
+        aws_port=_port(aws_variable, aws_default),
+        sandbox_port=_port(sandbox_variable, sandbox_default),
+        aws_port_variable=aws_variable,
+        sandbox_port_variable=sandbox_variable,
+    )
+
+
+def _port(variable: str, default: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise Problem(f"{variable} is {text!r}", f"set {variable} to a port number, or unset it for {default}")
+    return int(text)
+
+
+def aws_environment(stack: Stack) -> dict[str, str]:
+    """What a process needs to talk to the stack's AWS, and to no other."""
+    return {
+        "AWS_ENDPOINT_URL": stack.aws_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # A developer's own profile must never decide where this goes.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }

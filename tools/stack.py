@@ -1,0 +1,155 @@
+"""The local stack: AWS on one port (ministack), the providers' sandbox on another, and our Terraform.
+
+    stack.py check|up|down|env [--name local|e2e]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import preflight
+import processes
+import terraform
+from common import REGION, ROOT_KEY, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
+
+# What the sandbox accepts; real keys are put into the real secrets by hand.
+_SECRETS = {"payment_secret_arn": "sk_test_sandbox", "carrier_secret_arn": "TEST_sandbox"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The local stack.")
+    parser.add_argument("command", choices=["check", "up", "down", "env"])
+    parser.add_argument("--name", choices=STACK_NAMES, default="local")
+    arguments = parser.parse_args()
+    stack = stack_named(arguments.name)
+    {"check": preflight.check, "up": up, "down": down, "env": env}[arguments.command](stack)
+
+
+def up(stack: Stack) -> None:
+    """Brings everything up that is not yet, and writes endpoints.json."""
+    processes.require_ports(stack)
+    sandbox = _built(TARGET / "debug" / "sandbox")
+    stack.folder.mkdir(parents=True, exist_ok=True)
+    _start_ministack(stack)
+    _start_sandbox(stack, sandbox)
+
+    # An apply that has nothing to do still takes seconds; leave it out when nothing it reads has changed.
+    applied = stack.folder / "applied"
+    fingerprint = terraform.fingerprint()
+    if applied.exists() and applied.read_text() == fingerprint and stack.endpoints_file.exists():
+        say("terraform: nothing has changed since the last apply")
+    else:
+        applied.unlink(missing_ok=True)
+        say("terraform: init and apply")
+        terraform.init(stack)
+        terraform.apply(stack)
+        outputs = terraform.outputs(stack)
+        _put_secrets(stack, outputs)
+        _write_endpoints(stack, outputs)
+        applied.write_text(fingerprint)
+    say(f"stack `{stack.name}` is up; its logs are in {_shown(stack.logs)}")
+
+
+def down(stack: Stack) -> None:
+    """Ends what `up` started."""
+    ended = [name for name in ("sandbox", "ministack") if processes.stop(stack, name)]
+    # Its state lived in the memory of what has just ended.
+    _forget(stack)
+    say(f"stack `{stack.name}`: ended {' and '.join(ended)}" if ended else f"stack `{stack.name}` was not up")
+
+
+def env(stack: Stack) -> None:
+    """For a shell: eval "$(make env)" and use any AWS tool on the stack."""
+    for name, value in aws_environment(stack).items():
+        print(f"export {name}={value}")
+
+
+def _start_ministack(stack: Stack) -> None:
+    if processes.pid_of(stack, "ministack") is None:
+        # All it knows is in memory, so that what is noted of an earlier one is void.
+        _forget(stack)
+        tmp = stack.folder / "tmp"
+        tmp.mkdir(parents=True)
+        # A short environment: functions inherit it, and proxies or credentials of this shell are not theirs.
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(stack.folder),
+            "TMPDIR": str(tmp),
+            "GATEWAY_PORT": str(stack.aws_port),
+            "BIND_HOST": "127.0.0.1",
+            # IAM is enforced: a function lacking a right is denied here as it would be there.
+            "AUTH": "true",
+            "AWS_ENDPOINT_URL": stack.aws_url,
+            "AWS_ACCESS_KEY_ID": ROOT_KEY,
+            "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+            "MINISTACK_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        processes.start(stack, "ministack", [sys.executable, "-m", "ministack"], environment)
+    processes.wait_until_healthy(stack, "ministack", f"{stack.aws_url}/_ministack/health")
+
+
+def _start_sandbox(stack: Stack, binary: Path) -> None:
+    if processes.pid_of(stack, "sandbox") and processes.older_than(stack, "sandbox", binary):
+        say("sandbox has been built anew: restarting it")
+        processes.stop(stack, "sandbox")
+    if processes.pid_of(stack, "sandbox") is None:
+        environment = {"PATH": os.defpath, "RUST_LOG": os.environ.get("RUST_LOG", "info")}
+        processes.start(stack, "sandbox", [str(binary), "--port", str(stack.sandbox_port)], environment)
+    processes.wait_until_healthy(stack, "sandbox", f"{stack.sandbox_url}/_sandbox/ledger")
+
+
+def _built(binary: Path) -> Path:
+    if not binary.exists():
+        raise Problem(f"{_shown(binary)} has not been built", "make build")
+    return binary
+
+
+def _forget(stack: Stack) -> None:
+    for name in ("applied", "endpoints.json", "terraform.tfstate", "terraform.tfstate.backup"):
+        (stack.folder / name).unlink(missing_ok=True)
+    shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
+
+
+def _put_secrets(stack: Stack, outputs: dict) -> None:
+    # Only here: `check` has to run before the virtual environment exists.
+    import botocore.config
+    import botocore.exceptions
+    import botocore.session
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(aws_environment(stack))
+    secrets = botocore.session.Session().create_client("secretsmanager", config=botocore.config.Config(proxies={}))
+    try:
+        for output, value in _SECRETS.items():
+            secrets.put_secret_value(SecretId=outputs[output], SecretString=value)
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise Problem(f"the providers' keys could not be stored ({error})", "make down, then make up") from None
+
+
+def _write_endpoints(stack: Stack, outputs: dict) -> None:
+    endpoints = {
+        "aws": stack.aws_url,
+        # By path: not every client resolves <id>.execute-api.localhost.
+        "intake": f"{stack.aws_url}/_aws/execute-api/{outputs['api_id']}",
+        "console": None,
+        "sandbox": stack.sandbox_url,
+        "state_machine_arn": outputs["state_machine_arn"],
+        "orders_table": outputs["orders_table"],
+        "stock_table": outputs["stock_table"],
+    }
+    stack.endpoints_file.write_text(json.dumps(endpoints, indent=2) + "\n")
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+if __name__ == "__main__":
+    run_tool(main)
