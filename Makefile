@@ -36,7 +36,9 @@ down: ## Ends the local stack and leaves nothing running
 env: ## eval "$(make -s env)": point any AWS tool of this shell at the local stack
 	@$(PYTHON) tools/stack.py env
 
-run: up ## The sample orders, followed live through the local stack
+run: build ## A fresh local stack, and the sample orders followed live through it
+	@$(STACK) down
+	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
 
 check-terraform: build ## Terraform's format, configuration and settings

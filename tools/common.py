@@ -108,6 +108,8 @@ def aws_environment(stack: Stack) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": ROOT_KEY,
         "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # No proxy of this shell reaches this machine's loopback.
+        "NO_PROXY": "127.0.0.1",
         # A developer's own profile must never decide where this goes.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

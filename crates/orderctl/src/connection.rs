@@ -23,7 +23,6 @@ impl Failure {
         Self(text.into())
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "reads well in map_err")]
     pub(crate) fn of(error: impl fmt::Display) -> Self {
         Self(error.to_string())
     }

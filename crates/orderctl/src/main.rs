@@ -4,7 +4,7 @@ mod connection;
 mod follow;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -72,7 +72,7 @@ enum Command {
     Cancel { order: OrderId },
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
-        /// A JSON array of {"sku", "unit_price", "currency", "available"}.
+        /// A JSON array of articles: sku, unit_price, currency, available.
         file: PathBuf,
     },
 }
@@ -180,7 +180,7 @@ async fn decide(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn catalogue(connection: &Connection, file: &PathBuf) -> Result<ExitCode, Failure> {
+async fn catalogue(connection: &Connection, file: &Path) -> Result<ExitCode, Failure> {
     let content = connection::read(file)?;
     let articles: Vec<Article> = serde_json::from_slice(&content)
         .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;

@@ -33,11 +33,11 @@ pub(crate) fn of(views: &[StatusView]) -> String {
     }
     let mut table = String::new();
     for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line += &format!("{cell:<width$}  ");
-        }
-        table += line.trim_end();
+        let cells = row.iter().zip(widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        table += padded.join("  ").trim_end();
         table.push('\n');
     }
     table

@@ -71,11 +71,14 @@ pub(crate) fn reference(order_id: &OrderId, attempt: u32) -> String {
     }
     let digest = Sha256::digest(whole.as_bytes());
     // Eighty bits: no two orders of one shop share them.
-    let digest = digest.iter().take(10).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let digest = digest
+        .iter()
+        .take(10)
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
     // Identifiers are ASCII.
     let kept = LONGEST_REFERENCE - digest.len() - 1;
     format!("{}-{digest}", &whole[..kept])
