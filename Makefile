@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check-tools build up down env run test check-terraform
+.PHONY: help setup check-tools build up down env logs run lint test unit end-to-end check-terraform
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -24,7 +24,8 @@ check-tools: ## Is everything needed on this machine?
 	@touch $@
 
 build: setup ## The functions and the tools, for this machine
-	cargo build --workspace --bins --locked
+	@echo "building the functions and the tools (the first time takes some minutes)"
+	@cargo build --workspace --bins --locked
 	@$(PYTHON) tools/package.py $(FUNCTIONS)
 
 up: build ## The local stack, with our Terraform applied
@@ -36,13 +37,35 @@ down: ## Ends the local stack and leaves nothing running
 env: ## eval "$(make -s env)": point any AWS tool of this shell at the local stack
 	@$(PYTHON) tools/stack.py env
 
+logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines
+	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER))
+
 run: build ## A fresh local stack, and the sample orders followed live through it
 	@$(STACK) down
 	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
 
+lint: ## Format and Clippy, warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+unit: ## Unit, handler and contract tests; no stack needed
+	cargo test --workspace --locked
+
 check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
+# On ports of its own, beside a stack that is up; ended whatever becomes of the tests.
+end-to-end: build ## The sample orders and more, through a stack of the tests' own
+	@$(STACK) check --name e2e
+	@$(STACK) down --name e2e
+	@$(STACK) up --name e2e
+	@cargo test --workspace --features tests/end-to-end --test end_to_end --locked; \
+	status=$$?; $(STACK) down --name e2e; exit $$status
+
 test: build ## Every check and test
-	@echo "to be wired" && false
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory check-terraform
+	@$(MAKE) --no-print-directory end-to-end
+	@echo "every check and test has passed"

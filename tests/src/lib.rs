@@ -4,6 +4,8 @@
     reason = "a test that cannot be set up must fail at once"
 )]
 
+mod providers;
+
 use aws_config::AppName;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -12,8 +14,10 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
-use domain::ports::Invocation;
-use domain::{OrderId, Submission, Timestamp};
+use domain::ledger::Effect;
+use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
+use domain::{ErrorName, Failure, Order, OrderId, OrderState, Submission, Timestamp};
+pub use providers::{Sandbox, sandbox};
 use serde_json::{Value, json};
 use store::{Article, Store};
 
@@ -38,9 +42,12 @@ pub fn sdk_config(endpoint: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .app_name(AppName::new("tests").expect("a valid name"))
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            Credentials::for_tests(),
-        ))
+        .credentials_provider(
+            aws_credential_types::provider::SharedCredentialsProvider::new(
+                // The local stack takes this pair as the account's root; other engines take any.
+                Credentials::new("test", "test", None, None, "tests"),
+            ),
+        )
         .endpoint_url(endpoint)
         .build()
 }
@@ -172,5 +179,122 @@ pub fn invocation(order_id: &str, owner: &str, lease_ms: i64) -> Invocation {
         owner: owner.to_owned(),
         deadline: Timestamp::from_millisecond(deadline).expect("a time"),
         now,
+    }
+}
+
+/// An endpoint where nobody listens.
+pub async fn nobody() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
+/// What no log, error or answer may hold of [`document`]: whoever it is, wherever they live,
+/// however they pay.
+pub const PERSONAL: [&str; 7] = [
+    "Ada Example",
+    "ada@example.com",
+    "1 Main St",
+    "Springfield",
+    "62701",
+    "cus-7",
+    "pm_card",
+];
+
+/// Fails if `text` holds personal data of [`document`].
+#[track_caller]
+pub fn assert_impersonal(text: &str) {
+    for personal in PERSONAL {
+        assert!(!text.contains(personal), "{personal:?} is in {text:?}");
+    }
+}
+
+/// An order as far as a test needs it, without the steps that it is not about.
+impl Database {
+    /// An order that was accepted at the door.
+    pub async fn accepted(&self, document: &Value) -> Order {
+        let submission = submission(document);
+        let accepted = self.store.accept(&submission, Timestamp::now()).await;
+        accepted.expect("accepted");
+        submission.order
+    }
+
+    /// An order whose stock is reserved.
+    pub async fn validated(&self, document: &Value) -> Order {
+        let order = self.accepted(document).await;
+        let by = invocation(order.order_id.as_str(), "validate", 1000);
+        let reserved = self.store.reserve(&by, &order, false).await;
+        assert_eq!(reserved, Ok(Reserved::All));
+        order
+    }
+
+    /// Effect `E` happened, and this came of it.
+    pub async fn did<E: Effect>(&self, order_id: &str, outcome: E::Outcome) {
+        let by = self.claimed::<E>(order_id, 60_000).await;
+        let committed = self.store.commit::<E>(&by, outcome).await;
+        committed.expect("committed");
+    }
+
+    /// Somebody claimed effect `E` and died, or is still at work if the lease is not over.
+    pub async fn claimed<E: Effect>(&self, order_id: &str, lease_ms: i64) -> Invocation {
+        let by = invocation(order_id, &format!("another-{}", E::NAME), lease_ms);
+        let claimed = self.store.claim::<E>(&by).await.expect("an answer");
+        assert!(matches!(claimed, Claimed::Perform { .. }), "{claimed:?}");
+        by
+    }
+
+    /// The failure branch has begun.
+    pub async fn reversing(&self, order_id: &str, error: ErrorName) {
+        let by = invocation(order_id, "reversal", 1000);
+        let failure = Failure::new(error, "as a test wants it", by.now);
+        let state = self.store.begin_reversal(&by, failure).await;
+        assert_eq!(
+            state
+                .expect("an answer")
+                .failure
+                .map(|failure| failure.error),
+            Some(error)
+        );
+    }
+
+    /// The failure branch has ended: the stock is back, the order closed.
+    pub async fn released(&self, order_id: &str) -> OrderState {
+        let by = invocation(order_id, "release", 1000);
+        let record = self.store.load(&by.order_id).await.expect("an answer");
+        let record = record.expect("the order");
+        let closed = self
+            .store
+            .release_and_close(&by, &record.order.lines, record.state)
+            .await;
+        closed.expect("closed")
+    }
+
+    /// The customer asked for a cancellation in time.
+    pub async fn cancelled(&self, order_id: &str) {
+        let order_id = order_id.parse::<OrderId>().expect("an order id");
+        let asked = self.store.request_cancel(&order_id, Timestamp::now()).await;
+        assert!(
+            matches!(asked, Ok(Cancellation::Requested { .. })),
+            "{asked:?}"
+        );
+    }
+
+    /// Erases the customer's personal data from an order.
+    pub async fn erase_personal_data(&self, order_id: &str) {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let request = self.client.delete_item().table_name(ORDERS);
+        let request = request
+            .key("order_id", text(order_id))
+            .key("item", text("personal"));
+        request.send().await.expect("erased");
+    }
+
+    /// An order's ledger.
+    pub async fn state(&self, order_id: &str) -> OrderState {
+        let order_id = order_id.parse::<OrderId>().expect("an order id");
+        let record = self.store.load(&order_id).await.expect("an answer");
+        record.expect("the order").state
     }
 }

@@ -72,7 +72,7 @@ enum Command {
     Cancel { order: OrderId },
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
-        /// A JSON array of articles: sku, unit_price, currency, available.
+        /// A JSON array of articles; see `orders/catalogue/sample.json`.
         file: PathBuf,
     },
 }

@@ -1,0 +1,139 @@
+//! The step against real engines: an embedded DynamoDB, and the sandbox over HTTP.
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod authorize;
+mod capture;
+mod reverse;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use charge::{Action, Charge, Stripe};
+use domain::ledger::{Book, Booking};
+use domain::ports::Invocation;
+use domain::{ErrorName, StepError};
+use provider::Secret;
+use serde_json::Value;
+use step::Task;
+use store::Store;
+use tests::{
+    Database, Sandbox, assert_impersonal, database, document, invocation, nobody, sandbox,
+    sdk_config,
+};
+
+/// The order that every test here is about: 30.98 USD.
+const ORDER: &str = "ord-1";
+
+/// The step with everything around it.
+struct Shop {
+    database: Database,
+    sandbox: Sandbox,
+    charge: Charge<Store, Stripe>,
+    invocations: AtomicU32,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        Self::with_search_lag(Duration::ZERO).await
+    }
+
+    async fn with_search_lag(search_lag: Duration) -> Self {
+        let (database, sandbox) = (database().await, sandbox().await);
+        let charge = Charge::new(
+            database.store.clone(),
+            stripe(&sandbox.url).await,
+            search_lag,
+        );
+        Self {
+            database,
+            sandbox,
+            charge,
+            invocations: AtomicU32::new(0),
+        }
+    }
+
+    /// A shop with an order whose stock is reserved.
+    async fn with_order() -> Self {
+        let shop = Self::open().await;
+        shop.database.validated(&document(ORDER)).await;
+        shop
+    }
+
+    /// A shop with an order whose money is held.
+    async fn with_held_money() -> Self {
+        let shop = Self::with_order().await;
+        shop.run(Action::Authorize).await.expect("authorised");
+        shop
+    }
+
+    /// A shop with an order that is shipped.
+    async fn with_shipped_order() -> Self {
+        let shop = Self::with_held_money().await;
+        let booking = Booking::Booked {
+            label: "se-1".to_owned(),
+            carrier: "usps".to_owned(),
+            tracking: "9400".to_owned(),
+        };
+        shop.database.did::<Book>(ORDER, booking).await;
+        shop
+    }
+
+    async fn fail(&self) {
+        let error = ErrorName::CarrierUnavailable;
+        self.database.reversing(ORDER, error).await;
+    }
+
+    /// The next invocation, by an owner that nobody has seen before.
+    fn invocation(&self) -> Invocation {
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        invocation(ORDER, &format!("request-{number}"), 60_000)
+    }
+
+    async fn run(&self, action: Action) -> Result<Value, StepError> {
+        self.run_by(action, self.invocation()).await
+    }
+
+    async fn run_after_hours(&self, hours: i64, action: Action) -> Result<Value, StepError> {
+        self.run_by(action, later(self.invocation(), hours)).await
+    }
+
+    /// Whatever comes of it holds nothing personal.
+    async fn run_by(&self, action: Action, by: Invocation) -> Result<Value, StepError> {
+        let outcome = self.charge.handle(task(action, by)).await;
+        assert_impersonal(&format!("{outcome:?}"));
+        outcome
+    }
+
+    /// Runs an action that must fail; the error's name.
+    async fn error(&self, action: Action) -> ErrorName {
+        let failed = self.run(action).await;
+        failed.expect_err("it cannot succeed").name()
+    }
+}
+
+async fn stripe(url: &str) -> Stripe {
+    let secrets = sdk_config(&nobody().await);
+    Stripe::new(url, Secret::known(&secrets, "sk_test_local")).expect("a client")
+}
+
+fn task(action: Action, by: Invocation) -> Task<Action> {
+    Task {
+        action,
+        execution: format!("{}-{}", by.order_id, by.attempt),
+        by,
+        failure: None,
+        task_token: None,
+    }
+}
+
+fn later(by: Invocation, hours: i64) -> Invocation {
+    let moved = |at: domain::Timestamp| {
+        let at = at.as_millisecond() + hours * 3_600_000;
+        domain::Timestamp::from_millisecond(at).expect("a time")
+    };
+    Invocation {
+        now: moved(by.now),
+        deadline: moved(by.deadline),
+        ..by
+    }
+}

@@ -1,0 +1,258 @@
+//! The undo: giving the customer's money back, whatever is known of it.
+
+use std::time::Duration;
+
+use charge::Action;
+use domain::ErrorName;
+use domain::ledger::{Authorize, Capture, Reverse};
+use serde_json::json;
+use tests::document;
+
+use crate::{ORDER, Shop};
+
+/// An authorisation whose answer was lost, in a shop whose search lags behind.
+async fn with_lost_authorization(search_lag: Duration) -> Shop {
+    let shop = Shop::with_search_lag(search_lag).await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.sandbox
+        .plant("payment", "authorize", "lose_response")
+        .await;
+    shop.error(Action::Authorize).await;
+    shop.fail().await;
+    shop
+}
+
+async fn with_captured_money() -> Shop {
+    let shop = Shop::with_shipped_order().await;
+    shop.run(Action::Capture).await.expect("captured");
+    shop.fail().await;
+    shop
+}
+
+#[tokio::test]
+async fn nothing_is_reversed_when_nothing_was_charged() {
+    let shop = Shop::with_order().await;
+    shop.fail().await;
+    for _ in 0..2 {
+        assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"reversed": 0})));
+    }
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_reversed_after_a_banks_no() {
+    let shop = Shop::with_order().await;
+    shop.sandbox.plant("payment", "authorize", "decline").await;
+    shop.error(Action::Authorize).await;
+    assert_eq!(shop.sandbox.fired().await, ["authorize decline"]);
+    shop.fail().await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"reversed": 0})));
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn held_money_is_let_go_once() {
+    let shop = Shop::with_held_money().await;
+    shop.fail().await;
+    for _ in 0..2 {
+        assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+    }
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+#[tokio::test]
+async fn captured_money_goes_back_once() {
+    let shop = with_captured_money().await;
+    let first = shop.run(Action::Reverse).await;
+    let ledger = shop.sandbox.ledger().await;
+    let refund = &ledger["refunds"][0];
+    let expected = json!({"refunded": 3098, "refund_id": refund["id"]});
+    assert_eq!((&first, &refund["amount"]), (&Ok(expected), &json!(3098)));
+    assert_eq!(shop.run(Action::Reverse).await, first);
+    let effects = shop.sandbox.effects().await;
+    assert_eq!(effects, ["authorizations", "captures", "refunds"]);
+}
+
+#[tokio::test]
+async fn whatever_breaks_the_void_is_retryable_and_the_retry_lets_go_once() {
+    for operation in ["find", "void"] {
+        for mode in ["error", "refuse", "lose_response"] {
+            let shop = Shop::with_held_money().await;
+            shop.fail().await;
+            shop.sandbox.plant("payment", operation, mode).await;
+            assert_eq!(
+                shop.error(Action::Reverse).await,
+                ErrorName::PaymentUnavailable,
+                "{operation} {mode}"
+            );
+            assert_eq!(shop.sandbox.fired().await, [format!("{operation} {mode}")]);
+            assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+            assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_breaks_the_refund_is_retryable_and_the_retry_gives_back_once() {
+    for operation in ["find", "refund"] {
+        for mode in ["error", "refuse", "lose_response"] {
+            let shop = with_captured_money().await;
+            shop.sandbox.plant("payment", operation, mode).await;
+            assert_eq!(
+                shop.error(Action::Reverse).await,
+                ErrorName::PaymentUnavailable,
+                "{operation} {mode}"
+            );
+            assert_eq!(shop.sandbox.fired().await, [format!("{operation} {mode}")]);
+            let answer = shop.run(Action::Reverse).await.expect("refunded");
+            assert_eq!(answer["refunded"], json!(3098));
+            let effects = shop.sandbox.effects().await;
+            assert_eq!(effects, ["authorizations", "captures", "refunds"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_refund_is_found_even_when_the_provider_has_forgotten_the_key() {
+    let shop = with_captured_money().await;
+    shop.sandbox
+        .plant("payment", "refund", "lose_response")
+        .await;
+    shop.error(Action::Reverse).await;
+    assert_eq!(shop.sandbox.fired().await, ["refund lose_response"]);
+    shop.sandbox.forget_keys().await;
+    let answer = shop.run_after_hours(25, Action::Reverse).await;
+    let ledger = shop.sandbox.ledger().await;
+    let expected = json!({"refunded": 3098, "refund_id": ledger["refunds"][0]["id"]});
+    assert_eq!(answer, Ok(expected));
+    assert_eq!(ledger["refunds"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_charge_that_the_customer_disputes_is_for_a_person() {
+    let shop = with_captured_money().await;
+    shop.sandbox.plant("payment", "refund", "decline").await;
+    let failed = shop.run(Action::Reverse).await.expect_err("disputed");
+    assert_eq!(failed.name(), ErrorName::Internal);
+    assert!(failed.message().contains("charge_disputed"), "{failed}");
+    assert_eq!(shop.sandbox.fired().await, ["refund decline"]);
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
+#[tokio::test]
+async fn a_lapsed_authorisation_counts_as_let_go() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox.plant("payment", "capture", "decline").await;
+    shop.error(Action::Capture).await;
+    assert_eq!(shop.sandbox.fired().await, ["capture decline"]);
+    shop.fail().await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+}
+
+#[tokio::test]
+async fn money_that_may_be_held_is_searched_for_and_let_go() {
+    let shop = with_lost_authorization(Duration::ZERO).await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.fired().await, ["authorize lose_response"]);
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+#[tokio::test]
+async fn a_search_that_finds_nothing_proves_nothing_until_it_had_time_to_catch_up() {
+    let shop = with_lost_authorization(Duration::from_mins(1)).await;
+    shop.sandbox.plant("payment", "find", "decline").await;
+    assert_eq!(
+        shop.error(Action::Reverse).await,
+        ErrorName::PaymentUnavailable
+    );
+    assert_eq!(
+        shop.sandbox.fired().await,
+        ["authorize lose_response", "find decline"]
+    );
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+#[tokio::test]
+async fn a_search_that_finds_nothing_for_long_enough_means_that_nothing_is_held() {
+    let shop = Shop::with_search_lag(Duration::from_mins(1)).await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database.claimed::<Authorize>(ORDER, -1).await;
+    shop.fail().await;
+    assert_eq!(
+        shop.error(Action::Reverse).await,
+        ErrorName::PaymentUnavailable
+    );
+    let answer = shop.run_after_hours(1, Action::Reverse).await;
+    assert_eq!(answer, Ok(json!({"reversed": 0})));
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_authorisation_that_may_be_under_way_is_waited_for() {
+    let shop = Shop::with_order().await;
+    shop.database.claimed::<Authorize>(ORDER, 60_000).await;
+    shop.fail().await;
+    assert_eq!(
+        shop.error(Action::Reverse).await,
+        ErrorName::PaymentUnavailable
+    );
+    let answer = shop.run_after_hours(1, Action::Reverse).await;
+    assert_eq!(answer, Ok(json!({"reversed": 0})));
+}
+
+#[tokio::test]
+async fn a_capture_that_may_be_under_way_is_waited_for() {
+    let shop = Shop::with_shipped_order().await;
+    shop.database.claimed::<Capture>(ORDER, 60_000).await;
+    shop.fail().await;
+    assert_eq!(
+        shop.error(Action::Reverse).await,
+        ErrorName::PaymentUnavailable
+    );
+    assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+    let answer = shop.run_after_hours(1, Action::Reverse).await;
+    assert_eq!(answer, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+#[tokio::test]
+async fn a_capture_whose_answer_was_lost_goes_back() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox
+        .plant("payment", "capture", "lose_response")
+        .await;
+    shop.error(Action::Capture).await;
+    assert_eq!(shop.sandbox.fired().await, ["capture lose_response"]);
+    shop.fail().await;
+    let first = shop.run(Action::Reverse).await;
+    assert_eq!(first.as_ref().expect("refunded")["refunded"], json!(3098));
+    assert_eq!(shop.run(Action::Reverse).await, first);
+    let effects = shop.sandbox.effects().await;
+    assert_eq!(effects, ["authorizations", "captures", "refunds"]);
+}
+
+#[tokio::test]
+async fn an_undo_that_died_is_taken_over() {
+    let shop = Shop::with_held_money().await;
+    shop.fail().await;
+    shop.database.claimed::<Reverse>(ORDER, -1).await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+#[tokio::test]
+async fn an_order_that_goes_well_is_not_reversed() {
+    let shop = Shop::with_held_money().await;
+    assert_eq!(shop.error(Action::Reverse).await, ErrorName::InvalidInput);
+    assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+}
+
+#[tokio::test]
+async fn the_undo_needs_no_personal_data() {
+    let shop = Shop::with_held_money().await;
+    shop.database.erase_personal_data(ORDER).await;
+    shop.fail().await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+}

@@ -1,0 +1,223 @@
+//! Booking the shipment.
+
+use domain::ledger::Book;
+use domain::{ErrorName, Stage};
+use serde_json::{Value, json};
+use ship::{Action, Ship};
+use tests::{document, nobody, sdk_config};
+
+use crate::{ORDER, Shop, ship_station, task};
+
+fn label_of(ledger: &Value) -> Value {
+    let label = &ledger["shipments"][0];
+    json!({"label_id": label["id"], "tracking_number": label["tracking_number"]})
+}
+
+#[tokio::test]
+async fn booking_answers_with_label_and_tracking_number_and_nothing_else() {
+    let shop = Shop::with_order().await;
+    let answer = shop.run(Action::Book).await;
+    let ledger = shop.sandbox.ledger().await;
+    assert_eq!(answer, Ok(label_of(&ledger)));
+    assert_eq!(ledger["shipments"][0]["key"], json!("ord-1-1"));
+    assert_eq!(ledger["shipments"][0]["order_id"], json!(ORDER));
+    assert_eq!(shop.database.state(ORDER).await.stage, Stage::Shipped);
+}
+
+#[tokio::test]
+async fn booking_twice_ships_once_and_answers_the_same() {
+    let shop = Shop::with_order().await;
+    let first = shop.run(Action::Book).await;
+    assert!(first.is_ok());
+    assert_eq!(shop.run(Action::Book).await, first);
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+}
+
+#[tokio::test]
+async fn of_many_invocations_at_once_one_ships() {
+    let shop = Shop::with_order().await;
+    let (a, b, c) = tokio::join!(
+        shop.run(Action::Book),
+        shop.run(Action::Book),
+        shop.run(Action::Book)
+    );
+    assert!(a.is_ok() || b.is_ok() || c.is_ok(), "{a:?} {b:?} {c:?}");
+    for outcome in [a, b, c] {
+        if let Err(error) = outcome {
+            assert_eq!(error.name(), ErrorName::StoreUnavailable, "{error}");
+        }
+    }
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+}
+
+#[tokio::test]
+async fn whatever_breaks_the_call_is_retryable_and_the_retry_ships_once() {
+    for mode in ["error", "refuse", "lose_response"] {
+        let shop = Shop::with_order().await;
+        shop.sandbox.plant("carrier", "book", mode).await;
+        assert_eq!(
+            shop.error(Action::Book).await,
+            ErrorName::CarrierUnavailable,
+            "{mode}"
+        );
+        assert_eq!(shop.sandbox.fired().await, [format!("book {mode}")]);
+        let answer = shop.run(Action::Book).await;
+        assert_eq!(answer, Ok(label_of(&shop.sandbox.ledger().await)), "{mode}");
+        assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+    }
+}
+
+#[tokio::test]
+async fn while_nobody_can_tell_whether_there_is_a_label_none_is_bought() {
+    let shop = Shop::with_order().await;
+    shop.sandbox.plant("carrier", "book", "lose_response").await;
+    shop.error(Action::Book).await;
+    for mode in ["error", "refuse", "lose_response"] {
+        shop.sandbox.plant("carrier", "find", mode).await;
+        assert_eq!(
+            shop.error(Action::Book).await,
+            ErrorName::CarrierUnavailable,
+            "{mode}"
+        );
+    }
+    assert_eq!(
+        shop.sandbox.fired().await,
+        [
+            "book lose_response",
+            "find error",
+            "find refuse",
+            "find lose_response"
+        ]
+    );
+    shop.run(Action::Book).await.expect("found");
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+}
+
+#[tokio::test]
+async fn a_label_that_is_not_found_at_first_is_found_when_its_reference_is_taken() {
+    let shop = Shop::with_order().await;
+    shop.sandbox.plant("carrier", "book", "lose_response").await;
+    shop.error(Action::Book).await;
+    shop.sandbox.plant("carrier", "find", "decline").await;
+    let answer = shop.run(Action::Book).await;
+    assert_eq!(
+        shop.sandbox.fired().await,
+        ["book lose_response", "find decline"]
+    );
+    assert_eq!(answer, Ok(label_of(&shop.sandbox.ledger().await)));
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+}
+
+#[tokio::test]
+async fn a_function_that_dies_before_the_call_is_succeeded() {
+    let shop = Shop::with_order().await;
+    let dead = shop.database.claimed::<Book>(ORDER, -1).await;
+    let answer = shop.run(Action::Book).await;
+    assert!(answer.is_ok());
+    assert_eq!(shop.run_task(task(Action::Book, dead, None)).await, answer);
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+}
+
+#[tokio::test]
+async fn another_invocation_at_work_is_waited_for() {
+    let shop = Shop::with_order().await;
+    shop.database.claimed::<Book>(ORDER, 60_000).await;
+    assert_eq!(shop.error(Action::Book).await, ErrorName::StoreUnavailable);
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_carriers_no_is_final_and_tells_its_code_only() {
+    let shop = Shop::with_order().await;
+    shop.sandbox.plant("carrier", "book", "decline").await;
+    let refused = shop.run(Action::Book).await.expect_err("refused");
+    assert_eq!(refused.name(), ErrorName::ShipmentRejected);
+    let text = refused.message();
+    assert!(
+        text.starts_with("the carrier refuses the shipment: "),
+        "{text}"
+    );
+    assert_eq!(shop.sandbox.fired().await, ["book decline"]);
+    assert_eq!(shop.run(Action::Book).await, Err(refused));
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_address_that_the_carrier_does_not_know_is_refused() {
+    let mut document = document(ORDER);
+    document["shipping_address"]["postal_code"] = json!("00000");
+    let shop = Shop::with_document(&document).await;
+    assert_eq!(shop.error(Action::Book).await, ErrorName::ShipmentRejected);
+}
+
+#[tokio::test]
+async fn each_status_of_the_carrier_has_its_name_in_the_catalogue() {
+    for (status, name) in [
+        (401, ErrorName::CarrierUnavailable),
+        (404, ErrorName::Internal),
+        (429, ErrorName::CarrierUnavailable),
+        (500, ErrorName::CarrierUnavailable),
+    ] {
+        let shop = Shop::with_order().await;
+        shop.sandbox.plant_status("carrier", "book", status).await;
+        assert_eq!(shop.error(Action::Book).await, name, "{status}");
+        assert_eq!(shop.sandbox.fired().await, ["book error"]);
+        assert!(shop.sandbox.effects().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_order_is_not_shipped() {
+    let shop = Shop::with_order().await;
+    shop.database.cancelled(ORDER).await;
+    assert_eq!(shop.error(Action::Book).await, ErrorName::OrderCancelled);
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_whose_personal_data_was_erased_is_not_shipped() {
+    let shop = Shop::with_order().await;
+    shop.database.erase_personal_data(ORDER).await;
+    assert_eq!(shop.error(Action::Book).await, ErrorName::InvalidInput);
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_without_held_money_is_not_shipped() {
+    let shop = Shop::open().await;
+    assert_eq!(
+        shop.error(Action::Book).await,
+        ErrorName::InvalidInput,
+        "no order"
+    );
+    shop.database.validated(&document(ORDER)).await;
+    assert_eq!(
+        shop.error(Action::Book).await,
+        ErrorName::InvalidInput,
+        "no money"
+    );
+    let shop = Shop::with_order().await;
+    let mut by = shop.invocation();
+    by.attempt = 2;
+    let other = shop.run_task(task(Action::Book, by, None)).await;
+    assert_eq!(
+        other.expect_err("another attempt").name(),
+        ErrorName::InvalidInput
+    );
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn without_a_database_nothing_is_shipped() {
+    let shop = Shop::open().await;
+    let gone = store::Store::new(&sdk_config(&nobody().await), "orders", "stock");
+    let ship = Ship::new(gone, ship_station(&shop.sandbox.url).await);
+    let failed = ship
+        .handle(task(Action::Book, shop.invocation(), None))
+        .await;
+    assert_eq!(
+        failed.expect_err("no database").name(),
+        ErrorName::StoreUnavailable
+    );
+    assert!(shop.sandbox.effects().await.is_empty());
+}

@@ -1,0 +1,123 @@
+//! The step against real engines: an embedded DynamoDB, and the sandbox over HTTP.
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod book;
+mod cancel;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::ledger::{Authorization, Authorize};
+use domain::ports::Invocation;
+use domain::{ErrorName, StepError};
+use provider::Secret;
+use serde_json::Value;
+use ship::{Account, Action, Ship, ShipStation};
+use step::{FailureInput, Task};
+use store::Store;
+use tests::{
+    Database, Sandbox, assert_impersonal, database, document, invocation, nobody, sandbox,
+    sdk_config,
+};
+
+/// The order that every test here is about.
+const ORDER: &str = "ord-1";
+
+/// The step with everything around it.
+struct Shop {
+    database: Database,
+    sandbox: Sandbox,
+    ship: Ship<Store, ShipStation>,
+    invocations: AtomicU32,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let (database, sandbox) = (database().await, sandbox().await);
+        let ship = Ship::new(database.store.clone(), ship_station(&sandbox.url).await);
+        Self {
+            database,
+            sandbox,
+            ship,
+            invocations: AtomicU32::new(0),
+        }
+    }
+
+    /// A shop with an order whose money is held.
+    async fn with_order() -> Self {
+        Self::with_document(&document(ORDER)).await
+    }
+
+    async fn with_document(document: &Value) -> Self {
+        let shop = Self::open().await;
+        shop.database.validated(document).await;
+        let held = Authorization::Held {
+            payment: "pi_1".to_owned(),
+        };
+        shop.database.did::<Authorize>(ORDER, held).await;
+        shop
+    }
+
+    /// A shop with an order that is shipped.
+    async fn with_booked_shipment() -> Self {
+        let shop = Self::with_order().await;
+        shop.run(Action::Book).await.expect("booked");
+        shop
+    }
+
+    /// The next invocation, by an owner that nobody has seen before.
+    fn invocation(&self) -> Invocation {
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        invocation(ORDER, &format!("request-{number}"), 60_000)
+    }
+
+    async fn run(&self, action: Action) -> Result<Value, StepError> {
+        let failure = match action {
+            Action::Book => None,
+            Action::Cancel => Some(because(ErrorName::PaymentDeclined.as_str(), "")),
+        };
+        self.run_task(task(action, self.invocation(), failure))
+            .await
+    }
+
+    /// Whatever comes of it holds nothing personal.
+    async fn run_task(&self, task: Task<Action>) -> Result<Value, StepError> {
+        let outcome = self.ship.handle(task).await;
+        assert_impersonal(&format!("{outcome:?}"));
+        outcome
+    }
+
+    /// Runs an action that must fail; the error's name.
+    async fn error(&self, action: Action) -> ErrorName {
+        let failed = self.run(action).await;
+        failed.expect_err("it cannot succeed").name()
+    }
+}
+
+async fn ship_station(url: &str) -> ShipStation {
+    let account = Account {
+        carrier_id: "se-1".to_owned(),
+        service_code: "usps_priority_mail".to_owned(),
+        warehouse_id: "se-2".to_owned(),
+        contact_phone: "555-0100".to_owned(),
+        grams_per_piece: 400,
+    };
+    let secrets = sdk_config(&nobody().await);
+    ShipStation::new(url, Secret::known(&secrets, "local"), account).expect("a client")
+}
+
+fn task(action: Action, by: Invocation, failure: Option<FailureInput>) -> Task<Action> {
+    Task {
+        action,
+        execution: format!("{}-{}", by.order_id, by.attempt),
+        by,
+        failure,
+        task_token: None,
+    }
+}
+
+fn because(error: &str, cause: &str) -> FailureInput {
+    FailureInput {
+        error: error.to_owned(),
+        cause: cause.to_owned(),
+    }
+}

@@ -1,0 +1,98 @@
+//! The payment provider and the carrier, embedded: faults to plant, and what really happened.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// A sandbox of this test's own, on a port of its own. It ends with the test's runtime.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    /// Its base URL: for both adapters.
+    pub url: String,
+    http: Client,
+}
+
+/// Starts the sandbox.
+pub async fn sandbox() -> Sandbox {
+    let server = sandbox::Server::bind(&sandbox::Config { port: 0 })
+        .await
+        .expect("a free port");
+    let url = server.url();
+    tokio::spawn(server.run());
+    Sandbox {
+        url,
+        http: Client::new(),
+    }
+}
+
+impl Sandbox {
+    /// Plants a fault that hits one call, for whichever order.
+    pub async fn plant(&self, provider: &str, operation: &str, mode: &str) {
+        let fault =
+            json!({"provider": provider, "operation": operation, "mode": mode, "order_id": "*"});
+        self.plant_fault(&fault).await;
+    }
+
+    /// Plants an `error` with this status that hits one call, for whichever order.
+    pub async fn plant_status(&self, provider: &str, operation: &str, status: u16) {
+        let fault = json!({"provider": provider, "operation": operation, "mode": "error",
+            "status": status, "order_id": "*"});
+        self.plant_fault(&fault).await;
+    }
+
+    /// Plants any fault.
+    pub async fn plant_fault(&self, fault: &Value) {
+        let request = self.http.post(format!("{}/_sandbox/faults", self.url));
+        let answer = request.json(fault).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 201, "{fault}");
+    }
+
+    /// Forgets idempotency keys, as the payment provider does after a day.
+    pub async fn forget_keys(&self) {
+        let request = self.http.post(format!("{}/_sandbox/forget_keys", self.url));
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success());
+    }
+
+    /// Everything that happened at the providers.
+    pub async fn ledger(&self) -> Value {
+        let request = self.http.get(format!("{}/_sandbox/ledger", self.url));
+        let answer = request.send().await.expect("an answer");
+        answer.json().await.expect("a ledger")
+    }
+
+    /// The kinds of effects that happened, one entry for each effect: `["authorizations", "voids"]`.
+    pub async fn effects(&self) -> Vec<&'static str> {
+        const KINDS: [&str; 6] = [
+            "authorizations",
+            "captures",
+            "voids",
+            "refunds",
+            "shipments",
+            "cancelled_shipments",
+        ];
+        let ledger = self.ledger().await;
+        KINDS
+            .into_iter()
+            .flat_map(|kind| {
+                let effects = ledger[kind].as_array().expect("a list");
+                std::iter::repeat_n(kind, effects.len())
+            })
+            .collect()
+    }
+
+    /// The planted faults that fired, in their order: `["authorize lose_response"]`.
+    pub async fn fired(&self) -> Vec<String> {
+        let ledger = self.ledger().await;
+        let fired = ledger["faults_fired"].as_array().expect("a list");
+        let text = |fault: &Value, field: &str| {
+            fault[field]
+                .as_str()
+                .map(str::to_owned)
+                .expect("a fault's field")
+        };
+        fired
+            .iter()
+            .map(|fault| format!("{} {}", text(fault, "operation"), text(fault, "mode")))
+            .collect()
+    }
+}

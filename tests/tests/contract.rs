@@ -1,0 +1,385 @@
+//! What must agree though it stands in different files: the error catalogue, the state machine,
+//! its documentation, Terraform's timeouts and the steps' own budgets.
+#![expect(clippy::expect_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use domain::{Class, ErrorName, LeadsTo};
+use serde_json::Value;
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace");
+    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn definition() -> Value {
+    serde_json::from_str(&read("statemachine/order.asl.json")).expect("JSON")
+}
+
+fn states() -> BTreeMap<String, Value> {
+    serde_json::from_value(definition()["States"].clone()).expect("states")
+}
+
+fn tasks() -> Vec<(String, Value)> {
+    states()
+        .into_iter()
+        .filter(|(_, state)| state["Type"] == "Task")
+        .collect()
+}
+
+fn names(rule: &Value) -> Vec<String> {
+    serde_json::from_value(rule["ErrorEquals"].clone()).expect("names")
+}
+
+fn rules(state: &Value, field: &str) -> Vec<Value> {
+    state[field].as_array().cloned().unwrap_or_default()
+}
+
+/// Names that Step Functions and Lambda give; all others must be ours.
+fn is_platforms(name: &str) -> bool {
+    ["Lambda.", "States.", "Runtime.", "Sandbox."]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+const UNDO: [&str; 3] = ["CancelShipment", "ReversePayment", "ReleaseStock"];
+const MESSAGES: [&str; 2] = ["NotifyCustomer", "NotifyFailure"];
+
+#[test]
+fn the_state_machine_names_no_error_that_is_not_in_the_catalogue() {
+    for (state, task) in tasks() {
+        for rule in rules(&task, "Retry").iter().chain(&rules(&task, "Catch")) {
+            for name in names(rule) {
+                let known = is_platforms(&name) || name.parse::<ErrorName>().is_ok();
+                assert!(
+                    known,
+                    "{state} names {name}, which the catalogue does not have"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_error_of_the_catalogue_is_retried_as_it_says_and_caught_where_it_leads() {
+    let (mut retried, mut refused, mut caught) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    for (state, task) in tasks() {
+        for rule in rules(&task, "Retry") {
+            let kind = if rule["MaxAttempts"] == 0 {
+                &mut refused
+            } else {
+                &mut retried
+            };
+            kind.extend(names(&rule));
+        }
+        for rule in rules(&task, "Catch") {
+            for name in names(&rule) {
+                let next = rule["Next"].as_str().expect("a state").to_owned();
+                caught
+                    .entry(name)
+                    .or_insert_with(BTreeSet::new)
+                    .insert((state.clone(), next));
+            }
+        }
+    }
+    for error in ErrorName::ALL {
+        let name = error.as_str();
+        assert_eq!(
+            retried.contains(name),
+            error.retryable(),
+            "{name} is retried"
+        );
+        assert_eq!(
+            refused.contains(name),
+            !error.retryable(),
+            "{name} is not retried"
+        );
+        let caught = caught
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is caught nowhere"));
+        for (state, next) in caught {
+            let leads = match error.leads_to() {
+                LeadsTo::Review => "ReviewOrder",
+                _ if state == "NotifyCustomer" => "OrderCompleted",
+                _ if state == "NotifyFailure" => "OrderFailed",
+                // Nobody could be asked to review: the order cannot go on.
+                LeadsTo::GoesOn if state == "ReviewOrder" => "CancelShipment",
+                LeadsTo::GoesOn => "OrderCompleted",
+                LeadsTo::Rejected | LeadsTo::Cancelled | LeadsTo::Failed => "CancelShipment",
+            };
+            assert_eq!(next, leads, "{name}, caught in {state}");
+        }
+    }
+}
+
+#[test]
+fn whatever_a_forward_step_retries_or_refuses_it_also_catches() {
+    for (state, task) in tasks() {
+        if UNDO.contains(&state.as_str()) {
+            continue;
+        }
+        let caught: BTreeSet<String> = rules(&task, "Catch").iter().flat_map(names).collect();
+        for name in rules(&task, "Retry").iter().flat_map(names) {
+            let ours = name.parse::<ErrorName>().is_ok();
+            assert!(
+                !ours || caught.contains(&name),
+                "{state} does not catch {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_documented_error_table_is_the_catalogue() {
+    let text = read("statemachine/README.md");
+    let table = text.split("## Error table").nth(1).expect("an error table");
+    let table = table.split("\n## ").next().expect("the section");
+    let mut documented = BTreeMap::new();
+    for line in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        documented.insert(cells[0].trim_matches('`').to_owned(), cells[1..4].join(" "));
+    }
+    let catalogue: BTreeMap<String, String> = ErrorName::ALL
+        .iter()
+        .map(|error| {
+            let class = match error.class() {
+                Class::Customer => "customer",
+                Class::Dependency => "dependency",
+                Class::System => "system",
+            };
+            let retry = if error.retryable() { "yes" } else { "no" };
+            let leads = match error.leads_to() {
+                LeadsTo::Rejected => "rejected",
+                LeadsTo::Cancelled => "cancelled",
+                LeadsTo::Failed => "failed",
+                LeadsTo::Review => "review",
+                LeadsTo::GoesOn => "goes on",
+            };
+            (
+                error.as_str().to_owned(),
+                format!("{class} {retry} {leads}"),
+            )
+        })
+        .collect();
+    assert_eq!(documented, catalogue);
+}
+
+/// Timeouts by function, from the one place in Terraform that has them.
+fn function_timeouts() -> BTreeMap<String, Duration> {
+    let text = read("terraform/functions.tf");
+    let map = text
+        .split("functions = {")
+        .nth(1)
+        .and_then(|rest| rest.split("\n  }").next());
+    let mut timeouts = BTreeMap::new();
+    for line in map
+        .expect("the map of functions")
+        .lines()
+        .filter(|line| line.contains("timeout_s"))
+    {
+        let (name, rest) = line.split_once('=').expect("a function");
+        let seconds = rest
+            .split("timeout_s =")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next());
+        let seconds = seconds
+            .and_then(|text| text.trim().parse().ok())
+            .expect("seconds");
+        timeouts.insert(name.trim().to_owned(), Duration::from_secs(seconds));
+    }
+    timeouts
+}
+
+#[test]
+fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
+    let timeouts = function_timeouts();
+    let worst: BTreeMap<&str, Duration> = BTreeMap::from([
+        ("validate", validate::WORST_CASE),
+        ("charge", charge::WORST_CASE),
+        ("ship", ship::WORST_CASE),
+        ("notify", notify::WORST_CASE),
+        ("intake", intake::WORST_CASE),
+    ]);
+    let known: Vec<&str> = timeouts.keys().map(String::as_str).collect();
+    assert_eq!(
+        known,
+        worst.keys().copied().collect::<Vec<_>>(),
+        "each function has a budget"
+    );
+    // A second for the function's own work and for starting.
+    for (function, worst) in &worst {
+        let timeout = timeouts[*function];
+        assert!(
+            timeout > *worst + Duration::from_secs(1),
+            "{function}: {timeout:?} <= {worst:?}"
+        );
+    }
+    for (state, task) in tasks() {
+        let function = task["Arguments"]["FunctionName"]
+            .as_str()
+            .expect("a function");
+        let function = function
+            .trim_start_matches("${")
+            .trim_end_matches("_function_arn}");
+        let seconds = task["TimeoutSeconds"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{state} has no limit"));
+        let (task, function) = (Duration::from_secs(seconds), timeouts[function]);
+        assert!(task > function, "{state}: {task:?} <= {function:?}");
+    }
+    // API Gateway gives up after 30 seconds.
+    assert!(timeouts["intake"] < Duration::from_secs(30));
+    assert_eq!(step::budget::STORE_OPERATION, store::OPERATION_TIMEOUT);
+}
+
+#[test]
+fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
+    let timeouts = function_timeouts();
+    for (state, task) in tasks() {
+        let function = task["Arguments"]["FunctionName"]
+            .as_str()
+            .expect("a function");
+        let function = function
+            .trim_start_matches("${")
+            .trim_end_matches("_function_arn}");
+        for rule in rules(&task, "Retry")
+            .iter()
+            .filter(|rule| names(rule).contains(&"StoreUnavailable".to_owned()))
+        {
+            let number = |field: &str| {
+                rule[field]
+                    .as_f64()
+                    .unwrap_or_else(|| panic!("{state} {field}"))
+            };
+            let (mut wait, mut sum) = (number("IntervalSeconds"), 0.0);
+            for _ in 0..rule["MaxAttempts"].as_u64().expect("attempts") {
+                sum += wait.min(number("MaxDelaySeconds"));
+                wait *= number("BackoffRate");
+            }
+            // Full jitter halves what is waited on the average.
+            let average = Duration::from_secs_f64(sum / 2.0);
+            assert!(
+                average > timeouts[function],
+                "{state}: {average:?} <= {:?}",
+                timeouts[function]
+            );
+        }
+    }
+}
+
+#[test]
+fn every_state_is_commented_reachable_and_bounded() {
+    let definition = definition();
+    assert_eq!(definition["QueryLanguage"], "JSONata");
+    // A limit of the whole would skip the failure branch.
+    assert!(definition["TimeoutSeconds"].is_null());
+    let states = states();
+    let mut reached = BTreeSet::from([definition["StartAt"].as_str().expect("a start").to_owned()]);
+    let mut open: Vec<String> = reached.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        let state = &states[&name];
+        let catches = rules(state, "Catch");
+        let next = catches
+            .iter()
+            .chain([state])
+            .filter_map(|rule| rule["Next"].as_str());
+        for next in next {
+            if reached.insert(next.to_owned()) {
+                open.push(next.to_owned());
+            }
+        }
+    }
+    assert_eq!(reached, states.keys().cloned().collect(), "no dead state");
+    for (name, state) in &states {
+        assert!(
+            state["Comment"]
+                .as_str()
+                .is_some_and(|text| text.len() > 10),
+            "{name} has no comment"
+        );
+        assert!(
+            state["QueryLanguage"].is_null(),
+            "{name}: one query language, at the top"
+        );
+    }
+}
+
+#[test]
+fn forward_steps_catch_everything_last_and_undos_catch_nothing() {
+    for (state, task) in tasks() {
+        let catches = rules(&task, "Catch");
+        if UNDO.contains(&state.as_str()) {
+            assert!(
+                catches.is_empty(),
+                "{state}: a redrive resumes where an undo gave up"
+            );
+            let attempts = rules(&task, "Retry")
+                .last()
+                .and_then(|rule| rule["MaxAttempts"].as_u64());
+            assert!(attempts >= Some(20), "{state} gives up early");
+            continue;
+        }
+        let last = catches
+            .last()
+            .unwrap_or_else(|| panic!("{state} catches nothing"));
+        assert_eq!(names(last), ["States.ALL"], "{state}");
+        assert!(catches.len() > 1, "{state} catches by name first");
+        for (index, rule) in rules(&task, "Retry").iter().enumerate() {
+            let all = names(rule).contains(&"States.ALL".to_owned());
+            assert_eq!(
+                all,
+                index + 1 == rules(&task, "Retry").len(),
+                "{state}: States.ALL comes last"
+            );
+        }
+        if !MESSAGES.contains(&state.as_str()) {
+            assert_eq!(last["Next"], "CancelShipment", "{state}");
+        }
+    }
+}
+
+#[test]
+fn the_happy_path_takes_five_tasks_and_the_failure_branch_undoes_them_in_reverse() {
+    let states = states();
+    let follow = |start: &str| {
+        let mut path = vec![start.to_owned()];
+        while let Some(next) = states[path.last().expect("a state")]["Next"].as_str() {
+            path.push(next.to_owned());
+        }
+        path
+    };
+    assert_eq!(
+        follow("ValidateOrder"),
+        [
+            "ValidateOrder",
+            "ChargePayment",
+            "ShipOrder",
+            "CapturePayment",
+            "NotifyCustomer",
+            "OrderCompleted"
+        ]
+    );
+    assert_eq!(
+        follow("CancelShipment"),
+        [
+            "CancelShipment",
+            "ReversePayment",
+            "ReleaseStock",
+            "NotifyFailure",
+            "OrderFailed"
+        ]
+    );
+}
+
+#[test]
+fn only_arns_are_filled_in_by_terraform() {
+    for part in read("statemachine/order.asl.json").split("${").skip(1) {
+        let placeholder = part.split('}').next().expect("a placeholder");
+        assert!(placeholder.ends_with("_arn"), "{placeholder}");
+    }
+}
