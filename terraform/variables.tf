@@ -53,6 +53,10 @@ variable "log_filter" {
     condition     = length(var.log_filter) > 0
     error_message = "log_filter must not be empty; `info` is the usual one."
   }
+  validation {
+    condition     = !strcontains(lower(var.log_filter), "trace") || var.environment == "local"
+    error_message = "log_filter must not be trace: at that level whole requests are logged, with names and addresses."
+  }
 }
 
 variable "log_retention_days" {
@@ -130,6 +134,21 @@ variable "payment_search_lag_s" {
   validation {
     condition     = var.payment_search_lag_s >= 60 || var.environment == "local"
     error_message = "payment_search_lag_s below 60 may overlook money that is held; it is for environment `local` only."
+  }
+}
+
+variable "carrier_settled_after_s" {
+  description = "Seconds after which a label that the carrier does not know was never bought, though a request for it was given up on its way."
+  type        = number
+  default     = 120
+
+  validation {
+    condition     = var.carrier_settled_after_s >= 1 && floor(var.carrier_settled_after_s) == var.carrier_settled_after_s
+    error_message = "carrier_settled_after_s must be a whole number, at least 1."
+  }
+  validation {
+    condition     = var.carrier_settled_after_s >= 60 || var.environment == "local"
+    error_message = "carrier_settled_after_s below 60 may overlook a label that is being made; it is for environment `local` only."
   }
 }
 

@@ -1,6 +1,7 @@
-"""Zips built functions as `cargo lambda build` would: target/lambda/<function>/bootstrap.zip.
+"""Zips built functions as `cargo lambda build` would: target/functions/<function>/bootstrap.zip,
+apart from target/lambda, where release builds for AWS land.
 
-    package.py [--from target/debug] [--to target/lambda] function...
+    package.py [--from target/debug] [--to target/functions] function...
 
 For the local stack: the binaries that `cargo build` has made for the tests are the ones that run, so
 nothing is compiled twice. The same binary always gives the same zip, which Terraform then leaves alone.
@@ -19,7 +20,7 @@ from common import TARGET, Problem, run_tool, say
 def main() -> None:
     parser = argparse.ArgumentParser(description="Zips built functions.")
     parser.add_argument("--from", dest="binaries", type=Path, default=TARGET / "debug")
-    parser.add_argument("--to", dest="zips", type=Path, default=TARGET / "lambda")
+    parser.add_argument("--to", dest="zips", type=Path, default=TARGET / "functions")
     parser.add_argument("functions", nargs="+")
     arguments = parser.parse_args()
     stale = []

@@ -51,6 +51,8 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     deletion_protection    = false
     point_in_time_recovery = false
     payment_search_lag_s   = 1
+    carrier_settled_after_s = 1
+    log_filter = "trace"
   }
   expect_failures = [
     var.api_authorization,
@@ -59,6 +61,8 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     var.deletion_protection,
     var.point_in_time_recovery,
     var.payment_search_lag_s,
+    var.carrier_settled_after_s,
+    var.log_filter,
   ]
 }
 

@@ -1,10 +1,12 @@
-//! What tests share: an embedded DynamoDB with the real tables, and sample orders.
+//! What tests share: an embedded DynamoDB with the real tables, the embedded providers, and sample
+//! orders.
 #![expect(
     clippy::expect_used,
     reason = "a test that cannot be set up must fail at once"
 )]
 
 mod providers;
+mod step_functions;
 
 use aws_config::AppName;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -18,6 +20,7 @@ use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
 use domain::{ErrorName, Failure, Order, OrderId, OrderState, Submission, Timestamp};
 pub use providers::{Sandbox, sandbox};
+pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
 use serde_json::{Value, json};
 use store::{Article, Store};
 

@@ -107,8 +107,6 @@ fn every_error_of_the_catalogue_is_retried_as_it_says_and_caught_where_it_leads(
                 LeadsTo::Review => "ReviewOrder",
                 _ if state == "NotifyCustomer" => "OrderCompleted",
                 _ if state == "NotifyFailure" => "OrderFailed",
-                // Nobody could be asked to review: the order cannot go on.
-                LeadsTo::GoesOn if state == "ReviewOrder" => "CancelShipment",
                 LeadsTo::GoesOn => "OrderCompleted",
                 LeadsTo::Rejected | LeadsTo::Cancelled | LeadsTo::Failed => "CancelShipment",
             };

@@ -20,9 +20,9 @@ use step::{Task, budget};
 use store::Store;
 pub use stripe::Stripe;
 
-/// What the longest action can take: an authorisation that is searched for and then asked for
-/// anew, or a reversal that searches, finds money taken and refunds it.
-pub const WORST_CASE: Duration = budget::once(2);
+/// What the longest action can take: a reversal that finds a payment, looks at it, voids it, is told
+/// that it was captured, and refunds it.
+pub const WORST_CASE: Duration = budget::once(4);
 
 /// For this long after the first try the provider still knows our keys: Stripe keeps them for at
 /// least 24 hours; an hour is left for clocks and queues.
@@ -223,7 +223,8 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             },
             Some(Entry::Open(claim)) if claim.until > by.now => Err(busy()),
             Some(Entry::Open(claim)) => match self.provider.find(&by.order_id, by.attempt).await? {
-                Some(payment) => Ok(Some(payment)),
+                // A search may show an older state; the payment itself does not.
+                Some(payment) => self.provider.get(&payment.reference).await.map(Some),
                 None if older(by.now, claim.until, self.search_lag) => Ok(None),
                 None => Err(ProviderError::Unavailable(
                     "a payment that the search does not find yet may exist".to_owned(),

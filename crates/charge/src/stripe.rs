@@ -78,6 +78,34 @@ impl Stripe {
             .await
     }
 
+    /// A move of a payment that exists, which its own state allows only once. A server error that
+    /// the provider keeps repeating for this key is no answer, so it is asked under another one.
+    async fn post_anew(
+        &self,
+        path: &str,
+        key: &str,
+        form: &[(&str, String)],
+    ) -> Result<Answer, ProviderError> {
+        let answer = self.post(path, key, form).await?;
+        if answer.replayed && answer.status.is_server_error() {
+            return self.post(path, &format!("{key}-anew"), form).await;
+        }
+        Ok(answer)
+    }
+
+    /// A refund of this amount that exists.
+    async fn refund_of(&self, reference: &str, wire: u64) -> Result<Option<String>, ProviderError> {
+        let query = [("payment_intent", reference.to_owned())];
+        let answer = self.get_json("/v1/refunds", &query).await?;
+        if !answer.status.is_success() {
+            return Err(answer.error(None));
+        }
+        let mut refunds = answer.json::<List<Refund>>()?.data.into_iter();
+        Ok(refunds
+            .find(|refund| refund.amount == wire)
+            .map(|refund| refund.id))
+    }
+
     async fn get_json(
         &self,
         path: &str,
@@ -136,6 +164,11 @@ impl PaymentProvider for Stripe {
                 reference: String::new(),
                 status: PaymentStatus::Declined("payment_method_unknown".to_owned()),
             }),
+            // So is a total that no card can be charged with.
+            (400, Some(code @ ("amount_too_small" | "amount_too_large"))) => Ok(Payment {
+                reference: String::new(),
+                status: PaymentStatus::Declined(code.to_owned()),
+            }),
             (_, code) => Err(answer.error(code)),
         }
     }
@@ -184,12 +217,12 @@ impl PaymentProvider for Stripe {
     ) -> Result<Payment, ProviderError> {
         let form = [("amount_to_capture", wire_amount(amount)?.to_string())];
         let path = format!("/v1/payment_intents/{reference}/capture");
-        moved(&self.post(&path, key, &form).await?, reference)
+        moved(&self.post_anew(&path, key, &form).await?, reference)
     }
 
     async fn void(&self, key: &str, reference: &str) -> Result<Payment, ProviderError> {
         let path = format!("/v1/payment_intents/{reference}/cancel");
-        moved(&self.post(&path, key, &[]).await?, reference)
+        moved(&self.post_anew(&path, key, &[]).await?, reference)
     }
 
     async fn refund(
@@ -203,18 +236,24 @@ impl PaymentProvider for Stripe {
             ("payment_intent", reference.to_owned()),
             ("amount", wire.to_string()),
         ];
-        let answer = self.post("/v1/refunds", key, &form).await?;
+        let mut answer = self.post("/v1/refunds", key, &form).await?;
+        if answer.replayed && answer.status.is_server_error() {
+            // The same as in `post_anew`, but two refunds are possible: it may have been made.
+            if let Some(refund) = self.refund_of(reference, wire).await? {
+                return Ok(refund);
+            }
+            answer = self
+                .post("/v1/refunds", &format!("{key}-anew"), &form)
+                .await?;
+        }
         if answer.status.is_success() {
             return Ok(answer.json::<Refund>()?.id);
         }
         let code = answer.json::<ErrorAnswer>().unwrap_or_default().error.code;
-        if code.as_deref() == Some("charge_already_refunded") {
-            let query = [("payment_intent", reference.to_owned())];
-            let listed = self.get_json("/v1/refunds", &query).await?;
-            let refunds = listed.json::<List<Refund>>()?.data;
-            if let Some(refund) = refunds.into_iter().find(|refund| refund.amount == wire) {
-                return Ok(refund.id);
-            }
+        if code.as_deref() == Some("charge_already_refunded")
+            && let Some(refund) = self.refund_of(reference, wire).await?
+        {
+            return Ok(refund);
         }
         Err(answer.error(code.as_deref()))
     }
@@ -227,6 +266,12 @@ fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
         return answer.json::<Intent>()?.payment();
     }
     let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
+    if answer.status == reqwest::StatusCode::PAYMENT_REQUIRED {
+        return Ok(Payment {
+            reference: reference.to_owned(),
+            status: PaymentStatus::Declined(error.reason()),
+        });
+    }
     match (error.code.as_deref(), error.payment_intent) {
         (Some("payment_intent_unexpected_state"), Some(intent)) => intent.payment(),
         (Some("charge_expired_for_capture"), _) => Ok(Payment {
@@ -274,15 +319,25 @@ impl Intent {
     }
 }
 
-/// Currencies that Stripe counts in hundredths though they have no smaller unit.
+/// Currencies that Stripe counts in hundredths though ISO 4217 gives them no smaller unit.
 /// <https://docs.stripe.com/currencies#special-cases>
 const COUNTED_IN_HUNDREDTHS: [&str; 2] = ["ISK", "UGX"];
+/// Currencies that Stripe counts in whole units though ISO 4217 gives them hundredths.
+/// <https://docs.stripe.com/currencies#zero-decimal>
+const COUNTED_IN_WHOLE_UNITS: [&str; 1] = ["MGA"];
 
 /// The amount in Stripe's unit, which is the currency's minor unit but for special cases.
 fn wire_amount(money: Money) -> Result<u64, ProviderError> {
     let (amount, currency) = (money.minor(), money.currency());
     if COUNTED_IN_HUNDREDTHS.contains(&currency.code()) {
         return Ok(amount * 100);
+    }
+    if COUNTED_IN_WHOLE_UNITS.contains(&currency.code()) {
+        if amount.is_multiple_of(100) {
+            return Ok(amount / 100);
+        }
+        let text = format!("the payment provider takes whole units of {currency} only");
+        return Err(ProviderError::Defect(text));
     }
     if currency.minor_digits() == 3 && !amount.is_multiple_of(10) {
         let text =
@@ -297,6 +352,7 @@ fn domain_amount(wire: u64, currency: &str) -> Result<u64, ProviderError> {
     let known: Result<Currency, _> = code.parse();
     match known {
         Ok(_) if COUNTED_IN_HUNDREDTHS.contains(&code.as_str()) => Ok(wire / 100),
+        Ok(_) if COUNTED_IN_WHOLE_UNITS.contains(&code.as_str()) => Ok(wire * 100),
         Ok(_) => Ok(wire),
         Err(_) => Err(ProviderError::Unknown(
             "the payment provider answered in an unknown currency".to_owned(),
@@ -317,6 +373,7 @@ mod tests {
         assert_eq!(wire(1299, "USD"), Some(1299));
         assert_eq!(wire(1500, "JPY"), Some(1500));
         assert_eq!(wire(1500, "ISK"), Some(150_000));
+        assert_eq!((wire(1500, "MGA"), wire(1550, "MGA")), (Some(15), None));
         assert_eq!(wire(1250, "KWD"), Some(1250));
         assert_eq!(wire(1255, "KWD"), None);
         assert_eq!(domain_amount(150_000, "isk").ok(), Some(1500));

@@ -159,8 +159,9 @@ pub enum Cancellation {
 pub enum Decided {
     /// It is on record (now, or the same one before): wake the execution with this token.
     Recorded {
-        /// The task token that the execution waits with.
-        token: String,
+        /// The task token that the execution waits with. `None` if it has not come to ask yet: when
+        /// it does, it finds the decision.
+        token: Option<String>,
     },
     /// The order does not wait for a review: why.
     Refused(String),
@@ -407,6 +408,12 @@ impl std::fmt::Debug for Message {
 pub trait Mailer: Send + Sync {
     /// Hands a message over; its id at the mail service. May have sent it even if it fails.
     fn send(&self, message: Message) -> impl Future<Output = Result<String, ProviderError>> + Send;
+}
+
+/// Wakes executions.
+pub trait Waiting: Send + Sync {
+    /// Lets the execution that waits with this token go on; one that waits no more is no error.
+    fn proceed(&self, token: &str) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
 
 /// Tells the operators.

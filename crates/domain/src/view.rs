@@ -66,6 +66,10 @@ impl Status {
             Stage::Cancelled => Self::Cancelled,
             Stage::Failed => Self::Failed,
             Stage::Captured if execution == ExecutionStatus::Succeeded => Self::Completed,
+            // Step Functions forgets an execution 90 days after its end.
+            Stage::Captured if execution == ExecutionStatus::NotStarted => Self::Completed,
+            Stage::Received if execution == ExecutionStatus::NotStarted => Self::Received,
+            _ if execution == ExecutionStatus::NotStarted => Self::NeedsAttention,
             _ if execution.has_ended() => Self::NeedsAttention,
             Stage::Received => Self::Received,
             Stage::InReview => Self::InReview,
@@ -203,14 +207,33 @@ impl StatusView {
                 execution_arn,
                 attempt: state.attempt,
             },
-            failure: state.failure.as_ref().map(|failure| FailureView {
-                error: failure.error,
-                class: failure.error.class(),
-                recommended_action: failure.error.recommended_action().to_owned(),
-            }),
+            failure: failure(state, execution),
             timeline: timeline(state, events),
         }
     }
+}
+
+/// What to do about an order whose execution ended before everything was done or reversed.
+const UNFINISHED: &str = "The order is neither done nor fully reversed. Look at the failed state of \
+     its execution, mend the cause, and redrive the execution: it goes on where it stopped.";
+
+fn failure(state: &OrderState, execution: ExecutionStatus) -> Option<FailureView> {
+    let needs_attention = Status::of(state, execution) == Status::NeedsAttention;
+    let error = match &state.failure {
+        Some(failure) => failure.error,
+        None if needs_attention => ErrorName::Internal,
+        None => return None,
+    };
+    let action = if needs_attention {
+        UNFINISHED
+    } else {
+        error.recommended_action()
+    };
+    Some(FailureView {
+        error,
+        class: error.class(),
+        recommended_action: action.to_owned(),
+    })
 }
 
 /// Whether an entry is open and nobody can be at work on it any more.
@@ -352,7 +375,7 @@ fn timeline(state: &OrderState, events: &[OperatorEvent]) -> Vec<TimelineEntry> 
     }
     if let Some(failure) = &state.failure {
         let detail = format!("{}: {}", failure.error, failure.message);
-        timeline.add(failure.at, "workflow", "failed", Some(detail));
+        timeline.add(failure.at, "workflow", "reversing", Some(detail));
     }
     timeline.entry(
         "ship",

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 pub use aws::{Ses, Sns};
 pub use config::Config;
-use domain::ledger::{Effect, MessageId};
-use domain::ports::{Invocation, Mailer, Message, Operators, Orders, ProviderError};
-use domain::{ErrorName, Order, OrderState, PersonalData, Stage, StepError, Timestamp};
+use domain::ledger::{Effect, Gate, MessageId};
+use domain::ports::{Invocation, Mailer, Message, Operators, Orders, ProviderError, Waiting};
+use domain::{Decision, ErrorName, Order, OrderState, PersonalData, Stage, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use step::{Task, budget, store_error};
 use store::Store;
+use tracing::warn;
+use workflow::Workflow;
 
 /// What the longest action can take: one message.
 pub const WORST_CASE: Duration = budget::once(1);
@@ -33,32 +35,36 @@ pub enum Action {
 
 /// The step.
 #[derive(Debug)]
-pub struct Notify<O, M, P> {
+pub struct Notify<O, M, P, W> {
     orders: O,
     mailer: M,
     operators: P,
+    waiting: W,
 }
 
-impl Notify<Store, Ses, Sns> {
+impl Notify<Store, Ses, Sns, Workflow> {
     /// Connects to what `config` names.
     pub async fn connect(config: Config) -> Self {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table, "");
         store.warm_up().await;
         let mailer = Ses::new(&aws, config.sender_address);
-        Self::new(store, mailer, Sns::new(&aws, config.operators_topic_arn))
+        let operators = Sns::new(&aws, config.operators_topic_arn);
+        // Wakes by token only, so it needs no state machine's name.
+        Self::new(store, mailer, operators, Workflow::new(&aws, ""))
     }
 }
 
 type Render = fn(&Order, &PersonalData, &OrderState) -> Result<Message, askama::Error>;
 
-impl<O: Orders, M: Mailer, P: Operators> Notify<O, M, P> {
+impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
     /// The step on these ports.
-    pub fn new(orders: O, mailer: M, operators: P) -> Self {
+    pub fn new(orders: O, mailer: M, operators: P, waiting: W) -> Self {
         Self {
             orders,
             mailer,
             operators,
+            waiting,
         }
     }
 
@@ -108,17 +114,7 @@ impl<O: Orders, M: Mailer, P: Operators> Notify<O, M, P> {
         })?;
         let opened = self.orders.open_review(by, token).await;
         if let Err(state) = opened.map_err(|error| store_error(&error))? {
-            domain::ledger::current_attempt(&state, by.attempt)?;
-            // Refused for whatever keeps the order from being reviewed.
-            domain::ledger::pass(
-                &state,
-                "review",
-                domain::ledger::Gate::Forward(Stage::InReview),
-            )?;
-            return Err(StepError::new(
-                ErrorName::InvalidInput,
-                "the order cannot be reviewed".to_owned(),
-            ));
+            return self.decided(by, token, &state).await;
         }
         let order_id = &by.order_id;
         let text = format!(
@@ -126,13 +122,44 @@ impl<O: Orders, M: Mailer, P: Operators> Notify<O, M, P> {
              Then either: orderctl approve {order_id} --reason \"…\"\n\
              or:          orderctl reject {order_id} --reason \"…\"\n"
         );
-        let told = self
+        if let Err(error) = self
             .operators
             .tell(&format!("Review order {order_id}"), &text)
-            .await;
-        told.map_err(|error| {
-            StepError::new(ErrorName::NotificationUnavailable, error.to_string())
-        })?;
+            .await
+        {
+            // The order waits all the same, and the reminder tells them.
+            warn!(%error, "operators not told of a review");
+        }
         Ok(json!({}))
+    }
+
+    /// A review that cannot be opened: it was decided before anybody waited for it, or the order
+    /// went another way.
+    async fn decided(
+        &self,
+        by: &Invocation,
+        token: &str,
+        state: &OrderState,
+    ) -> Result<Value, StepError> {
+        domain::ledger::current_attempt(state, by.attempt)?;
+        match state.review.as_ref().and_then(|review| review.decision) {
+            Some(Decision::Approved) if state.failure.is_none() && state.cancel.is_none() => {
+                let woken = self.waiting.proceed(token).await;
+                woken.map_err(|error| {
+                    StepError::new(ErrorName::StoreUnavailable, error.to_string())
+                })?;
+                Ok(json!({}))
+            }
+            Some(Decision::Rejected) if state.failure.is_none() && state.cancel.is_none() => Err(
+                StepError::new(ErrorName::ReviewRejected, "a reviewer said no"),
+            ),
+            Some(_) | None => {
+                domain::ledger::pass(state, "review", Gate::Forward(Stage::InReview))?;
+                Err(StepError::new(
+                    ErrorName::InvalidInput,
+                    "the order cannot be reviewed",
+                ))
+            }
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! Follows orders until each has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use domain::{OrderId, Status, StatusView};
+use domain::{OrderId, Status, StatusView, Timestamp};
 
 use crate::connection::{Connection, Failure};
 use crate::table::{self, word};
 
 const EVERY: Duration = Duration::from_millis(400);
+/// Answers that may fail one after the other before following is given up.
+const MOST_FAILURES: u32 = 10;
 /// Without news a line says so much later that it is still at it.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -22,39 +24,47 @@ pub(crate) async fn until_ended(
 ) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     let mut last_line = began;
-    let mut seen: BTreeMap<&OrderId, usize> = BTreeMap::new();
+    let mut failures = 0;
+    let mut seen: BTreeSet<(&OrderId, Timestamp, String)> = BTreeSet::new();
     let mut views: BTreeMap<&OrderId, StatusView> = BTreeMap::new();
     loop {
         let mut news = false;
         for order in orders {
-            if views.get(order).is_some_and(|view| view.status.has_ended()) {
+            if views.get(order).is_some_and(ended) {
                 continue;
             }
-            let view = connection.status(order).await?;
-            let told = seen.entry(order).or_default();
-            for entry in view.timeline.iter().skip(*told) {
+            let view = match connection.status(order).await {
+                Ok(view) => view,
+                // A moment's trouble is no reason to stop looking.
+                Err(failure) if failures == MOST_FAILURES => return Err(failure),
+                Err(_) => {
+                    failures += 1;
+                    continue;
+                }
+            };
+            failures = 0;
+            for entry in &view.timeline {
+                if !seen.insert((order, entry.at, entry.event.clone())) {
+                    continue;
+                }
                 let seconds = began.elapsed().as_secs_f32();
                 let (step, event) = (&entry.step, &entry.event);
                 let detail = entry.detail.as_deref().unwrap_or("");
                 println!("{seconds:6.1}s  {order:<24} {step:<9} {event:<22} {detail}");
                 news = true;
             }
-            *told = view.timeline.len();
             views.insert(order, view);
         }
         let waiting = views
             .values()
             .filter(|view| view.status == Status::InReview)
             .count();
-        let ended = views
-            .values()
-            .filter(|view| view.status.has_ended())
-            .count();
+        let over = views.values().filter(|view| ended(view)).count();
         if news || last_line.elapsed() > QUIET {
-            println!("         -- {}", summary(views.values(), ended));
+            println!("         -- {}", summary(views.values(), over));
             last_line = Instant::now();
         }
-        if ended + waiting == orders.len() {
+        if over + waiting == orders.len() {
             break;
         }
         if began.elapsed().as_secs() > timeout_s {
@@ -71,15 +81,20 @@ pub(crate) async fn until_ended(
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary<'a>(views: impl Iterator<Item = &'a StatusView>, ended: usize) -> String {
+/// Whether nothing more happens by itself: the customer was told, too.
+fn ended(view: &StatusView) -> bool {
+    view.workflow.status.has_ended()
+}
+
+fn summary<'a>(views: impl Iterator<Item = &'a StatusView>, over: usize) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for view in views.filter(|view| !view.status.has_ended()) {
+    for view in views.filter(|view| !ended(view)) {
         *counts.entry(word(view.status)).or_default() += 1;
     }
     let mut parts: Vec<String> = counts
         .iter()
         .map(|(word, count)| format!("{word} {count}"))
         .collect();
-    parts.push(format!("ended {ended}"));
+    parts.push(format!("ended {over}"));
     parts.join(" · ")
 }

@@ -78,7 +78,7 @@ fn why(view: &StatusView) -> String {
     let failed = view
         .timeline
         .iter()
-        .find(|entry| entry.event == "failed" && entry.step == "workflow");
+        .find(|entry| entry.event == "reversing");
     match failed.and_then(|entry| entry.detail.clone()) {
         Some(detail) => detail,
         None if view.status == Status::InReview => {

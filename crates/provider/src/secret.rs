@@ -4,8 +4,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use domain::ports::ProviderError;
 use tokio::sync::Mutex;
+
+/// The longest that reading takes; as long as one of the database's operations.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a credential is kept before it is read again, so that a rotated one is noticed.
 const KEPT: Duration = Duration::from_mins(5);
@@ -28,7 +32,15 @@ impl Secret {
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, arn: &str) -> Self {
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(
+                aws_sdk_secretsmanager::config::Builder::from(config)
+                    .timeout_config(
+                        TimeoutConfig::builder()
+                            .operation_timeout(READ_TIMEOUT)
+                            .build(),
+                    )
+                    .build(),
+            ),
             arn: arn.to_owned(),
             cached: Mutex::new(None),
         }

@@ -1,5 +1,7 @@
 //! Settings.
 
+use std::time::Duration;
+
 use step::{InitError, env};
 
 /// What Terraform sets for this function.
@@ -11,6 +13,9 @@ pub struct Config {
     pub carrier_api_url: String,
     /// `CARRIER_SECRET_ARN`.
     pub carrier_secret_arn: String,
+    /// `CARRIER_SETTLED_AFTER_S`: after how many seconds a label that the carrier does not know was
+    /// never bought.
+    pub settled_after: Duration,
     /// How shipments are booked.
     pub account: Account,
 }
@@ -40,6 +45,9 @@ impl Config {
             orders_table: env::required("ORDERS_TABLE")?,
             carrier_api_url: env::required("CARRIER_API_URL")?,
             carrier_secret_arn: env::required("CARRIER_SECRET_ARN")?,
+            settled_after: env::parsed("CARRIER_SETTLED_AFTER_S", |seconds| {
+                seconds.parse().ok().map(Duration::from_secs)
+            })?,
             account: Account {
                 carrier_id: env::required("CARRIER_ID")?,
                 service_code: env::required("CARRIER_SERVICE_CODE")?,

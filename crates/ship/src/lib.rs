@@ -17,7 +17,7 @@ use store::Store;
 
 /// What the longest action can take: a booking that is looked for, asked for, and looked for again
 /// because its reference is taken. The undo notes the failure first, and looks and cancels.
-pub const WORST_CASE: Duration = budget::worst_case(4, 3);
+pub const WORST_CASE: Duration = budget::worst_case(6, 3);
 
 /// What the state machine may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -34,7 +34,12 @@ pub enum Action {
 pub struct Ship<O, C> {
     orders: O,
     carrier: C,
+    settled_after: Duration,
 }
+
+/// After this long a label that the carrier does not know was never bought: a request that was
+/// given up on its way may still be at work there for a while.
+const SETTLED_AFTER: Duration = Duration::from_mins(2);
 
 impl Ship<Store, ShipStation> {
     /// Connects to what `config` names.
@@ -47,14 +52,28 @@ impl Ship<Store, ShipStation> {
         let secret = provider::Secret::new(&aws, &config.carrier_secret_arn);
         let carrier = ShipStation::new(&config.carrier_api_url, secret, config.account);
         store.warm_up().await;
-        Ok(Self::new(store, carrier.map_err(step::InitError::new)?))
+        let ship = Self::new(store, carrier.map_err(step::InitError::new)?);
+        Ok(ship.settled_after(config.settled_after))
     }
 }
 
 impl<O: Orders, C: Carrier> Ship<O, C> {
     /// The step on these ports.
     pub fn new(orders: O, carrier: C) -> Self {
-        Self { orders, carrier }
+        Self {
+            orders,
+            carrier,
+            settled_after: SETTLED_AFTER,
+        }
+    }
+
+    /// The same step with another patience before the undo believes that nothing was booked.
+    #[must_use]
+    pub fn settled_after(self, settled_after: Duration) -> Self {
+        Self {
+            settled_after,
+            ..self
+        }
     }
 
     /// Does what the state machine asks for.
@@ -135,11 +154,19 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                     let text = "an earlier invocation may still be at work".to_owned();
                     return Err(ProviderError::Unavailable(text));
                 }
-                Some(Entry::Open(_)) => {
+                Some(Entry::Open(claim)) => {
                     let reference = shipstation::reference(&by.order_id, by.attempt);
                     match self.carrier.find(&reference).await? {
                         Some(Booking::Booked { label, .. }) => Some(label),
-                        Some(Booking::Refused { .. }) | None => None,
+                        Some(Booking::Refused { .. }) => None,
+                        None if by.now.duration_since(claim.until).unsigned_abs()
+                            < self.settled_after =>
+                        {
+                            let text =
+                                "a label that the carrier does not know yet may exist".to_owned();
+                            return Err(ProviderError::Unavailable(text));
+                        }
+                        None => None,
                     }
                 }
             };

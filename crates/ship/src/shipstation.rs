@@ -146,7 +146,8 @@ impl ShipStation {
                 "address_line1": to.line1,
                 "address_line2": to.line2,
                 "city_locality": to.city,
-                "state_province": to.region,
+                // Asked for even where there are none.
+                "state_province": to.region.as_deref().unwrap_or(&to.city),
                 "postal_code": to.postal_code,
                 "country_code": to.country,
                 "address_residential_indicator": "unknown",
@@ -177,12 +178,18 @@ impl Carrier for ShipStation {
             ("system" | "integrations", code) => Err(ProviderError::Unknown(format!(
                 "the carrier answered 400 ({code})"
             ))),
+            // Our account is out of money or locked: no matter of this order.
+            ("account_status" | "security", code) => Err(ProviderError::Unavailable(format!(
+                "the carrier refuses our account ({code})"
+            ))),
             // Whether a taken reference is always refused is not documented: whatever a refusal
             // says, a label that is there counts. <https://docs.shipstation.com/list-labels>
             (_, code) => match self.find(request.reference).await? {
                 Some(booking) => Ok(booking),
-                None if code == "identifier_conflict" => Err(ProviderError::Defect(
-                    "the shipment's reference is taken by a cancelled label".to_owned(),
+                // An earlier request of ours is still at work there.
+                None if code == "identifier_conflict" => Err(ProviderError::Unknown(
+                    "the carrier knows the shipment's reference, but no label with it yet"
+                        .to_owned(),
                 )),
                 None => Ok(Booking::Refused {
                     code: code.to_owned(),

@@ -24,8 +24,8 @@ pub const fn worst_case(store_operations: u32, provider_calls: u32) -> Duration 
 }
 
 /// A side effect by [`crate::once`] with at most `provider_calls`: two claims (a fresh one and a
-/// take-over), then a commit or the end of the lease.
+/// take-over), the credential, then a commit and, if that fails, the end of the lease.
 #[must_use]
 pub const fn once(provider_calls: u32) -> Duration {
-    worst_case(3, provider_calls)
+    worst_case(5, provider_calls)
 }

@@ -45,8 +45,11 @@ where
     };
     match acted {
         Ok(outcome) => {
-            let committed = orders.commit::<E>(by, outcome.clone()).await;
-            committed.map_err(|error| store_error(&error))?;
+            if let Err(error) = orders.commit::<E>(by, outcome.clone()).await {
+                // What came of it is not on record: the retry asks, and need not wait for it.
+                let _ = orders.relinquish::<E>(by).await;
+                return Err(store_error(&error));
+            }
             Ok(outcome)
         }
         Err(error) => {

@@ -18,7 +18,7 @@ const TRANSIENT: [&str; 9] = [
 ];
 
 /// Never quotes the request or an item: they hold personal data.
-pub(crate) fn classify<E, R>(operation: &str, error: &SdkError<E, R>) -> StoreError
+pub(crate) fn classify<E>(operation: &str, error: &SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata,
 {
@@ -26,7 +26,7 @@ where
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or("an error without a code");
             let text = format!("{operation} answered {code}");
-            if TRANSIENT.contains(&code) {
+            if TRANSIENT.contains(&code) || context.raw().status().is_server_error() {
                 StoreError::Unavailable(text)
             } else {
                 StoreError::Defect(text)

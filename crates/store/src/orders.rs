@@ -1,5 +1,7 @@
 //! Orders and their ledger: the domain's rules as conditional writes.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -16,6 +18,11 @@ use domain::{Decision, Failure, OrderId, OrderState, Stage, Submission, Timestam
 use crate::Store;
 use crate::error::{classify, unreadable};
 use crate::item::{self, Item, millisecond, number, text, value};
+
+/// The reason of a write that met another one.
+const COLLISION: &str = "TransactionConflict";
+/// Pauses before a transaction that collided is tried again.
+const COLLISION_PAUSES_MS: [u64; 2] = [30, 90];
 
 /// What became of a conditional write.
 enum Written {
@@ -56,35 +63,52 @@ impl Store {
         }
     }
 
-    /// Runs a transaction. `Err` holds why each of its writes was refused.
+    /// Runs a transaction. `Err` holds why each of its writes was refused. One that collides with
+    /// another on a much-wanted article is tried again shortly after.
     pub(crate) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
     ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
-        let sent = self
+        let mut pauses_ms = COLLISION_PAUSES_MS.into_iter();
+        loop {
+            let Err(reasons) = self.transact_once(writes.clone()).await? else {
+                return Ok(Ok(()));
+            };
+            let codes = || reasons.iter().filter_map(CancellationReason::code);
+            if codes().any(|code| code == COLLISION) {
+                // What else the reasons say may be due to what it collided with.
+                let Some(pause_ms) = pauses_ms.next() else {
+                    let text = "other writes keep colliding with this one".to_owned();
+                    return Err(StoreError::Unavailable(text));
+                };
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            } else if reasons.iter().any(condition_failed) {
+                return Ok(Err(reasons));
+            } else {
+                let code = codes().find(|code| *code != "None").unwrap_or("no reason");
+                let text = format!("TransactWriteItems was cancelled: {code}");
+                return Err(match code {
+                    "ValidationError" => StoreError::Defect(text),
+                    _ => StoreError::Unavailable(text),
+                });
+            }
+        }
+    }
+
+    async fn transact_once(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
+        let request = self
             .client
             .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await;
-        let Err(error) = sent else { return Ok(Ok(())) };
+            .set_transact_items(Some(writes));
+        let Err(error) = request.send().await else {
+            return Ok(Ok(()));
+        };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let reasons = cancelled.cancellation_reasons().to_vec();
-                if reasons.iter().any(condition_failed) {
-                    return Ok(Err(reasons));
-                }
-                // A conflict with a concurrent write, or throttling: nothing happened.
-                let code = reasons
-                    .iter()
-                    .filter_map(CancellationReason::code)
-                    .find(|code| *code != "None")
-                    .unwrap_or("no reason");
-                let text = format!("TransactWriteItems was cancelled: {code}");
-                if code == "ValidationError" {
-                    return Err(StoreError::Defect(text));
-                }
-                Err(StoreError::Unavailable(text))
+                Ok(Err(cancelled.cancellation_reasons().to_vec()))
             }
             _ => Err(classify("TransactWriteItems", &error)),
         }
@@ -126,6 +150,15 @@ impl Store {
             .and_then(|token| token.as_s().ok())
             .cloned();
         Ok(token)
+    }
+}
+
+impl Store {
+    /// The token is read after the decision is on record: one that is noted later finds the
+    /// decision instead.
+    async fn decided(&self, order_id: &OrderId) -> Result<Decided, StoreError> {
+        let token = self.review_token(order_id).await?;
+        Ok(Decided::Recorded { token })
     }
 }
 
@@ -305,7 +338,12 @@ impl Orders for Store {
         let mut set = "SET #effect = :done, #version = #version + :one".to_owned();
         let mut update = self
             .update_state(&by.order_id)
-            .condition_expression("#effect.#owner = :owner")
+            .condition_expression(match E::GATE {
+                Gate::Forward(_) | Gate::Undo => {
+                    "#effect.#owner = :owner AND attribute_not_exists(closed_at)"
+                }
+                Gate::AfterUndo => "#effect.#owner = :owner",
+            })
             .expression_attribute_names("#effect", E::NAME)
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", text(&by.owner))
@@ -407,15 +445,16 @@ impl Orders for Store {
             .table_name(&self.orders_table)
             .set_key(Some(item::key(&by.order_id, item::STATE)))
             .condition_expression(
-                "attempt = :attempt AND #stage IN (:in_review, :validated) AND \
+                "attempt = :attempt AND #stage = :in_review AND attribute_not_exists(#review.#decision) AND \
                  attribute_not_exists(#cancel) AND attribute_not_exists(#failure)",
             )
             .expression_attribute_names("#stage", "stage")
             .expression_attribute_names("#cancel", "cancel")
             .expression_attribute_names("#failure", "failure")
             .expression_attribute_values(":attempt", number(by.attempt))
+            .expression_attribute_names("#review", "review")
+            .expression_attribute_names("#decision", "decision")
             .expression_attribute_values(":in_review", text(Stage::InReview.as_str()))
-            .expression_attribute_values(":validated", text(Stage::Validated.as_str()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|_| unreadable("a review"))?;
@@ -446,10 +485,6 @@ impl Orders for Store {
         decision: Decision,
         event: &OperatorEvent,
     ) -> Result<Decided, StoreError> {
-        let Some(token) = self.review_token(order_id).await? else {
-            let reason = "the order does not wait for a review".to_owned();
-            return Ok(Decided::Refused(reason));
-        };
         let mut set = "SET #review.#decision = :decision, #review.#decided_at = :at, \
                        #version = #version + :one"
             .to_owned();
@@ -491,7 +526,7 @@ impl Orders for Store {
             TransactWriteItem::builder().put(put).build(),
         ];
         let Err(reasons) = self.transact(writes).await? else {
-            return Ok(Decided::Recorded { token });
+            return self.decided(order_id).await;
         };
         let Some(old) = reasons.first().map(state_of).transpose()?.flatten() else {
             return Err(StoreError::NotFound(order_id.clone()));
@@ -501,7 +536,7 @@ impl Orders for Store {
             old.failure.is_none() && matches!(old.stage, Stage::InReview | Stage::Validated);
         if decided == Some(decision) && waits && old.cancel.is_none() {
             // On record already, but the execution may not have heard of it.
-            return Ok(Decided::Recorded { token });
+            return self.decided(order_id).await;
         }
         let reason = match decided {
             Some(Decision::Approved) => "the order was approved before".to_owned(),

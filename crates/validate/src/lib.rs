@@ -117,7 +117,14 @@ impl<S: Orders + Stock> Validate<S> {
     }
 }
 
+/// Lines whose problems are told one by one; the state machine passes on a thousand characters.
+const MAX_TOLD: usize = 5;
+
 fn rejected(problems: &[LineProblem]) -> StepError {
-    let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    StepError::new(ErrorName::OrderRejected, all.join("; "))
+    let told = problems.iter().take(MAX_TOLD).map(ToString::to_string);
+    let mut told: Vec<String> = told.collect();
+    if problems.len() > MAX_TOLD {
+        told.push(format!("and {} more lines", problems.len() - MAX_TOLD));
+    }
+    StepError::new(ErrorName::OrderRejected, told.join("; "))
 }

@@ -7,6 +7,7 @@ use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::ExecutionStatus as Reported;
+use domain::ports::ProviderError;
 use domain::{ErrorName, ExecutionStatus, OrderState};
 use serde_json::json;
 
@@ -176,6 +177,15 @@ impl Workflow {
         let request = self.client.send_task_failure().task_token(token);
         let sent = request.error(error.as_str()).cause(cause).send().await;
         woken("SendTaskFailure", sent.err())
+    }
+}
+
+impl domain::ports::Waiting for Workflow {
+    async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
+        let woken = self.succeed(token).await;
+        woken
+            .map(drop)
+            .map_err(|error| ProviderError::Unavailable(error.to_string()))
     }
 }
 

@@ -151,6 +151,14 @@ async fn an_address_that_the_carrier_does_not_know_is_refused() {
 }
 
 #[tokio::test]
+async fn an_address_without_a_region_is_shipped_to() {
+    let mut document = document(ORDER);
+    document["shipping_address"]["region"] = Value::Null;
+    let shop = Shop::with_document(&document).await;
+    shop.run(Action::Book).await.expect("booked");
+}
+
+#[tokio::test]
 async fn each_status_of_the_carrier_has_its_name_in_the_catalogue() {
     for (status, name) in [
         (401, ErrorName::CarrierUnavailable),

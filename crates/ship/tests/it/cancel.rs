@@ -1,12 +1,13 @@
 //! The undo, and the beginning of the failure branch.
 
 use domain::ledger::{Book, Capture, CaptureResult, MessageId, Notify, Reversal, Reverse, Unbook};
-use domain::{ErrorName, Failure};
+use domain::ports::{BookRequest, Carrier as _, Orders as _};
+use domain::{ErrorName, Failure, Timestamp};
 use serde_json::{Value, json};
 use ship::Action;
 use tests::document;
 
-use crate::{ORDER, Shop, because, task};
+use crate::{ORDER, Shop, because, ship_station, task};
 
 fn cancelled(cancelled: bool) -> Result<Value, domain::StepError> {
     Ok(json!({"cancelled": cancelled}))
@@ -108,6 +109,43 @@ async fn a_booking_that_may_be_under_way_is_waited_for() {
         shop.error(Action::Cancel).await,
         ErrorName::CarrierUnavailable
     );
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_label_that_the_carrier_does_not_know_yet_is_waited_for() {
+    let shop = Shop::with_order().await;
+    shop.database.claimed::<Book>(ORDER, -1).await;
+    assert_eq!(
+        shop.error(Action::Cancel).await,
+        ErrorName::CarrierUnavailable
+    );
+    // The dead function's request was still on its way.
+    let record = shop.database.store.load(&shop.invocation().order_id).await;
+    let record = record.expect("an answer").expect("the order");
+    let request = BookRequest {
+        order: &record.order,
+        personal: record.personal.as_ref().expect("personal data"),
+        reference: "ord-1-1",
+    };
+    let late = ship_station(&shop.sandbox.url).await;
+    late.book(request).await.expect("booked");
+    assert_eq!(shop.run(Action::Cancel).await, cancelled(true));
+    let effects = shop.sandbox.effects().await;
+    assert_eq!(effects, ["shipments", "cancelled_shipments"]);
+}
+
+#[tokio::test]
+async fn a_label_that_the_carrier_does_not_know_for_long_was_never_bought() {
+    let shop = Shop::with_order().await;
+    shop.database.claimed::<Book>(ORDER, -1).await;
+    let mut by = shop.invocation();
+    let later = |at: Timestamp| {
+        Timestamp::from_millisecond(at.as_millisecond() + 3_600_000).expect("a time")
+    };
+    (by.now, by.deadline) = (later(by.now), later(by.deadline));
+    let task = task(Action::Cancel, by, Some(because("Internal", "")));
+    assert_eq!(shop.run_task(task).await, cancelled(false));
     assert!(shop.sandbox.effects().await.is_empty());
 }
 
