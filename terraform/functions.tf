@@ -157,11 +157,11 @@ data "aws_iam_policy_document" "notify" {
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.operators.arn]
   }
-  # A review that was decided before it was asked for. Step Functions knows no resource for this
-  # action, only the task token.
+  # A review that was decided before it was asked for. Step Functions knows no resource for these
+  # actions, only the task token.
   statement {
-    sid       = "GoOn"
-    actions   = ["states:SendTaskSuccess"]
+    sid       = "DecidedReviews"
+    actions   = ["states:SendTaskFailure", "states:SendTaskSuccess"]
     resources = ["*"]
   }
 }

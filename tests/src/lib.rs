@@ -20,8 +20,8 @@ use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
 use domain::{ErrorName, Failure, Order, OrderId, OrderState, Submission, Timestamp};
 pub use providers::{Sandbox, sandbox};
-pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
 use serde_json::{Value, json};
+pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
 use store::{Article, Store};
 
 /// The tables' names in the embedded database.

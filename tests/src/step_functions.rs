@@ -61,7 +61,9 @@ impl StepFunctions {
             let value = value.trim();
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse().expect("a length"),
-                "x-amz-target" => value.trim_start_matches("AWSStepFunctions.").clone_into(&mut operation),
+                "x-amz-target" => value
+                    .trim_start_matches("AWSStepFunctions.")
+                    .clone_into(&mut operation),
                 _ => {}
             }
         }
@@ -91,7 +93,10 @@ impl StepFunctions {
             "StartExecution" if started(input["name"].as_str().unwrap_or_default()) => {
                 refused("ExecutionAlreadyExists")
             }
-            "StartExecution" => ("200 OK", json!({"executionArn": "an:arn", "startDate": 1.0})),
+            "StartExecution" => (
+                "200 OK",
+                json!({"executionArn": "an:arn", "startDate": 1.0}),
+            ),
             "DescribeExecution" => {
                 let arn = input["executionArn"].as_str().unwrap_or_default();
                 let name = arn.rsplit(':').next().unwrap_or_default();

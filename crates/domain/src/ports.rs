@@ -414,6 +414,12 @@ pub trait Mailer: Send + Sync {
 pub trait Waiting: Send + Sync {
     /// Lets the execution that waits with this token go on; one that waits no more is no error.
     fn proceed(&self, token: &str) -> impl Future<Output = Result<(), ProviderError>> + Send;
+    /// Ends the waiting task with this error; one that waits no more is no error.
+    fn give_up(
+        &self,
+        token: &str,
+        error: &StepError,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
 
 /// Tells the operators.

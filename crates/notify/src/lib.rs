@@ -10,7 +10,7 @@ pub use aws::{Ses, Sns};
 pub use config::Config;
 use domain::ledger::{Effect, Gate, MessageId};
 use domain::ports::{Invocation, Mailer, Message, Operators, Orders, ProviderError, Waiting};
-use domain::{Decision, ErrorName, Order, OrderState, PersonalData, Stage, StepError, Timestamp};
+use domain::{Decision, ErrorName, Order, OrderState, PersonalData, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use step::{Task, budget, store_error};
@@ -134,7 +134,7 @@ impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
     }
 
     /// A review that cannot be opened: it was decided before anybody waited for it, or the order
-    /// went another way.
+    /// went another way. Whoever waits hears of it by the token, as from a person.
     async fn decided(
         &self,
         by: &Invocation,
@@ -142,24 +142,23 @@ impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
         state: &OrderState,
     ) -> Result<Value, StepError> {
         domain::ledger::current_attempt(state, by.attempt)?;
-        match state.review.as_ref().and_then(|review| review.decision) {
-            Some(Decision::Approved) if state.failure.is_none() && state.cancel.is_none() => {
-                let woken = self.waiting.proceed(token).await;
-                woken.map_err(|error| {
-                    StepError::new(ErrorName::StoreUnavailable, error.to_string())
-                })?;
-                Ok(json!({}))
+        let decision = state.review.as_ref().and_then(|review| review.decision);
+        let gate = Gate::Forward(state.stage);
+        let woken = match (domain::ledger::pass(state, "review", gate), decision) {
+            (Ok(()), Some(Decision::Approved)) => self.waiting.proceed(token).await,
+            (Ok(()), Some(Decision::Rejected)) => {
+                let error = StepError::new(ErrorName::ReviewRejected, "a reviewer said no");
+                self.waiting.give_up(token, &error).await
             }
-            Some(Decision::Rejected) if state.failure.is_none() && state.cancel.is_none() => Err(
-                StepError::new(ErrorName::ReviewRejected, "a reviewer said no"),
-            ),
-            Some(_) | None => {
-                domain::ledger::pass(state, "review", Gate::Forward(Stage::InReview))?;
-                Err(StepError::new(
-                    ErrorName::InvalidInput,
-                    "the order cannot be reviewed",
-                ))
+            (Ok(()), None) => {
+                let word = state.stage.as_str();
+                let text = format!("an order that is {word} cannot be reviewed");
+                let error = StepError::new(ErrorName::InvalidInput, text);
+                self.waiting.give_up(token, &error).await
             }
-        }
+            (Err(error), _) => self.waiting.give_up(token, &error).await,
+        };
+        woken.map_err(|error| StepError::new(ErrorName::StoreUnavailable, error.to_string()))?;
+        Ok(json!({}))
     }
 }

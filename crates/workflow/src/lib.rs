@@ -8,7 +8,7 @@ use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::ExecutionStatus as Reported;
 use domain::ports::ProviderError;
-use domain::{ErrorName, ExecutionStatus, OrderState};
+use domain::{ErrorName, ExecutionStatus, OrderState, StepError};
 use serde_json::json;
 
 /// The version of an execution's input.
@@ -183,6 +183,13 @@ impl Workflow {
 impl domain::ports::Waiting for Workflow {
     async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
         let woken = self.succeed(token).await;
+        woken
+            .map(drop)
+            .map_err(|error| ProviderError::Unavailable(error.to_string()))
+    }
+
+    async fn give_up(&self, token: &str, error: &StepError) -> Result<(), ProviderError> {
+        let woken = self.fail(token, error.name(), error.message()).await;
         woken
             .map(drop)
             .map_err(|error| ProviderError::Unavailable(error.to_string()))

@@ -299,7 +299,8 @@ impl Shop {
         }
     }
 
-    /// All that an execution's history says.
+    /// What an execution's history holds of inputs, parameters, outputs and causes. Their `Debug` is
+    /// redacted by the SDK, so each is asked for by its name.
     pub(crate) async fn history(&self, view: &Value) -> String {
         let arn = view["workflow"]["execution_arn"].as_str().expect("an ARN");
         let request = self
@@ -312,7 +313,51 @@ impl Shop {
             .collect::<Result<Vec<_>, _>>()
             .await
             .expect("a history");
-        format!("{events:?}")
+        let mut told = Vec::new();
+        for event in &events {
+            told.extend(
+                event
+                    .execution_started_event_details()
+                    .and_then(|details| details.input()),
+            );
+            told.extend(
+                event
+                    .execution_failed_event_details()
+                    .and_then(|details| details.cause()),
+            );
+            told.extend(
+                event
+                    .execution_succeeded_event_details()
+                    .and_then(|details| details.output()),
+            );
+            told.extend(
+                event
+                    .state_entered_event_details()
+                    .and_then(|details| details.input()),
+            );
+            told.extend(
+                event
+                    .state_exited_event_details()
+                    .and_then(|details| details.output()),
+            );
+            told.extend(
+                event
+                    .task_scheduled_event_details()
+                    .map(aws_sdk_sfn::types::TaskScheduledEventDetails::parameters),
+            );
+            told.extend(
+                event
+                    .task_succeeded_event_details()
+                    .and_then(|details| details.output()),
+            );
+            told.extend(
+                event
+                    .task_failed_event_details()
+                    .and_then(|details| details.cause()),
+            );
+        }
+        assert!(told.len() >= 10, "{told:?}");
+        told.join("\n")
     }
 
     fn environment(&self) -> [(&'static str, String); 8] {

@@ -9,6 +9,10 @@ use tests::document;
 
 use crate::{ORDER, Shop, because, ship_station, task};
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with what the step answers"
+)]
 fn cancelled(cancelled: bool) -> Result<Value, domain::StepError> {
     Ok(json!({"cancelled": cancelled}))
 }
