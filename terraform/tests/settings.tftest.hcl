@@ -45,14 +45,14 @@ run "production_has_safe_defaults" {
 run "production_refuses_each_of_a_laptops_shortcuts" {
   command = plan
   variables {
-    api_authorization      = "NONE"
-    payment_api_url        = "http://payments.example.com"
-    carrier_api_url        = "http://carrier.example.com"
-    deletion_protection    = false
-    point_in_time_recovery = false
-    payment_search_lag_s   = 1
+    api_authorization       = "NONE"
+    payment_api_url         = "http://payments.example.com"
+    carrier_api_url         = "http://carrier.example.com"
+    deletion_protection     = false
+    point_in_time_recovery  = false
+    payment_search_lag_s    = 1
     carrier_settled_after_s = 1
-    log_filter = "trace"
+    log_filter              = "trace"
   }
   expect_failures = [
     var.api_authorization,

@@ -182,6 +182,21 @@ impl Shop {
         decided.expect("an answer")
     }
 
+    /// With which errors the waiting execution was told to give up; nobody was asked to look.
+    fn given_up(&self) -> Vec<String> {
+        assert!(self.operators.sent().is_empty());
+        let calls = self.step_functions.calls().into_iter();
+        calls
+            .map(|(operation, request)| {
+                assert_eq!(operation, "SendTaskFailure");
+                assert_eq!(request["taskToken"], json!("token"));
+                let cause = request["cause"].as_str().expect("a cause");
+                assert_impersonal(cause);
+                request["error"].as_str().expect("an error").to_owned()
+            })
+            .collect()
+    }
+
     /// Runs an action that must fail; the error's name.
     async fn error(&self, action: Action) -> ErrorName {
         let failed = self.run(action).await;

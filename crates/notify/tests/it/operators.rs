@@ -60,15 +60,15 @@ async fn an_approval_that_came_before_anybody_waited_lets_the_execution_go_on() 
 async fn a_rejection_that_came_before_anybody_waited_ends_the_review() {
     let shop = Shop::with_review().await;
     shop.decide(Decision::Rejected).await;
-    assert_eq!(shop.error(Action::Review).await, ErrorName::ReviewRejected);
-    assert!(shop.operators.sent().is_empty());
-    assert!(shop.step_functions.calls().is_empty());
+    assert_eq!(shop.run(Action::Review).await, Ok(json!({})));
+    assert_eq!(shop.given_up(), ["ReviewRejected"]);
 }
 
 #[tokio::test]
 async fn an_execution_that_cannot_be_woken_is_retryable() {
     let shop = Shop::with_review().await;
-    shop.decide(Decision::Approved).await;
+    let decision = Decision::Approved;
+    shop.decide(decision).await;
     let workflow = Workflow::new(&sdk_config(&nobody().await), STATE_MACHINE);
     let (store, outbox) = (shop.database.store.clone(), Outbox::default());
     let notify = Notify::new(store, outbox.clone(), outbox, workflow);
@@ -78,17 +78,31 @@ async fn an_execution_that_cannot_be_woken_is_retryable() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_is_not_reviewed() {
-    for decision in [None, Some(Decision::Approved)] {
+async fn the_review_of_a_cancelled_order_ends() {
+    for decision in [None, Some(Decision::Approved), Some(Decision::Rejected)] {
         let shop = Shop::with_review().await;
         if let Some(decision) = decision {
             shop.decide(decision).await;
         }
         shop.database.cancelled(ORDER).await;
-        assert_eq!(shop.error(Action::Review).await, ErrorName::OrderCancelled);
-        assert!(shop.operators.sent().is_empty());
-        assert!(shop.step_functions.calls().is_empty());
+        assert_eq!(shop.run(Action::Review).await, Ok(json!({})));
+        assert_eq!(shop.given_up(), ["OrderCancelled"]);
     }
+}
+
+#[tokio::test]
+async fn the_review_of_an_order_that_is_being_reversed_ends() {
+    let shop = Shop::with_review().await;
+    shop.database.reversing(ORDER, ErrorName::Internal).await;
+    assert_eq!(shop.run(Action::Review).await, Ok(json!({})));
+    assert_eq!(shop.given_up(), ["InvalidInput"]);
+}
+
+#[tokio::test]
+async fn an_order_that_needs_no_review_is_not_reviewed() {
+    let shop = Shop::with_held_money().await;
+    assert_eq!(shop.run(Action::Review).await, Ok(json!({})));
+    assert_eq!(shop.given_up(), ["InvalidInput"]);
 }
 
 #[tokio::test]
