@@ -205,7 +205,7 @@ def _call(stack: Stack, *arguments: str, progress=None, data: str = "terraform")
                 progress(line)
     if process.wait() != 0:
         errors = "".join(line for line in said if line.startswith(("│", "╷", "╵"))) or "".join(said[-20:])
-        raise Problem(f"terraform {arguments[0]} failed\n{errors}", f"see {log}")
+        raise Problem(f"terraform {arguments[0]} failed\n{errors}", f"see {os.path.relpath(log)}")
     return "".join(said)
 
 

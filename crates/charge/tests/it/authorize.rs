@@ -199,9 +199,7 @@ async fn each_status_of_the_provider_has_its_name_in_the_catalogue() {
 #[tokio::test]
 async fn an_error_that_the_provider_keeps_under_the_key_never_becomes_money_held_twice() {
     let shop = Shop::with_order().await;
-    let stored = json!({"provider": "payment", "operation": "authorize", "mode": "error",
-        "status": 500, "stored": true, "order_id": ORDER});
-    shop.sandbox.plant_fault(&stored).await;
+    shop.keep_error("authorize").await;
     for _ in 0..2 {
         assert_eq!(
             shop.error(Action::Authorize).await,

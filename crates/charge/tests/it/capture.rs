@@ -83,6 +83,36 @@ async fn a_lost_answer_is_asked_for_even_when_the_provider_has_forgotten_the_key
 }
 
 #[tokio::test]
+async fn an_error_that_the_provider_keeps_under_the_key_does_not_keep_the_money_away() {
+    let shop = Shop::with_shipped_order().await;
+    shop.keep_error("capture").await;
+    assert_eq!(
+        shop.error(Action::Capture).await,
+        ErrorName::PaymentUnavailable
+    );
+    assert_eq!(shop.sandbox.fired().await, ["capture error"]);
+    for _ in 0..2 {
+        let answer = shop.run(Action::Capture).await;
+        assert_eq!(answer, Ok(json!({"captured": 3098})));
+    }
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
+#[tokio::test]
+async fn a_banks_late_no_is_final() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox.plant_status("payment", "capture", 402).await;
+    assert_eq!(
+        shop.error(Action::Capture).await,
+        ErrorName::PaymentDeclined
+    );
+    assert_eq!(shop.sandbox.fired().await, ["capture error"]);
+    shop.fail().await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+#[tokio::test]
 async fn a_function_that_dies_before_the_call_is_succeeded() {
     let shop = Shop::with_shipped_order().await;
     shop.database.claimed::<Capture>(ORDER, -1).await;

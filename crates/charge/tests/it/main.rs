@@ -13,7 +13,7 @@ use domain::ledger::{Book, Booking};
 use domain::ports::Invocation;
 use domain::{ErrorName, StepError};
 use provider::Secret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use step::Task;
 use store::Store;
 use tests::{
@@ -78,6 +78,14 @@ impl Shop {
         shop
     }
 
+    /// The provider answers an operation with 500 and repeats that for as long as it knows the key.
+    async fn keep_error(&self, operation: &str) {
+        let fault = json!({"provider": "payment", "operation": operation, "mode": "error",
+            "status": 500, "stored": true, "order_id": ORDER});
+        self.sandbox.plant_fault(&fault).await;
+    }
+
+    /// The failure branch begins.
     async fn fail(&self) {
         let error = ErrorName::CarrierUnavailable;
         self.database.reversing(ORDER, error).await;

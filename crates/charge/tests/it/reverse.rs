@@ -129,6 +129,29 @@ async fn a_lost_refund_is_found_even_when_the_provider_has_forgotten_the_key() {
 }
 
 #[tokio::test]
+async fn an_error_that_the_provider_keeps_under_the_key_does_not_keep_the_customers_money() {
+    for (operation, undone) in [("void", "voids"), ("refund", "refunds")] {
+        let shop = match operation {
+            "void" => Shop::with_held_money().await,
+            _ => with_captured_money().await,
+        };
+        shop.fail().await;
+        shop.keep_error(operation).await;
+        assert_eq!(
+            shop.error(Action::Reverse).await,
+            ErrorName::PaymentUnavailable
+        );
+        assert_eq!(shop.sandbox.fired().await, [format!("{operation} error")]);
+        let answer = shop.run(Action::Reverse).await;
+        assert!(answer.is_ok());
+        assert_eq!(shop.run(Action::Reverse).await, answer);
+        let mut effects = shop.sandbox.effects().await;
+        effects.retain(|effect| *effect == undone);
+        assert_eq!(effects, [undone]);
+    }
+}
+
+#[tokio::test]
 async fn a_charge_that_the_customer_disputes_is_for_a_person() {
     let shop = with_captured_money().await;
     shop.sandbox.plant("payment", "refund", "decline").await;

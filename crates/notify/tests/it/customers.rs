@@ -4,7 +4,6 @@ use domain::ledger::{Entry, Notify as Notified, Reversal};
 use domain::ports::ProviderError;
 use domain::{ErrorName, Stage};
 use notify::{Action, Notify, Ses, Sns};
-use serde_json::json;
 use tests::{STATE_MACHINE, assert_impersonal, nobody, sdk_config};
 use workflow::Workflow;
 

@@ -1,7 +1,7 @@
 //! The undo, and the beginning of the failure branch.
 
 use domain::ledger::{Book, Capture, CaptureResult, MessageId, Notify, Reversal, Reverse, Unbook};
-use domain::ports::{BookRequest, Carrier as _, Orders as _};
+use domain::ports::{BookRequest, Carrier as _, Invocation, Orders as _};
 use domain::{ErrorName, Failure, Timestamp};
 use serde_json::{Value, json};
 use ship::Action;
@@ -15,6 +15,20 @@ use crate::{ORDER, Shop, because, ship_station, task};
 )]
 fn cancelled(cancelled: bool) -> Result<Value, domain::StepError> {
     Ok(json!({"cancelled": cancelled}))
+}
+
+async fn cancel_after_an_hour(shop: &Shop) -> Result<Value, domain::StepError> {
+    let later = |at: Timestamp| {
+        Timestamp::from_millisecond(at.as_millisecond() + 3_600_000).expect("a time")
+    };
+    let by = shop.invocation();
+    let by = Invocation {
+        now: later(by.now),
+        deadline: later(by.deadline),
+        ..by
+    };
+    let because = because("CarrierUnavailable", "");
+    shop.run_task(task(Action::Cancel, by, Some(because))).await
 }
 
 #[tokio::test]
@@ -143,14 +157,24 @@ async fn a_label_that_the_carrier_does_not_know_yet_is_waited_for() {
 async fn a_label_that_the_carrier_does_not_know_for_long_was_never_bought() {
     let shop = Shop::with_order().await;
     shop.database.claimed::<Book>(ORDER, -1).await;
-    let mut by = shop.invocation();
-    let later = |at: Timestamp| {
-        Timestamp::from_millisecond(at.as_millisecond() + 3_600_000).expect("a time")
-    };
-    (by.now, by.deadline) = (later(by.now), later(by.deadline));
-    let task = task(Action::Cancel, by, Some(because("Internal", "")));
-    assert_eq!(shop.run_task(task).await, cancelled(false));
+    assert_eq!(cancel_after_an_hour(&shop).await, cancelled(false));
     assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_booking_that_wakes_after_the_order_was_closed_changes_nothing() {
+    let shop = Shop::with_order().await;
+    let zombie = shop.database.claimed::<Book>(ORDER, -1).await;
+    assert_eq!(cancel_after_an_hour(&shop).await, cancelled(false));
+    let closed = shop.database.released(ORDER).await;
+    let booking = Booking::Booked {
+        label: "se-1".to_owned(),
+        carrier: "usps".to_owned(),
+        tracking: "9400".to_owned(),
+    };
+    let late = shop.database.store.commit::<Book>(&zombie, booking).await;
+    assert!(late.is_err(), "{late:?}");
+    assert_eq!(shop.database.state(ORDER).await, closed);
 }
 
 #[tokio::test]

@@ -62,6 +62,24 @@ async fn a_rejection_tells_what_is_wrong_with_each_line_and_reserves_nothing() {
 }
 
 #[tokio::test]
+async fn a_rejection_of_many_lines_stays_short_enough_for_an_executions_history() {
+    let names: Vec<String> = (0..100)
+        .map(|number| format!("{}-{number}", "N".repeat(60)))
+        .collect();
+    let lines: Vec<_> = names.iter().map(|name| (name.as_str(), 1, 1)).collect();
+    let shop = Shop::with_order(&order_of(&lines, "USD")).await;
+    let rejected = shop.run(Action::Validate).await.expect_err("rejected");
+    let text = rejected.message();
+    assert!(text.len() < 1000, "{text}");
+    assert!(
+        text.starts_with(&format!("{} is not in the catalogue; ", names[0])),
+        "{text}"
+    );
+    // Of the 99 lines of the first transaction, five are told.
+    assert!(text.ends_with("; and 94 more lines"), "{text}");
+}
+
+#[tokio::test]
 async fn a_price_in_another_currency_is_another_price() {
     let shop = Shop::with_order(&order_of(&[("MUG-01", 1, 1299)], "EUR")).await;
     let rejected = shop.run(Action::Validate).await.expect_err("rejected");
