@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check-tools build up down env logs run lint test unit end-to-end check-terraform
+.PHONY: help setup check-tools free-ports free-e2e-ports build up down env logs run lint test unit end-to-end check-terraform
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -15,6 +15,13 @@ setup: check-tools .venv/current ## What Cargo does not install: .venv with pinn
 
 check-tools: ## Is everything needed on this machine?
 	@$(PYTHON) tools/stack.py check
+
+# Before minutes are spent on building: a port in use is told at once.
+free-ports:
+	@$(PYTHON) tools/stack.py ports
+
+free-e2e-ports:
+	@$(PYTHON) tools/stack.py ports --name e2e
 
 # Only after requirements.txt has changed; a failed installation leaves no mark behind.
 .venv/current: requirements.txt
@@ -28,7 +35,7 @@ build: setup ## The functions and the tools, for this machine
 	@cargo build --workspace --bins --locked
 	@$(PYTHON) tools/package.py $(FUNCTIONS)
 
-up: build ## The local stack, with our Terraform applied
+up: free-ports build ## The local stack, with our Terraform applied
 	@$(STACK) up
 
 down: ## Ends the local stack and leaves nothing running
@@ -40,7 +47,7 @@ env: ## eval "$(make -s env)": point any AWS tool of this shell at the local sta
 logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines
 	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER))
 
-run: build ## A fresh local stack, and the sample orders followed live through it
+run: free-ports build ## A fresh local stack, and the sample orders followed live through it
 	@$(STACK) down
 	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
@@ -56,14 +63,13 @@ check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
 # On ports of its own, beside a stack that is up; ended whatever becomes of the tests.
-end-to-end: build ## The sample orders and more, through a stack of the tests' own
-	@$(STACK) check --name e2e
+end-to-end: free-e2e-ports build ## The sample orders and more, through a stack of the tests' own
 	@$(STACK) down --name e2e
 	@$(STACK) up --name e2e
 	@cargo test --workspace --features tests/end-to-end --test end_to_end --locked; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
 
-test: build ## Every check and test
+test: free-e2e-ports build ## Every check and test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory check-terraform

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 
-import processes
 import terraform
 from common import ROOT, TARGET, Problem, Stack, say
 
@@ -16,12 +15,12 @@ _FIRST_BUILD_GB = 6
 _LATER_BUILD_GB = 1
 
 
-def check(stack: Stack) -> None:
+def check(_: Stack) -> None:
+    """Tools and disk: all that building needs."""
     _python()
     _rust()
     _c_compiler()
     _disk()
-    processes.require_ports(stack)
     found = terraform.binary()
     terraform.require_provider()
     say(f"everything needed is here (Terraform: {found})")

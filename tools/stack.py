@@ -1,6 +1,6 @@
 """The local stack: AWS on one port (ministack), the providers' sandbox on another, and our Terraform.
 
-    stack.py check|up|down|env [--name local|e2e]
+    stack.py check|ports|up|down|env [--name local|e2e]
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _SECRETS = {"payment_secret_arn": "sk_test_sandbox", "carrier_secret_arn": "TEST
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The local stack.")
-    parser.add_argument("command", choices=["check", "up", "down", "env"])
+    parser.add_argument("command", choices=["check", "ports", "up", "down", "env"])
     parser.add_argument("--name", choices=STACK_NAMES, default="local")
     arguments = parser.parse_args()
     stack = stack_named(arguments.name)
-    {"check": preflight.check, "up": up, "down": down, "env": env}[arguments.command](stack)
+    {"check": preflight.check, "ports": processes.require_ports, "up": up, "down": down, "env": env}[arguments.command](stack)
 
 
 def up(stack: Stack) -> None:

@@ -1,6 +1,8 @@
 //! The undo, and the beginning of the failure branch.
 
-use domain::ledger::{Book, Capture, CaptureResult, MessageId, Notify, Reversal, Reverse, Unbook};
+use domain::ledger::{
+    Book, Booking, Capture, CaptureResult, MessageId, Notify, Reversal, Reverse, Unbook,
+};
 use domain::ports::{BookRequest, Carrier as _, Invocation, Orders as _};
 use domain::{ErrorName, Failure, Timestamp};
 use serde_json::{Value, json};
