@@ -66,7 +66,7 @@ check-terraform: build ## Terraform's format, configuration and settings
 end-to-end: free-e2e-ports build ## The sample orders and more, through a stack of the tests' own
 	@$(STACK) down --name e2e
 	@$(STACK) up --name e2e
-	@cargo test --workspace --features tests/end-to-end --test end_to_end --locked; \
+	@cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
 
 test: free-e2e-ports build ## Every check and test

@@ -204,6 +204,12 @@ pub trait Orders: Send + Sync {
         outcome: E::Outcome,
     ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
 
+    /// Takes back a claim under which certainly nothing was done, as if it had never been made.
+    fn withdraw<E: Effect>(
+        &self,
+        by: &Invocation,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Ends the lease of a claim whose outcome stays unknown, so that a successor need not wait.
     fn relinquish<E: Effect>(
         &self,

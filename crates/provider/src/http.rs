@@ -109,9 +109,10 @@ impl Answer {
         let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
         let text = format!("the {name} answered {status}{code}");
         match status {
-            // The provider did not look at the request: too many, or a key that is being rotated.
-            401 | 403 | 409 | 429 => ProviderError::Unavailable(text),
-            500.. => ProviderError::Unknown(text),
+            // The provider did not act: too many requests, or a credential that is being rotated.
+            401 | 403 | 429 => ProviderError::Unavailable(text),
+            // 409: an earlier request of ours under the same key is still at work.
+            409 | 500.. => ProviderError::Unknown(text),
             _ => ProviderError::Defect(text),
         }
     }

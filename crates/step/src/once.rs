@@ -10,8 +10,9 @@ use domain::{ErrorName, Order, OrderId, OrderState, PersonalData, StepError, Tim
 ///
 /// `prepare` runs beside the claim and reads what `act` needs. `act` gets it with the claimed
 /// state and, if the outcome of an earlier try is unknown, since when: then it MUST ask the
-/// provider before it acts. If `act` fails, the claim stays open with its lease ended, and the
-/// error carries `unavailable`, the step's own retryable name.
+/// provider before it acts. If `act` fails, the error carries `unavailable`, the step's own
+/// retryable name, and the claim is taken back if certainly nothing was done, else stays open with
+/// its lease ended.
 ///
 /// # Errors
 /// The catalogue's.
@@ -38,10 +39,13 @@ where
         } => (state, unknown_since),
     };
     let acted = match prepared {
-        Ok(prepared) => act(prepared, state, unknown_since)
-            .await
-            .map_err(|error| provider_error(&error, unavailable)),
-        Err(error) => Err(error),
+        Ok(prepared) => act(prepared, state, unknown_since).await.map_err(|error| {
+            // Nothing was done now; but who knows what came of an earlier try?
+            let nothing_done =
+                matches!(error, ProviderError::Unavailable(_)) && unknown_since.is_none();
+            (provider_error(&error, unavailable), nothing_done)
+        }),
+        Err(error) => Err((error, unknown_since.is_none())),
     };
     match acted {
         Ok(outcome) => {
@@ -52,8 +56,12 @@ where
             }
             Ok(outcome)
         }
-        Err(error) => {
-            // Only shortens the wait of the retry; if it fails, the lease runs out by itself.
+        // Both only shorten the wait of the retry; if they fail, the lease runs out by itself.
+        Err((error, true)) => {
+            let _ = orders.withdraw::<E>(by).await;
+            Err(error)
+        }
+        Err((error, false)) => {
             let _ = orders.relinquish::<E>(by).await;
             Err(error)
         }

@@ -369,6 +369,18 @@ impl Orders for Store {
         }
     }
 
+    async fn withdraw<E: Effect>(&self, by: &Invocation) -> Result<(), StoreError> {
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression("SET #version = #version + :one REMOVE #effect")
+            .condition_expression("#effect.#owner = :owner")
+            .expression_attribute_names("#effect", E::NAME)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", text(&by.owner));
+        // If it is not ours any more, it is not ours to take back.
+        self.write_state(update).await.map(drop)
+    }
+
     async fn relinquish<E: Effect>(&self, by: &Invocation) -> Result<(), StoreError> {
         let update = self
             .update_state(&by.order_id)

@@ -236,6 +236,41 @@ async fn a_relinquished_claim_is_taken_over_at_once() {
 }
 
 #[tokio::test]
+async fn only_its_owner_takes_a_claim_back_and_then_it_was_never_made() {
+    let database = database().await;
+    validated(&database, "o").await;
+    let by = invocation("o", "a", 60_000);
+    database
+        .store
+        .claim::<Authorize>(&by)
+        .await
+        .expect("claimed");
+    let other = invocation("o", "b", 60_000);
+    database
+        .store
+        .withdraw::<Authorize>(&other)
+        .await
+        .expect("ignored");
+    assert!(state(&database, "o").await.authorize.is_some());
+    database
+        .store
+        .withdraw::<Authorize>(&by)
+        .await
+        .expect("taken back");
+    let claimed = database.store.claim::<Authorize>(&other).await;
+    assert!(
+        matches!(
+            claimed,
+            Ok(Claimed::Perform {
+                unknown_since: None,
+                ..
+            })
+        ),
+        "{claimed:?}"
+    );
+}
+
+#[tokio::test]
 async fn cancelling_stops_the_next_claim_until_the_capture_is_claimed() {
     let database = database().await;
     validated(&database, "o").await;

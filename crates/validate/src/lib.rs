@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use config::Config;
 use domain::ports::{Invocation, LineProblem, Orders, Record, Reserved, Stock};
-use domain::{Decision, ErrorName, Order, StepError};
+use domain::{ErrorName, Order, Stage, StepError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use step::{Task, budget, store_error};
@@ -84,9 +84,20 @@ impl<S: Orders + Stock> Validate<S> {
             Reserved::Refused(error) => return Err(error),
             Reserved::Problems(problems) => return Err(rejected(&problems)),
         }
-        let approved =
-            record.state.review.and_then(|review| review.decision) == Some(Decision::Approved);
-        if review && !approved {
+        // An earlier try of this step may have moved the order; then what is on record counts.
+        let waits = match record.state.stage {
+            Stage::Received => review,
+            Stage::InReview => true,
+            Stage::Validated
+            | Stage::Authorized
+            | Stage::Shipped
+            | Stage::Captured
+            | Stage::Completed
+            | Stage::Rejected
+            | Stage::Cancelled
+            | Stage::Failed => false,
+        };
+        if waits {
             let total = order.total;
             return Err(StepError::new(
                 ErrorName::ReviewRequired,
@@ -107,13 +118,13 @@ impl<S: Orders + Stock> Validate<S> {
     async fn release(&self, by: &Invocation) -> Result<Value, StepError> {
         let record = self.load(by).await?;
         domain::ledger::current_attempt(&record.state, by.attempt)?;
-        let lines = record.state.reserved_lines;
+
         let closed = self
             .store
             .release_and_close(by, &record.order.lines, record.state)
             .await
             .map_err(|error| store_error(&error))?;
-        Ok(json!({"released_lines": lines, "status": closed.stage}))
+        Ok(json!({"status": closed.stage}))
     }
 }
 

@@ -279,3 +279,13 @@ async fn the_undo_needs_no_personal_data() {
     shop.fail().await;
     assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
 }
+
+#[tokio::test]
+async fn a_charge_that_was_never_sent_needs_no_waiting_to_undo() {
+    let shop = Shop::with_search_lag(Duration::from_mins(1)).await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database.erase_personal_data(ORDER).await;
+    assert_eq!(shop.error(Action::Authorize).await, ErrorName::InvalidInput);
+    shop.fail().await;
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"reversed": 0})));
+}

@@ -197,3 +197,24 @@ async fn without_a_database_the_step_is_retryable() {
         assert_eq!(failed.name(), ErrorName::StoreUnavailable);
     }
 }
+
+/// Another version of the function may know other limits: what is on record counts.
+#[tokio::test]
+async fn an_order_in_review_stays_there_when_the_limit_is_raised() {
+    let shop = Shop::with_order(&large_order()).await;
+    shop.error(Action::Validate).await;
+    let limits = BTreeMap::from([("USD".to_owned(), 10_000_000)]);
+    let raised = Validate::new(shop.database.store.clone(), limits);
+    let by = invocation(ORDER, "again", 1000);
+    assert!(raised.handle(task(Action::Validate, by)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_validated_order_stays_so_when_the_limit_is_lowered() {
+    let shop = Shop::with_order(&document(ORDER)).await;
+    shop.run(Action::Validate).await.expect("validated");
+    let limits = BTreeMap::from([("USD".to_owned(), 1)]);
+    let lowered = Validate::new(shop.database.store.clone(), limits);
+    let by = invocation(ORDER, "again", 1000);
+    assert!(lowered.handle(task(Action::Validate, by)).await.is_ok());
+}
