@@ -21,7 +21,8 @@ use store::Store;
 pub use stripe::Stripe;
 
 /// What the longest action can take: a reversal that finds a payment, looks at it, voids it, is told
-/// that it was captured, and refunds it.
+/// that it was captured, and refunds it. Repeated server errors, which are answered at once and asked
+/// again under another key, come on top; if they take too long, the claim stays and the retry asks.
 pub const WORST_CASE: Duration = budget::once(4);
 
 /// For this long after the first try the provider still knows our keys: Stripe keeps them for at

@@ -78,23 +78,6 @@ impl Status {
             Stage::Shipped | Stage::Captured => Self::Shipped,
         }
     }
-
-    /// Whether nothing happens to the order any more unless a person acts.
-    #[must_use]
-    pub const fn has_ended(self) -> bool {
-        match self {
-            Self::Completed
-            | Self::Rejected
-            | Self::Cancelled
-            | Self::Failed
-            | Self::NeedsAttention => true,
-            Self::Received
-            | Self::Validated
-            | Self::InReview
-            | Self::Authorized
-            | Self::Shipped => false,
-        }
-    }
 }
 
 /// The money of an order.

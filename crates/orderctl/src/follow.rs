@@ -83,7 +83,7 @@ pub(crate) async fn until_ended(
 
 /// Whether nothing more happens by itself: the customer was told, too.
 fn ended(view: &StatusView) -> bool {
-    view.workflow.status.has_ended()
+    view.workflow.status.has_ended() || view.status == Status::NeedsAttention
 }
 
 fn summary<'a>(views: impl Iterator<Item = &'a StatusView>, over: usize) -> String {

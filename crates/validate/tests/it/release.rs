@@ -81,7 +81,7 @@ async fn the_longest_order_is_reserved_and_given_back_whole_even_if_its_last_lin
         let state = shop.database.state(ORDER).await;
         assert_eq!(state.reserved_lines, reserved);
         shop.database.reversing(ORDER, ErrorName::Internal).await;
-        let answer = shop.run(Action::Release).await.expect("released");
+        shop.run(Action::Release).await.expect("released");
         for name in &names {
             let pieces = if name == "A-99" { last } else { 1000 };
             assert_eq!(shop.database.available(name).await, pieces, "{name}");
