@@ -14,7 +14,9 @@ mock_provider "aws" {
 }
 
 variables {
-  environment    = "prod"
+  environment = "prod"
+  # Any zips will do: the ones of the local stack are there.
+  artifacts_dir  = "../target/functions"
   sender_address = "orders@example.com"
   carrier = {
     id              = "se-123456"
