@@ -48,7 +48,8 @@ logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines
 	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER))
 
 run: free-ports build ## A fresh local stack, and the sample orders followed live through it
-	@$(STACK) down
+	@echo "starting from a fresh stack"
+	@$(STACK) down >/dev/null
 	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
 
@@ -64,7 +65,7 @@ check-terraform: build ## Terraform's format, configuration and settings
 
 # On ports of its own, beside a stack that is up; ended whatever becomes of the tests.
 end-to-end: free-e2e-ports build ## The sample orders and more, through a stack of the tests' own
-	@$(STACK) down --name e2e
+	@$(STACK) down --name e2e >/dev/null
 	@$(STACK) up --name e2e
 	@cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
