@@ -272,6 +272,50 @@ async fn an_answer_that_is_lost_costs_no_second_effect() {
     }
 }
 
+/// A provider that stays away: every retry is used up, then everything is reversed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_that_lasts_ends_in_an_order_that_is_reversed() {
+    let shop = Shop::open().await;
+    shop.article("OUTAGE-01", 1000, 2).await;
+    let outages = [
+        ("payment", "authorize", "PaymentUnavailable", "none", 0),
+        ("carrier", "book", "CarrierUnavailable", "voided", 1),
+    ];
+    for (provider, operation, ..) in outages {
+        let order = format!("e2e-outage-{provider}");
+        shop.plant(
+            &json!({"provider": provider, "operation": operation, "order_id": order,
+            "mode": "error", "status": 503, "times": 1000}),
+        )
+        .await;
+        shop.submit(&shop::document(&order, "OUTAGE-01", 1, 1000))
+            .await;
+    }
+    for (provider, _, error, payment, held) in outages {
+        let order = format!("e2e-outage-{provider}");
+        let view = shop.ended(&order).await;
+        assert_eq!(
+            (&view["status"], &view["failure"]["error"]),
+            (&json!("failed"), &json!(error)),
+            "{view:#}"
+        );
+        assert_eq!(view["failure"]["class"], "dependency");
+        assert_eq!(
+            (&view["payment"]["status"], &view["shipment"]["status"]),
+            (&json!(payment), &json!("none"))
+        );
+        let effects = effects(&shop.ledger(&order).await);
+        let kinds = ["authorizations", "voids", "captures", "shipments"];
+        assert_eq!(
+            kinds.map(|kind| effects[kind].as_u64()),
+            [Some(held), Some(held), Some(0), Some(0)]
+        );
+        // The first try and fifteen retries.
+        assert_eq!(effects["faults_fired"], 16, "{order}");
+    }
+    assert_eq!(shop.available("OUTAGE-01").await, 2, "both pieces are back");
+}
+
 /// A capture that the provider refuses comes too late for the label: it is cancelled again.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authorisation_that_lapsed_cancels_the_shipment() {
