@@ -358,8 +358,7 @@ fn the_happy_path_takes_five_tasks_and_the_failure_branch_undoes_them_in_reverse
             "ChargePayment",
             "ShipOrder",
             "CapturePayment",
-            "NotifyCustomer",
-            "OrderCompleted"
+            "NotifyCustomer"
         ]
     );
     assert_eq!(

@@ -138,6 +138,31 @@ async fn stock_adds_up(shop: &Shop, samples: &[Value], documents: &[Value]) {
     }
 }
 
+/// Five transitions for a plain order, and for one that fails every undo in reverse.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_takes_the_states_of_the_design_and_no_other() {
+    let shop = Shop::open().await;
+    shop.article("PATH-01", 1000, 5).await;
+    for (order, postal_code, path) in [
+        (
+            "e2e-path-1",
+            "62701",
+            "ValidateOrder ChargePayment ShipOrder CapturePayment NotifyCustomer",
+        ),
+        (
+            "e2e-path-2",
+            "00000",
+            "ValidateOrder ChargePayment ShipOrder CancelShipment ReversePayment ReleaseStock NotifyFailure OrderFailed",
+        ),
+    ] {
+        let mut document = shop::document(order, "PATH-01", 1, 1000);
+        document["shipping_address"]["postal_code"] = json!(postal_code);
+        shop.submit(&document).await;
+        let view = shop.ended(order).await;
+        assert_eq!(shop.states(&view).await.join(" "), path);
+    }
+}
+
 /// What goes over HTTP is what the design says, through the real API.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_front_door_answers_as_documented() {

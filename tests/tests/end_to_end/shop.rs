@@ -360,6 +360,21 @@ impl Shop {
         told.join("\n")
     }
 
+    /// The states that an execution has entered, in order: what Step Functions is paid for.
+    pub(crate) async fn states(&self, view: &Value) -> Vec<String> {
+        let arn = view["workflow"]["execution_arn"].as_str().expect("an ARN");
+        let request = self.sfn.get_execution_history().execution_arn(arn);
+        let events = request.into_paginator().items().send();
+        let events = events
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .expect("a history");
+        let entered = events
+            .iter()
+            .filter_map(|event| event.state_entered_event_details());
+        entered.map(|details| details.name().to_owned()).collect()
+    }
+
     fn environment(&self) -> [(&'static str, String); 8] {
         [
             ("AWS_ENDPOINT_URL", self.aws.clone()),
