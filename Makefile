@@ -53,9 +53,10 @@ run: free-ports build ## A fresh local stack, and the sample orders followed liv
 	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
 
-lint: ## Format and Clippy, warnings as errors
+lint: ## Format, Clippy and the documentation's links, warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 unit: ## Unit, handler and contract tests; no stack needed
 	cargo test --workspace --locked
