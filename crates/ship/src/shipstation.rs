@@ -184,7 +184,7 @@ impl Carrier for ShipStation {
             ))),
             // Whether a taken reference is always refused is not documented: whatever a refusal
             // says, a label that is there counts. <https://docs.shipstation.com/list-labels>
-            (_, code) => match self.find(request.reference).await? {
+            (_, code) => match self.find(request.reference).await.map_err(unknown)? {
                 Some(booking) => Ok(booking),
                 // An earlier request of ours is still at work there.
                 None if code == "identifier_conflict" => Err(ProviderError::Unknown(
@@ -230,6 +230,15 @@ impl Carrier for ShipStation {
                 code.unwrap_or("no reason")
             ))),
         }
+    }
+}
+
+/// A look that failed after a label was asked for: what came of that is not known, whatever came of
+/// the look.
+fn unknown(error: ProviderError) -> ProviderError {
+    match error {
+        ProviderError::Unavailable(text) => ProviderError::Unknown(text),
+        ProviderError::Unknown(_) | ProviderError::Defect(_) => error,
     }
 }
 

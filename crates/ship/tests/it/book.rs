@@ -108,6 +108,21 @@ async fn a_label_that_is_not_found_at_first_is_found_when_its_reference_is_taken
     assert_eq!(shop.sandbox.effects().await, ["shipments"]);
 }
 
+/// Whatever the carrier says to the request: while nobody has seen that there is no label, the
+/// claim stays, and with it the undo's duty to look.
+#[tokio::test]
+async fn a_refusal_that_could_not_be_checked_leaves_the_outcome_unknown() {
+    let shop = Shop::with_order().await;
+    shop.sandbox.plant("carrier", "book", "decline").await;
+    shop.sandbox.plant_status("carrier", "find", 429).await;
+    assert_eq!(
+        shop.error(Action::Book).await,
+        ErrorName::CarrierUnavailable
+    );
+    assert_eq!(shop.sandbox.fired().await, ["book decline", "find error"]);
+    assert!(shop.database.state(ORDER).await.book.is_some());
+}
+
 #[tokio::test]
 async fn a_function_that_dies_before_the_call_is_succeeded() {
     let shop = Shop::with_order().await;
