@@ -271,47 +271,26 @@ impl Shop {
     }
 
     async fn run(&self, what: Do, by: Invocation) -> Result<Value, StepError> {
-        let validate = |action| Task {
-            action,
-            by: by.clone(),
-            failure: None,
-            task_token: None,
-            execution: String::new(),
-        };
-        let charge = |action| Task {
-            action,
-            by: by.clone(),
-            failure: None,
-            task_token: None,
-            execution: String::new(),
-        };
-        let failure = FailureInput {
-            error: "CarrierUnavailable".to_owned(),
-            cause: String::new(),
-        };
-        let ship = |action| Task {
-            action,
-            by: by.clone(),
-            failure: Some(failure),
-            task_token: None,
-            execution: String::new(),
-        };
         match what {
             Do::Validate => {
                 self.validate
-                    .handle(validate(validate::Action::Validate))
+                    .handle(task(validate::Action::Validate, by))
                     .await
             }
             Do::Release => {
                 self.validate
-                    .handle(validate(validate::Action::Release))
+                    .handle(task(validate::Action::Release, by))
                     .await
             }
-            Do::Authorize => self.charge.handle(charge(charge::Action::Authorize)).await,
-            Do::Capture => self.charge.handle(charge(charge::Action::Capture)).await,
-            Do::Reverse => self.charge.handle(charge(charge::Action::Reverse)).await,
-            Do::Book => self.ship.handle(ship(ship::Action::Book)).await,
-            Do::CancelShipment => self.ship.handle(ship(ship::Action::Cancel)).await,
+            Do::Authorize => {
+                self.charge
+                    .handle(task(charge::Action::Authorize, by))
+                    .await
+            }
+            Do::Capture => self.charge.handle(task(charge::Action::Capture, by)).await,
+            Do::Reverse => self.charge.handle(task(charge::Action::Reverse, by)).await,
+            Do::Book => self.ship.handle(task(ship::Action::Book, by)).await,
+            Do::CancelShipment => self.ship.handle(task(ship::Action::Cancel, by)).await,
         }
     }
 
@@ -361,6 +340,21 @@ impl Shop {
         kinds
             .map(|(kind, entries)| (kind.clone(), json!(entries.as_array().map(Vec::len))))
             .collect()
+    }
+}
+
+/// As the state machine sends it; who does not undo does not look at the failure.
+fn task<A>(action: A, by: Invocation) -> Task<A> {
+    let failure = FailureInput {
+        error: "CarrierUnavailable".to_owned(),
+        cause: String::new(),
+    };
+    Task {
+        action,
+        by,
+        failure: Some(failure),
+        task_token: None,
+        execution: String::new(),
     }
 }
 
