@@ -114,16 +114,24 @@ fn standing(old: &OrderState, by: &Invocation) -> Standing {
     if let Err(error) = current_attempt(old, by.attempt) {
         return Standing::Refused(error);
     }
-    // A closed order stands at no stage at which anything is reserved; `pass` says why.
-    let stage = if old.stage.is_closed() {
-        Stage::Received
-    } else {
-        old.stage
-    };
-    match pass(old, "reserve", Gate::Forward(stage)) {
-        Ok(()) if stage == Stage::Received => Standing::At(old.reserved_lines),
-        Ok(()) => Standing::AllReserved,
-        Err(error) => Standing::Refused(error),
+    match old.stage {
+        Stage::Received => match pass(old, "reserve", Gate::Forward(Stage::Received)) {
+            Ok(()) => Standing::At(old.reserved_lines),
+            Err(error) => Standing::Refused(error),
+        },
+        Stage::InReview
+        | Stage::Validated
+        | Stage::Authorized
+        | Stage::Shipped
+        | Stage::Captured
+        | Stage::Completed => match pass(old, "reserve", Gate::Forward(old.stage)) {
+            Ok(()) => Standing::AllReserved,
+            Err(error) => Standing::Refused(error),
+        },
+        Stage::Rejected | Stage::Cancelled | Stage::Failed => {
+            let error = pass(old, "reserve", Gate::Forward(Stage::Received));
+            error.map_or_else(Standing::Refused, |()| Standing::At(old.reserved_lines))
+        }
     }
 }
 
