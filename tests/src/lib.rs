@@ -185,6 +185,20 @@ pub fn invocation(order_id: &str, owner: &str, lease_ms: i64) -> Invocation {
     }
 }
 
+/// The same invocation, so many hours later.
+#[must_use]
+pub fn later(by: Invocation, hours: i64) -> Invocation {
+    let moved = |at: Timestamp| {
+        let at = at.as_millisecond() + hours * 3_600_000;
+        Timestamp::from_millisecond(at).expect("a time")
+    };
+    Invocation {
+        now: moved(by.now),
+        deadline: moved(by.deadline),
+        ..by
+    }
+}
+
 /// An endpoint where nobody listens.
 pub async fn nobody() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -249,16 +263,15 @@ impl Database {
 
     /// The failure branch has begun.
     pub async fn reversing(&self, order_id: &str, error: ErrorName) {
-        let by = invocation(order_id, "reversal", 1000);
+        // Whoever began it is dead: the first undo is anybody's to take over.
+        let by = invocation(order_id, "reversal", 0);
         let failure = Failure::new(error, "as a test wants it", by.now);
-        let state = self.store.begin_reversal(&by, failure).await;
-        assert_eq!(
-            state
-                .expect("an answer")
-                .failure
-                .map(|failure| failure.error),
-            Some(error)
-        );
+        let claimed = self.store.begin_reversal(&by, failure).await;
+        let failure = match claimed.expect("an answer") {
+            Claimed::Perform { state, .. } | Claimed::Done { state, .. } => state.failure,
+            Claimed::Refused(error) => panic!("{error}"),
+        };
+        assert_eq!(failure.map(|failure| failure.error), Some(error));
     }
 
     /// The failure branch has ended: the stock is back, the order closed.

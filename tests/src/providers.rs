@@ -53,6 +53,14 @@ impl Sandbox {
         assert!(answer.status().is_success());
     }
 
+    /// Lets the order's holds run out, as the card networks do after days.
+    pub async fn lapse(&self, order_id: &str) {
+        let url = format!("{}/_sandbox/lapse?order_id={order_id}", self.url);
+        let answer = self.http.post(url).send().await.expect("an answer");
+        let lapsed: Value = answer.json().await.expect("an answer");
+        assert_eq!(lapsed["lapsed"], json!(1), "the fault fired");
+    }
+
     /// Everything that happened at the providers.
     pub async fn ledger(&self) -> Value {
         let request = self.http.get(format!("{}/_sandbox/ledger", self.url));

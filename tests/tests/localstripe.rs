@@ -76,10 +76,10 @@ async fn money_is_held_then_taken_then_given_back() {
         .authorize("ord-1-1-authorize", request(&order))
         .await
         .expect("held");
-    assert_eq!(held.status, PaymentStatus::Held);
+    assert_eq!(held.status, PaymentStatus::Held(3800));
     assert_eq!(
         stripe.get(&held.reference).await.expect("it").status,
-        PaymentStatus::Held
+        PaymentStatus::Held(3800)
     );
     let key = "ord-1-1-capture";
     let taken = stripe

@@ -13,17 +13,19 @@ use domain::ledger::{
 use domain::ports::{
     AuthorizeRequest, Invocation, Orders, Payment, PaymentProvider, PaymentStatus, ProviderError,
 };
-use domain::{ErrorName, Order, OrderState, PersonalData, StepError, Timestamp};
+use domain::{ErrorName, Money, OrderState, PersonalData, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use step::{Task, budget};
+use step::{Documents, Task, budget};
 use store::Store;
 pub use stripe::Stripe;
 
-/// What the longest action can take: a reversal that finds a payment, looks at it, voids it, is told
-/// that it was captured, and refunds it. Repeated server errors, which are answered at once and asked
+/// What the longest action can take. A capture whose authorisation has lapsed looks at the payment,
+/// looks for one that renews it, holds the money anew and takes it; besides the claim and the commit
+/// it reads the order and notes the new payment. A reversal makes as many calls: it finds a payment,
+/// looks at it, voids it, is told that it was captured, and refunds it. Repeated server errors, which are answered at once and asked
 /// again under another key, come on top; if they take too long, the claim stays and the retry asks.
-pub const WORST_CASE: Duration = budget::once(4);
+pub const WORST_CASE: Duration = budget::worst_case(7, 4);
 
 /// For this long after the first try the provider still knows our keys: Stripe keeps them for at
 /// least 24 hours; an hour is left for clocks and queues.
@@ -88,23 +90,12 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
 
     async fn authorize(&self, by: &Invocation) -> Result<Value, StepError> {
         let prepare = step::documents(&self.orders, &by.order_id);
-        let act = async |(_, personal): (Order, PersonalData),
+        let act = async |(_, personal, _): Documents,
                          state: OrderState,
                          unknown_since: Option<Timestamp>| {
-            if let Some(since) = unknown_since
-                && older(by.now, since, KEYS_ARE_KEPT)
-                && let Some(payment) = self.provider.find(&by.order_id, by.attempt).await?
-            {
-                return authorization(payment);
-            }
-            let request = AuthorizeRequest {
-                order_id: &by.order_id,
-                attempt: by.attempt,
-                amount: state.total,
-                payment_method: &personal.payment_method,
-            };
-            let key = key::<Authorize>(by);
-            authorization(self.provider.authorize(&key, request).await?)
+            let known = self.held_by(by, unknown_since, None).await?;
+            self.hold(by, &key::<Authorize>(by), state.total, &personal, known)
+                .await
         };
         let unavailable = ErrorName::PaymentUnavailable;
         match step::once::<Authorize, _, _, _, _>(&self.orders, by, unavailable, prepare, act)
@@ -118,21 +109,69 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         }
     }
 
+    /// The payment of an earlier try whose outcome is unknown, if the provider may have forgotten its
+    /// key by now; else the key finds it. Not the one that has `lapsed`.
+    async fn held_by(
+        &self,
+        by: &Invocation,
+        unknown_since: Option<Timestamp>,
+        lapsed: Option<&str>,
+    ) -> Result<Option<Payment>, ProviderError> {
+        match unknown_since {
+            Some(since) if older(by.now, since, KEYS_ARE_KEPT) => {
+                let found = self.provider.find(&by.order_id, by.attempt).await?;
+                Ok(found.filter(|payment| Some(payment.reference.as_str()) != lapsed))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Holds the money, unless it is `known` to be held.
+    async fn hold(
+        &self,
+        by: &Invocation,
+        key: &str,
+        total: Money,
+        personal: &PersonalData,
+        known: Option<Payment>,
+    ) -> Result<Authorization, ProviderError> {
+        if let Some(payment) = known {
+            return authorization(payment, total);
+        }
+        let request = AuthorizeRequest {
+            order_id: &by.order_id,
+            attempt: by.attempt,
+            amount: total,
+            payment_method: &personal.payment_method,
+        };
+        authorization(self.provider.authorize(key, request).await?, total)
+    }
+
     async fn capture(&self, by: &Invocation) -> Result<Value, StepError> {
         let act = async |(), state: OrderState, unknown_since: Option<Timestamp>| {
-            let payment = reference(&state).ok_or_else(|| {
+            let payment = state.held_payment().ok_or_else(|| {
                 ProviderError::Defect("a shipped order without a payment".to_owned())
             })?;
-            let known = match unknown_since {
-                Some(_) => Some(self.provider.get(payment).await?),
-                None => None,
+            let lapsing = state.hold_trusted_until() <= Some(by.now);
+            let known = if lapsing || unknown_since.is_some() {
+                Some(self.provider.get(payment).await?)
+            } else {
+                None
             };
+            let (mut key, mut payment) = (key::<Capture>(by), payment.to_owned());
             let answer = match known {
-                Some(known) if known.status != PaymentStatus::Held => known,
-                Some(_) | None => {
-                    let key = key::<Capture>(by);
-                    self.provider.capture(&key, payment, state.total).await?
+                Some(known) if lapsing && known.status == PaymentStatus::Voided => {
+                    match self.renew(by, &state, &payment, unknown_since).await? {
+                        Authorization::Held { payment: renewed } => payment = renewed,
+                        Authorization::Declined { code } => {
+                            return Ok(CaptureResult::Refused { code });
+                        }
+                    }
+                    key += "-renewed";
+                    self.provider.capture(&key, &payment, state.total).await?
                 }
+                Some(known) if !matches!(known.status, PaymentStatus::Held(_)) => known,
+                Some(_) | None => self.provider.capture(&key, &payment, state.total).await?,
             };
             match answer.status {
                 PaymentStatus::Captured(amount) => Ok(CaptureResult::Taken { amount }),
@@ -140,7 +179,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                     code: "authorization_lapsed".to_owned(),
                 }),
                 PaymentStatus::Declined(code) => Ok(CaptureResult::Refused { code }),
-                PaymentStatus::Held | PaymentStatus::Pending => Err(pending()),
+                PaymentStatus::Held(_) | PaymentStatus::Pending => Err(pending()),
             }
         };
         let unavailable = ErrorName::PaymentUnavailable;
@@ -153,6 +192,31 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 format!("the payment can no longer be captured: {code}"),
             )),
         }
+    }
+
+    /// Holds the money anew for a shipped order whose hold has `lapsed`, and notes the new payment
+    /// before anything is done with it.
+    async fn renew(
+        &self,
+        by: &Invocation,
+        state: &OrderState,
+        lapsed: &str,
+        unknown_since: Option<Timestamp>,
+    ) -> Result<Authorization, ProviderError> {
+        // Of the documents only what was never sent before: this is the rare way.
+        let documents = step::documents(&self.orders, &by.order_id).await;
+        let (_, personal, _) = documents.map_err(|error| match error.name() {
+            ErrorName::StoreUnavailable => ProviderError::Unavailable(error.message().to_owned()),
+            _ => ProviderError::Defect(error.message().to_owned()),
+        })?;
+        let key = format!("{}-renew", key::<Authorize>(by));
+        let known = self.held_by(by, unknown_since, Some(lapsed)).await?;
+        let renewed = self.hold(by, &key, state.total, &personal, known).await?;
+        if let Authorization::Held { payment } = &renewed {
+            let noted = self.orders.replace_hold(by, lapsed, payment).await;
+            noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
+        }
+        Ok(renewed)
     }
 
     /// Undo of [`Self::authorize`] and [`Self::capture`]: MUST be safe when neither ran or when
@@ -168,7 +232,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 PaymentStatus::Declined(_) => return Ok(Reversal::Nothing),
                 PaymentStatus::Voided => return Ok(Reversal::Voided),
                 PaymentStatus::Captured(amount) => PaymentStatus::Captured(amount),
-                PaymentStatus::Held | PaymentStatus::Pending => {
+                PaymentStatus::Held(_) | PaymentStatus::Pending => {
                     self.provider.void(&key, &payment.reference).await?.status
                 }
             };
@@ -176,7 +240,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 PaymentStatus::Voided | PaymentStatus::Declined(_) => Ok(Reversal::Voided),
                 // Captured after all, perhaps by an invocation that was given up: it goes back.
                 PaymentStatus::Captured(amount) => {
-                    let money = domain::Money::new(amount, state.total.currency())
+                    let money = Money::new(amount, state.total.currency())
                         .map_err(|error| ProviderError::Defect(error.to_string()))?;
                     let key = format!("{key}-refund");
                     let refund = self
@@ -185,7 +249,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                         .await?;
                     Ok(Reversal::Refunded { refund, amount })
                 }
-                PaymentStatus::Held | PaymentStatus::Pending => Err(pending()),
+                PaymentStatus::Held(_) | PaymentStatus::Pending => Err(pending()),
             }
         };
         let unavailable = ErrorName::PaymentUnavailable;
@@ -220,17 +284,36 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             }) => match &state.capture {
                 // Whoever may be at work on the capture is waited for.
                 Some(Entry::Open(claim)) if claim.until > by.now => Err(busy()),
-                Some(_) | None => self.provider.get(payment).await.map(Some),
+                // It may have held the money anew without noting it.
+                Some(Entry::Open(claim)) => match self.provider.get(payment).await? {
+                    lapsed if lapsed.status == PaymentStatus::Voided => {
+                        let found = self.find(by, claim.until).await?;
+                        Ok(Some(found.unwrap_or(lapsed)))
+                    }
+                    standing => Ok(Some(standing)),
+                },
+                Some(Entry::Done { .. }) | None => self.provider.get(payment).await.map(Some),
             },
             Some(Entry::Open(claim)) if claim.until > by.now => Err(busy()),
-            Some(Entry::Open(claim)) => match self.provider.find(&by.order_id, by.attempt).await? {
-                // A search may show an older state; the payment itself does not.
-                Some(payment) => self.provider.get(&payment.reference).await.map(Some),
-                None if older(by.now, claim.until, self.search_lag) => Ok(None),
-                None => Err(ProviderError::Unavailable(
-                    "a payment that the search does not find yet may exist".to_owned(),
-                )),
-            },
+            Some(Entry::Open(claim)) => self.find(by, claim.until).await,
+        }
+    }
+
+    /// What was authorised by somebody who was at work until `until`. `None` if it certainly was not.
+    async fn find(
+        &self,
+        by: &Invocation,
+        until: Timestamp,
+    ) -> Result<Option<Payment>, ProviderError> {
+        match self.provider.find(&by.order_id, by.attempt).await? {
+            // A search may show an older state; the payment itself does not.
+            Some(payment) if payment.status != PaymentStatus::Voided => {
+                self.provider.get(&payment.reference).await.map(Some)
+            }
+            found if older(by.now, until, self.search_lag) => Ok(found),
+            Some(_) | None => Err(ProviderError::Unavailable(
+                "a payment that the search does not find yet may exist".to_owned(),
+            )),
         }
     }
 }
@@ -251,11 +334,15 @@ fn busy() -> ProviderError {
     ProviderError::Unavailable("an earlier invocation may still be at work".to_owned())
 }
 
-fn authorization(payment: Payment) -> Result<Authorization, ProviderError> {
+/// What a payment for `total` says about its authorisation.
+fn authorization(payment: Payment, total: Money) -> Result<Authorization, ProviderError> {
     match payment.status {
-        PaymentStatus::Held => Ok(Authorization::Held {
+        PaymentStatus::Held(amount) if amount == total.minor() => Ok(Authorization::Held {
             payment: payment.reference,
         }),
+        PaymentStatus::Held(_) => Err(ProviderError::Defect(
+            "the payment holds another amount than the order's total".to_owned(),
+        )),
         PaymentStatus::Declined(code) => Ok(Authorization::Declined { code }),
         PaymentStatus::Voided => Ok(Authorization::Declined {
             code: "canceled".to_owned(),
@@ -264,13 +351,5 @@ fn authorization(payment: Payment) -> Result<Authorization, ProviderError> {
             "the payment was captured without being authorised first".to_owned(),
         )),
         PaymentStatus::Pending => Err(pending()),
-    }
-}
-
-/// The reference of the payment that is held.
-fn reference(state: &OrderState) -> Option<&str> {
-    match state.authorize.as_ref().and_then(Entry::outcome) {
-        Some(Authorization::Held { payment }) => Some(payment),
-        Some(Authorization::Declined { .. }) | None => None,
     }
 }

@@ -150,25 +150,18 @@ impl PaymentProvider for Stripe {
             return answer.json::<Intent>()?.payment();
         }
         let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
+        let declined = |code: String| Payment {
+            reference: String::new(),
+            status: PaymentStatus::Declined(code),
+        };
         match (answer.status.as_u16(), error.code.as_deref()) {
-            (402, _) => Ok(Payment {
-                reference: error
-                    .payment_intent
-                    .as_ref()
-                    .map(|intent| intent.id.clone())
-                    .unwrap_or_default(),
-                status: PaymentStatus::Declined(error.reason()),
-            }),
+            (402, _) => Ok(declined(error.reason())),
             // The customer's token is no means of payment: their matter, not a defect of ours.
-            (400, Some("resource_missing")) => Ok(Payment {
-                reference: String::new(),
-                status: PaymentStatus::Declined("payment_method_unknown".to_owned()),
-            }),
+            (400, Some("resource_missing")) => Ok(declined("payment_method_unknown".to_owned())),
             // So is a total that no card can be charged with.
-            (400, Some(code @ ("amount_too_small" | "amount_too_large"))) => Ok(Payment {
-                reference: String::new(),
-                status: PaymentStatus::Declined(code.to_owned()),
-            }),
+            (400, Some(code @ ("amount_too_small" | "amount_too_large"))) => {
+                Ok(declined(code.to_owned()))
+            }
             (_, code) => Err(answer.error(code)),
         }
     }
@@ -189,13 +182,15 @@ impl PaymentProvider for Stripe {
         }
         let found = answer.json::<List<Intent>>()?.data;
         // Stripe matches without regard to case; order ids differ by it.
-        let mut mine = found.into_iter().filter(|intent| {
+        let mine = found.into_iter().filter(|intent| {
             intent
                 .metadata
                 .get("order_id")
                 .is_some_and(|id| id == order_id.as_str())
         });
-        mine.next().map(|intent| intent.payment()).transpose()
+        // `false` comes first.
+        let standing = mine.min_by_key(|intent| intent.status == CANCELED);
+        standing.map(|intent| intent.payment()).transpose()
     }
 
     async fn get(&self, reference: &str) -> Result<Payment, ProviderError> {
@@ -265,19 +260,17 @@ fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
     if answer.status.is_success() {
         return answer.json::<Intent>()?.payment();
     }
+    let stands = |status| Payment {
+        reference: reference.to_owned(),
+        status,
+    };
     let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
     if answer.status == reqwest::StatusCode::PAYMENT_REQUIRED {
-        return Ok(Payment {
-            reference: reference.to_owned(),
-            status: PaymentStatus::Declined(error.reason()),
-        });
+        return Ok(stands(PaymentStatus::Declined(error.reason())));
     }
     match (error.code.as_deref(), error.payment_intent) {
         (Some("payment_intent_unexpected_state"), Some(intent)) => intent.payment(),
-        (Some("charge_expired_for_capture"), _) => Ok(Payment {
-            reference: reference.to_owned(),
-            status: PaymentStatus::Voided,
-        }),
+        (Some("charge_expired_for_capture"), _) => Ok(stands(PaymentStatus::Voided)),
         (code, _) => Err(answer.error(code)),
     }
 }
@@ -290,16 +283,19 @@ impl ErrorBody {
     }
 }
 
+/// What a payment is called that was let go of, or whose hold has lapsed.
+const CANCELED: &str = "canceled";
+
 impl Intent {
     /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
     fn payment(&self) -> Result<Payment, ProviderError> {
         let status = match self.status.as_str() {
-            "requires_capture" => PaymentStatus::Held,
+            "requires_capture" => PaymentStatus::Held(domain_amount(self.amount, &self.currency)?),
             "succeeded" => {
                 let wire = self.amount_received.unwrap_or(self.amount);
                 PaymentStatus::Captured(domain_amount(wire, &self.currency)?)
             }
-            "canceled" => PaymentStatus::Voided,
+            CANCELED => PaymentStatus::Voided,
             "processing" => PaymentStatus::Pending,
             // No customer is there to answer a question of the bank's.
             "requires_payment_method" | "requires_action" | "requires_confirmation" => {

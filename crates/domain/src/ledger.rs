@@ -99,6 +99,13 @@ pub enum Authorization {
     },
 }
 
+impl Authorization {
+    /// A hold lapses by itself: the shortest that a card network grants for a payment without the
+    /// card at hand is 4 days and 18 hours. Six hours before that it is no longer relied on.
+    /// <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>
+    pub const TRUSTED_FOR: std::time::Duration = std::time::Duration::from_hours(4 * 24 + 12);
+}
+
 /// What came of booking the shipment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

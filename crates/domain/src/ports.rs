@@ -1,10 +1,11 @@
 //! What the steps need from outside, and what an adapter must promise.
 
 use std::future::Future;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::ledger::{Booking, Effect};
+use crate::ledger::{Booking, Effect, Unbooking};
 use crate::{
     Decision, Failure, Fingerprint, Line, Money, Order, OrderId, OrderState, PersonalData, Sku,
     StepError, Submission,
@@ -39,6 +40,15 @@ pub struct Invocation {
     pub deadline: Timestamp,
     /// When it began.
     pub now: Timestamp,
+}
+
+impl Invocation {
+    /// How long it may still work.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        let left = self.deadline.duration_since(self.now);
+        Duration::try_from(left).unwrap_or(Duration::ZERO)
+    }
 }
 
 /// Everything stored of an order, but its operators' tokens.
@@ -216,13 +226,24 @@ pub trait Orders: Send + Sync {
         by: &Invocation,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Puts `payment`, which holds the money anew, in the place of `lapsed`, whose hold has lapsed.
+    /// Only for the owner of the claim on the capture.
+    ///
+    /// MUST fail with [`StoreError::Unavailable`] if the claim or the hold is another one by now.
+    fn replace_hold(
+        &self,
+        by: &Invocation,
+        lapsed: &str,
+        payment: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Notes why the order is to be reversed, unless a reason is noted; the first one stands.
-    /// From then on no forward effect is admitted.
+    /// From then on no forward effect is admitted. The same write claims the first undo.
     fn begin_reversal(
         &self,
         by: &Invocation,
         failure: Failure,
-    ) -> impl Future<Output = Result<OrderState, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Claimed<Unbooking>, StoreError>> + Send;
 
     /// Asks for the order to be cancelled, unless its capture was claimed.
     fn request_cancel(
@@ -287,7 +308,7 @@ pub enum ProviderError {
 /// A payment as the provider knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// The provider's reference.
+    /// The provider's reference. Empty if the provider refused to make one.
     pub reference: String,
     /// Where it stands.
     pub status: PaymentStatus,
@@ -296,8 +317,8 @@ pub struct Payment {
 /// Where a payment stands at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentStatus {
-    /// The money is held.
-    Held,
+    /// The money is held: minor units.
+    Held(u64),
     /// The money is ours: minor units.
     Captured(u64),
     /// The money is no longer held.
@@ -331,7 +352,8 @@ pub trait PaymentProvider: Send + Sync {
         key: &str,
         request: AuthorizeRequest<'_>,
     ) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
-    /// Finds what was authorised for an attempt of an order, whatever became of it since.
+    /// Finds what was authorised for an attempt of an order, whatever became of it since. If it was
+    /// authorised more than once, the payment that still stands.
     fn find(
         &self,
         order_id: &OrderId,

@@ -260,6 +260,27 @@ impl OrderState {
         format!("{}-{}", self.order_id, self.attempt)
     }
 
+    /// The payment whose money is held for this order.
+    #[must_use]
+    pub fn held_payment(&self) -> Option<&str> {
+        match self.authorize.as_ref().and_then(Entry::outcome) {
+            Some(Authorization::Held { payment }) => Some(payment),
+            Some(Authorization::Declined { .. }) | None => None,
+        }
+    }
+
+    /// Until when the held money may be relied on without asking the provider. `None` if none is held.
+    #[must_use]
+    pub fn hold_trusted_until(&self) -> Option<Timestamp> {
+        match &self.authorize {
+            Some(Entry::Done {
+                outcome: Authorization::Held { .. },
+                at,
+            }) => Some(*at + Authorization::TRUSTED_FOR),
+            Some(Entry::Done { .. } | Entry::Open(_)) | None => None,
+        }
+    }
+
     /// Whether the order may still be cancelled, and if not, why.
     ///
     /// # Errors

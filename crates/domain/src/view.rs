@@ -277,7 +277,7 @@ fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
     };
     let undone = done(state.unbook.as_ref());
     let status = match undone {
-        _ if unknown(state.unbook.as_ref(), now) => "unknown",
+        _ if state.book.is_some() && unknown(state.unbook.as_ref(), now) => "unknown",
         None if unknown(state.book.as_ref(), now) => "unknown",
         Some(Unbooking::Cancelled) => "cancelled",
         Some(Unbooking::Nothing) => "none",

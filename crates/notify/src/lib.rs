@@ -13,7 +13,7 @@ use domain::ports::{Invocation, Mailer, Message, Operators, Orders, ProviderErro
 use domain::{Decision, ErrorName, Order, OrderState, PersonalData, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use step::{Task, budget, store_error};
+use step::{Documents, Task, budget, store_error};
 use store::Store;
 use tracing::warn;
 use workflow::Workflow;
@@ -92,7 +92,7 @@ impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
         render: Render,
     ) -> Result<Value, StepError> {
         let prepare = step::documents(&self.orders, &by.order_id);
-        let act = async |(order, personal): (Order, PersonalData),
+        let act = async |(order, personal, _): Documents,
                          state: OrderState,
                          _: Option<Timestamp>| {
             let message = render(&order, &personal, &state)

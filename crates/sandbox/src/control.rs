@@ -20,6 +20,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/_sandbox/faults", post(plant))
         .route("/_sandbox/ledger", get(ledger))
         .route("/_sandbox/forget_keys", post(forget_keys))
+        .route("/_sandbox/lapse", post(lapse))
         .route("/_sandbox/reset", post(reset))
 }
 
@@ -57,6 +58,16 @@ async fn ledger(State(shared): State<Shared>, Query(of): Query<OfOrder>) -> axum
 async fn forget_keys(State(shared): State<Shared>) -> axum::Json<Value> {
     shared.lock().keys.forget();
     axum::Json(json!({ "forgotten": true }))
+}
+
+async fn lapse(State(shared): State<Shared>, Query(of): Query<OfOrder>) -> Response {
+    match of.order_id {
+        Some(order_id) => {
+            let lapsed = stripe::lapse(&mut shared.lock(), &order_id);
+            axum::Json(json!({ "lapsed": lapsed })).into_response()
+        }
+        None => refusal(StatusCode::BAD_REQUEST, "say whose: ?order_id=ord-1"),
+    }
 }
 
 async fn reset(State(shared): State<Shared>) -> axum::Json<Value> {

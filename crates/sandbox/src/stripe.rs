@@ -27,7 +27,7 @@ use form::Form;
 use payments::{Authorization, Refunding};
 use search::Query;
 
-pub(crate) use payments::Payments;
+pub(crate) use payments::{Payments, lapse};
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()

@@ -8,11 +8,11 @@ use std::time::Duration;
 pub use config::{Account, Config};
 use domain::ledger::{Book, Booking, Entry, Unbook, Unbooking};
 use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError};
-use domain::{ErrorName, Failure, Order, OrderState, PersonalData, StepError, Timestamp};
+use domain::{ErrorName, Failure, OrderState, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 pub use shipstation::ShipStation;
-use step::{FailureInput, Task, budget, store_error};
+use step::{Documents, FailureInput, Task, budget};
 use store::Store;
 
 /// What the longest action can take: a booking that is looked for, asked for, and looked for again
@@ -88,8 +88,12 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
     }
 
     async fn book(&self, by: &Invocation) -> Result<Value, StepError> {
-        let prepare = step::documents(&self.orders, &by.order_id);
-        let act = async |(order, personal): (Order, PersonalData),
+        let prepare = async {
+            let documents = step::documents(&self.orders, &by.order_id).await?;
+            money_is_held(&documents.2, by.now)?;
+            Ok(documents)
+        };
+        let act = async |(order, personal, _): Documents,
                          _: OrderState,
                          unknown_since: Option<Timestamp>| {
             let reference = shipstation::reference(&by.order_id, by.attempt);
@@ -131,13 +135,8 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         })?;
         let (error, message) = failure.read();
         let failure = Failure::new(error, &message, by.now);
-        let state = self.orders.begin_reversal(by, failure).await;
-        let state = state.map_err(|error| store_error(&error))?;
-        domain::ledger::current_attempt(&state, by.attempt)?;
-        if state.book.is_none() && state.unbook.is_none() {
-            // Nobody claimed it, and from here on nobody can.
-            return Ok(json!({"cancelled": false}));
-        }
+        step::time_left(by)?;
+        let claimed = self.orders.begin_reversal(by, failure).await;
         let act = async |(), state: OrderState, _: Option<Timestamp>| {
             let label = match &state.book {
                 None => None,
@@ -179,9 +178,23 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             }
         };
         let unavailable = ErrorName::CarrierUnavailable;
-        let prepare = async { Ok(()) };
+        let orders = &self.orders;
         let undone =
-            step::once::<Unbook, _, _, _, _>(&self.orders, by, unavailable, prepare, act).await?;
+            step::perform::<Unbook, _, _, _>(orders, by, unavailable, claimed, Ok(()), act).await?;
         Ok(json!({"cancelled": undone == Unbooking::Cancelled}))
+    }
+}
+
+/// Goods leave only for money that is held. A hold that may lapse before the capture is let go by
+/// the failure branch.
+fn money_is_held(state: &OrderState, now: Timestamp) -> Result<(), StepError> {
+    match state.hold_trusted_until() {
+        Some(until) if until <= now => Err(StepError::new(
+            ErrorName::Internal,
+            format!(
+                "the payment's authorisation is about to lapse; it was relied on until {until}"
+            ),
+        )),
+        Some(_) | None => Ok(()),
     }
 }

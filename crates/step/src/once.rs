@@ -6,6 +6,8 @@ use domain::ledger::Effect;
 use domain::ports::{Claimed, Invocation, Orders, ProviderError, StoreError};
 use domain::{ErrorName, Order, OrderId, OrderState, PersonalData, StepError, Timestamp};
 
+use crate::budget;
+
 /// Performs effect `E`: claims it, acts, commits what came of it.
 ///
 /// `prepare` runs beside the claim and reads what `act` needs. `act` gets it with the claimed
@@ -29,7 +31,28 @@ where
     P: Future<Output = Result<T, StepError>>,
     A: AsyncFnOnce(T, OrderState, Option<Timestamp>) -> Result<E::Outcome, ProviderError>,
 {
+    time_left(by)?;
     let (claimed, prepared) = tokio::join!(orders.claim::<E>(by), prepare);
+    perform::<E, T, O, A>(orders, by, unavailable, claimed, prepared, act).await
+}
+
+/// The part of [`once`] after the claim, for an effect that is claimed together with another write.
+///
+/// # Errors
+/// The catalogue's.
+pub async fn perform<E, T, O, A>(
+    orders: &O,
+    by: &Invocation,
+    unavailable: ErrorName,
+    claimed: Result<Claimed<E::Outcome>, StoreError>,
+    prepared: Result<T, StepError>,
+    act: A,
+) -> Result<E::Outcome, StepError>
+where
+    E: Effect,
+    O: Orders,
+    A: AsyncFnOnce(T, OrderState, Option<Timestamp>) -> Result<E::Outcome, ProviderError>,
+{
     let (state, unknown_since) = match claimed.map_err(|error| store_error(&error))? {
         Claimed::Done { outcome, .. } => return Ok(outcome),
         Claimed::Refused(error) => return Err(error),
@@ -68,15 +91,30 @@ where
     }
 }
 
-/// Reads what was ordered and for whom: for [`once`], to run beside the claim.
+/// Whether this invocation has the time to act before it is killed. A claim that is made too late
+/// would end while its owner is still at work.
+///
+/// # Errors
+/// [`ErrorName::StoreUnavailable`]: the retry has more time.
+pub fn time_left(by: &Invocation) -> Result<(), StepError> {
+    if by.time_left() >= budget::PROVIDER_CALL {
+        return Ok(());
+    }
+    Err(StepError::new(
+        ErrorName::StoreUnavailable,
+        "this invocation has no time left to act; the next one has",
+    ))
+}
+
+/// What was ordered, for whom, and how far it had come when it was read.
+pub type Documents = (Order, PersonalData, OrderState);
+
+/// Reads an order's documents: for [`once`], to run beside the claim.
 ///
 /// # Errors
 /// The catalogue's; [`ErrorName::InvalidInput`] if there is no such order or its personal data was
 /// erased.
-pub async fn documents<O: Orders>(
-    orders: &O,
-    order_id: &OrderId,
-) -> Result<(Order, PersonalData), StepError> {
+pub async fn documents<O: Orders>(orders: &O, order_id: &OrderId) -> Result<Documents, StepError> {
     let record = orders
         .load(order_id)
         .await
@@ -84,7 +122,8 @@ pub async fn documents<O: Orders>(
     let invalid = |reason: String| StepError::new(ErrorName::InvalidInput, reason);
     let record = record.ok_or_else(|| invalid(format!("there is no order {order_id}")))?;
     let erased = || invalid(format!("the personal data of order {order_id} was erased"));
-    Ok((record.order, record.personal.ok_or_else(erased)?))
+    let personal = record.personal.ok_or_else(erased)?;
+    Ok((record.order, personal, record.state))
 }
 
 /// The catalogue's name for a failing database.

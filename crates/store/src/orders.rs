@@ -6,10 +6,13 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::ledger::{Admission, Claim, Effect, Entry, Gate, admit};
+use domain::ledger::{
+    Admission, Authorization, Authorize, Capture, Claim, Effect, Entry, Gate, Unbook, Unbooking,
+    admit,
+};
 use domain::ports::{
     Accepted, Cancellation, Claimed, Decided, Invocation, OperatorEvent, Orders, Record, StoreError,
 };
@@ -198,11 +201,6 @@ fn with_gate(update: UpdateItemFluentBuilder, gate: Gate) -> UpdateItemFluentBui
 impl Store {
     /// Claims an effect that nobody has claimed.
     async fn claim_fresh<E: Effect>(&self, by: &Invocation) -> Result<Written, StoreError> {
-        let claim = Claim {
-            owner: by.owner.clone(),
-            since: by.now,
-            until: by.deadline,
-        };
         let gate = gate_condition(E::GATE);
         let update = self
             .update_state(&by.order_id)
@@ -211,9 +209,48 @@ impl Store {
                 "attempt = :attempt AND attribute_not_exists(#effect) AND {gate}"
             ))
             .expression_attribute_names("#effect", E::NAME)
-            .expression_attribute_values(":claim", value(Entry::<E::Outcome>::Open(claim))?)
+            .expression_attribute_values(":claim", open::<E>(by)?)
             .expression_attribute_values(":attempt", number(by.attempt));
         self.write_state(with_gate(update, E::GATE)).await
+    }
+
+    /// What a claim's first write came to, with a second one if an expired lease is to be taken over.
+    async fn claimed<E: Effect>(
+        &self,
+        by: &Invocation,
+        written: Written,
+    ) -> Result<Claimed<E::Outcome>, StoreError> {
+        let old = match written {
+            Written::Yes(state) => {
+                return Ok(Claimed::Perform {
+                    state,
+                    unknown_since: None,
+                });
+            }
+            Written::No(None) => return Err(StoreError::NotFound(by.order_id.clone())),
+            Written::No(Some(old)) => old,
+        };
+        match admit::<E>(&old, by.attempt, &by.owner, by.now) {
+            // The write's answer was lost: nothing else happened under this claim.
+            Admission::Own => Ok(Claimed::Perform {
+                state: old,
+                unknown_since: None,
+            }),
+            Admission::TakeOver(open) => match self.take_over::<E>(by, &open).await? {
+                Written::Yes(state) => Ok(Claimed::Perform {
+                    state,
+                    unknown_since: Some(open.since),
+                }),
+                Written::No(_) => Err(overtaken(E::NAME)),
+            },
+            // `Fresh` after a failed condition: it changed back in between.
+            Admission::Busy(_) | Admission::Fresh => Err(overtaken(E::NAME)),
+            Admission::Done(outcome) => Ok(Claimed::Done {
+                state: old,
+                outcome,
+            }),
+            Admission::Refused(error) => Ok(Claimed::Refused(error)),
+        }
     }
 
     /// Takes over a claim whose lease has run out; `since` stays.
@@ -240,6 +277,15 @@ impl Store {
             .expression_attribute_values(":attempt", number(by.attempt));
         self.write_state(with_gate(update, E::GATE)).await
     }
+}
+
+/// A new claim by this invocation.
+fn open<E: Effect>(by: &Invocation) -> Result<AttributeValue, StoreError> {
+    value(Entry::<E::Outcome>::Open(Claim {
+        owner: by.owner.clone(),
+        since: by.now,
+        until: by.deadline,
+    }))
 }
 
 /// Somebody else was quicker, or is at work: the retry finds what came of it.
@@ -291,37 +337,8 @@ impl Orders for Store {
     }
 
     async fn claim<E: Effect>(&self, by: &Invocation) -> Result<Claimed<E::Outcome>, StoreError> {
-        let old = match self.claim_fresh::<E>(by).await? {
-            Written::Yes(state) => {
-                return Ok(Claimed::Perform {
-                    state,
-                    unknown_since: None,
-                });
-            }
-            Written::No(None) => return Err(StoreError::NotFound(by.order_id.clone())),
-            Written::No(Some(old)) => old,
-        };
-        match admit::<E>(&old, by.attempt, &by.owner, by.now) {
-            // The write's answer was lost: nothing else happened under this claim.
-            Admission::Own => Ok(Claimed::Perform {
-                state: old,
-                unknown_since: None,
-            }),
-            Admission::TakeOver(open) => match self.take_over::<E>(by, &open).await? {
-                Written::Yes(state) => Ok(Claimed::Perform {
-                    state,
-                    unknown_since: Some(open.since),
-                }),
-                Written::No(_) => Err(overtaken(E::NAME)),
-            },
-            // `Fresh` after a failed condition: it changed back in between.
-            Admission::Busy(_) | Admission::Fresh => Err(overtaken(E::NAME)),
-            Admission::Done(outcome) => Ok(Claimed::Done {
-                state: old,
-                outcome,
-            }),
-            Admission::Refused(error) => Ok(Claimed::Refused(error)),
-        }
+        let written = self.claim_fresh::<E>(by).await?;
+        self.claimed::<E>(by, written).await
     }
 
     async fn commit<E: Effect>(
@@ -395,24 +412,61 @@ impl Orders for Store {
         self.write_state(update).await.map(drop)
     }
 
+    async fn replace_hold(
+        &self,
+        by: &Invocation,
+        lapsed: &str,
+        payment: &str,
+    ) -> Result<(), StoreError> {
+        let held = |payment: &str| Authorization::Held {
+            payment: payment.to_owned(),
+        };
+        let renewed = Entry::Done {
+            outcome: held(payment),
+            at: Timestamp::now(),
+        };
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression("SET #authorize = :renewed, #version = #version + :one")
+            .condition_expression("#capture.#owner = :owner AND #authorize.#outcome = :lapsed")
+            .expression_attribute_names("#authorize", Authorize::NAME)
+            .expression_attribute_names("#outcome", "outcome")
+            .expression_attribute_names("#capture", Capture::NAME)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", text(&by.owner))
+            .expression_attribute_values(":lapsed", value(held(lapsed))?)
+            .expression_attribute_values(":renewed", value(renewed)?);
+        match self.write_state(update).await? {
+            Written::Yes(_) => Ok(()),
+            Written::No(None) => Err(StoreError::NotFound(by.order_id.clone())),
+            // The answer to the same write was lost.
+            Written::No(Some(old)) if old.held_payment() == Some(payment) => Ok(()),
+            Written::No(Some(_)) => Err(overtaken(Capture::NAME)),
+        }
+    }
+
     async fn begin_reversal(
         &self,
         by: &Invocation,
         failure: Failure,
-    ) -> Result<OrderState, StoreError> {
+    ) -> Result<Claimed<Unbooking>, StoreError> {
         let update = self
             .update_state(&by.order_id)
-            .update_expression("SET #failure = :failure, #version = #version + :one")
+            .update_expression(
+                "SET #failure = if_not_exists(#failure, :failure), #unbook = :claim, \
+                 #version = #version + :one",
+            )
             .condition_expression(
-                "attempt = :attempt AND attribute_not_exists(#failure) AND attribute_not_exists(closed_at)",
+                "attempt = :attempt AND attribute_not_exists(#unbook) AND \
+                 attribute_not_exists(closed_at)",
             )
             .expression_attribute_names("#failure", "failure")
+            .expression_attribute_names("#unbook", Unbook::NAME)
             .expression_attribute_values(":failure", value(failure)?)
+            .expression_attribute_values(":claim", open::<Unbook>(by)?)
             .expression_attribute_values(":attempt", number(by.attempt));
-        match self.write_state(update).await? {
-            Written::Yes(state) | Written::No(Some(state)) => Ok(state),
-            Written::No(None) => Err(StoreError::NotFound(by.order_id.clone())),
-        }
+        let written = self.write_state(update).await?;
+        self.claimed::<Unbook>(by, written).await
     }
 
     async fn request_cancel(

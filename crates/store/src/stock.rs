@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::ledger::{Gate, current_attempt, pass};
-use domain::ports::{Invocation, LineProblem, Orders as _, Reserved, Stock, StoreError};
+use domain::ports::{Invocation, LineProblem, Reserved, Stock, StoreError};
 use domain::{Line, Order, OrderState, Review, Stage, StepError, Timestamp};
 
 use crate::Store;
@@ -196,6 +196,10 @@ impl Stock for Store {
             if state.stage.is_closed() {
                 return Ok(state);
             }
+            let closed = Stage::reversed_because_of(failure.error);
+            // As it is stored.
+            let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond());
+            let now = now.map_err(|_| unreadable("the clock"))?;
             let from = state.reserved_lines.min(lines.len());
             let to = from.saturating_sub(LINES_PER_TRANSACTION);
             let mut set = "SET reserved_lines = :to, #version = #version + :one".to_owned();
@@ -204,11 +208,8 @@ impl Stock for Store {
                 set += ", #stage = :stage, closed_at = :now REMOVE open_shard";
                 update = update
                     .expression_attribute_names("#stage", "stage")
-                    .expression_attribute_values(
-                        ":stage",
-                        text(Stage::reversed_because_of(failure.error).as_str()),
-                    )
-                    .expression_attribute_values(":now", millisecond(Timestamp::now()));
+                    .expression_attribute_values(":stage", text(closed.as_str()))
+                    .expression_attribute_values(":now", millisecond(now));
             }
             let update = update
                 .update_expression(set)
@@ -226,20 +227,26 @@ impl Stock for Store {
                     .update_expression("ADD available :pieces");
                 writes.push(write(line)?);
             }
-            // Whether it was this write or an earlier one of ours: the state tells.
-            let done = self.transact(writes).await?;
-            let Some(record) = self.load(&by.order_id).await? else {
-                return Err(StoreError::NotFound(by.order_id.clone()));
-            };
-            if done.is_err()
-                && record.state.reserved_lines == from
-                && !record.state.stage.is_closed()
-            {
-                return Err(StoreError::Defect(
-                    "an order's stock cannot be released".to_owned(),
-                ));
+            match self.transact(writes).await? {
+                Ok(()) => {
+                    state.reserved_lines = to;
+                    state.version += 1;
+                    if to == 0 {
+                        state.stage = closed;
+                        state.closed_at = Some(now);
+                    }
+                }
+                // Another invocation of ours has come further: go on from where it is.
+                Err(reasons) => match reasons.first().map(state_of).transpose()?.flatten() {
+                    Some(old) if old.stage.is_closed() || old.reserved_lines < from => state = old,
+                    Some(_) => {
+                        return Err(StoreError::Defect(
+                            "an order's stock cannot be released".to_owned(),
+                        ));
+                    }
+                    None => return Err(StoreError::NotFound(by.order_id.clone())),
+                },
             }
-            state = record.state;
         }
     }
 }

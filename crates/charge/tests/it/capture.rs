@@ -184,3 +184,112 @@ async fn capturing_needs_no_personal_data() {
         Ok(json!({"captured": 3098}))
     );
 }
+
+/// Five days on, as after a redrive: the hold may have lapsed.
+const DAYS_LATER_H: i64 = 5 * 24;
+
+#[tokio::test]
+async fn a_hold_that_lapsed_is_renewed_and_the_new_payment_captured() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox.lapse(ORDER).await;
+    let lapsed = shop.database.state(ORDER).await;
+    for _ in 0..2 {
+        let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+        assert_eq!(answer, Ok(json!({"captured": 3098})));
+    }
+    let effects = ["authorizations", "authorizations", "captures", "voids"];
+    assert_eq!(shop.sandbox.effects().await, effects);
+    let ledger = shop.sandbox.ledger().await;
+    let state = shop.database.state(ORDER).await;
+    assert_ne!(state.held_payment(), lapsed.held_payment());
+    assert_eq!(ledger["captures"][0]["id"], json!(state.held_payment()));
+    assert_eq!(ledger["captures"][0]["amount"], json!(3098));
+}
+
+#[tokio::test]
+async fn an_old_hold_that_still_stands_is_asked_for_and_captured() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox.plant("payment", "find", "refuse").await;
+    let outage = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+    let outage = outage.expect_err("never captured blind");
+    assert_eq!(outage.name(), ErrorName::PaymentUnavailable);
+    assert_eq!(shop.sandbox.fired().await, ["find refuse"]);
+    let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+    assert_eq!(answer, Ok(json!({"captured": 3098})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
+#[tokio::test]
+async fn a_bank_that_does_not_hold_the_money_again_ends_the_order() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox.lapse(ORDER).await;
+    shop.sandbox.plant("payment", "authorize", "decline").await;
+    let refused = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+    assert_eq!(
+        refused.expect_err("a no").name(),
+        ErrorName::PaymentDeclined
+    );
+    assert_eq!(shop.sandbox.fired().await, ["authorize decline"]);
+    shop.fail().await;
+    let undone = shop.run_after_hours(DAYS_LATER_H, Action::Reverse).await;
+    assert_eq!(undone, Ok(json!({"voided": true})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+/// A renewal whose answer is lost, found by the retry, or by the undo.
+#[tokio::test]
+async fn a_renewal_that_nobody_noted_is_captured_or_let_go_and_never_made_twice() {
+    for hours in [1, 25, 13 * 24] {
+        for undo in [false, true] {
+            let shop = Shop::with_shipped_order().await;
+            shop.sandbox.lapse(ORDER).await;
+            let lose = "lose_response";
+            shop.sandbox.plant("payment", "authorize", lose).await;
+            let lost = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+            let lost = lost.expect_err("no answer").name();
+            assert_eq!(lost, ErrorName::PaymentUnavailable);
+            assert_eq!(shop.sandbox.fired().await, ["authorize lose_response"]);
+            if hours > 24 {
+                shop.sandbox.forget_keys().await;
+            }
+            let hours = DAYS_LATER_H + hours;
+            if undo {
+                shop.fail().await;
+                let undone = shop.run_after_hours(hours, Action::Reverse).await;
+                assert_eq!(undone, Ok(json!({"voided": true})));
+                let effects = ["authorizations", "authorizations", "voids", "voids"];
+                assert_eq!(shop.sandbox.effects().await, effects);
+            } else {
+                let answer = shop.run_after_hours(hours, Action::Capture).await;
+                assert_eq!(answer, Ok(json!({"captured": 3098})));
+                let effects = ["authorizations", "authorizations", "captures", "voids"];
+                assert_eq!(shop.sandbox.effects().await, effects);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_payment_is_refunded_by_the_undo() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox.lapse(ORDER).await;
+    let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+    assert_eq!(answer, Ok(json!({"captured": 3098})));
+    shop.fail().await;
+    let undone = shop.run_after_hours(DAYS_LATER_H, Action::Reverse).await;
+    assert_eq!(undone.expect("undone")["refunded"], json!(3098));
+}
+
+#[tokio::test]
+async fn an_invocation_without_time_left_does_nothing() {
+    let shop = Shop::with_shipped_order().await;
+    let mut by = shop.invocation();
+    by.deadline = by.now;
+    let late = shop.run_by(Action::Capture, by).await;
+    assert_eq!(
+        late.expect_err("too late").name(),
+        ErrorName::StoreUnavailable
+    );
+    assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+    assert_eq!(shop.database.state(ORDER).await.capture, None, "no claim");
+}

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use step::Task;
 use store::Store;
 use tests::{
-    Database, Sandbox, assert_impersonal, database, document, invocation, nobody, sandbox,
+    Database, Sandbox, assert_impersonal, database, document, invocation, later, nobody, sandbox,
     sdk_config,
 };
 
@@ -131,17 +131,5 @@ fn task(action: Action, by: Invocation) -> Task<Action> {
         by,
         failure: None,
         task_token: None,
-    }
-}
-
-fn later(by: Invocation, hours: i64) -> Invocation {
-    let moved = |at: domain::Timestamp| {
-        let at = at.as_millisecond() + hours * 3_600_000;
-        domain::Timestamp::from_millisecond(at).expect("a time")
-    };
-    Invocation {
-        now: moved(by.now),
-        deadline: moved(by.deadline),
-        ..by
     }
 }

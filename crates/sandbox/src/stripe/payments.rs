@@ -320,6 +320,25 @@ pub(crate) fn cancel(
     }))
 }
 
+/// Lets the holds of an order run out, as the card networks do after days; how many there were.
+/// <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>
+pub(crate) fn lapse(world: &mut World, order_id: &str) -> usize {
+    let its = |intent: &&mut Intent| intent.order_id().as_deref() == Some(order_id);
+    let held = world.payments.intents.iter_mut().filter(its);
+    let held = held.filter(|intent| intent.status == Status::RequiresCapture);
+    let lapsed: Vec<_> = held
+        .map(|intent| {
+            intent.status = Status::Canceled;
+            intent.cancellation_reason = Some("automatic".to_owned());
+            intent.canceled_at = Some(Timestamp::now());
+            intent.effect(intent.amount, intent.id(), Reference::default())
+        })
+        .collect();
+    let count = lapsed.len();
+    world.ledger.voids.extend(lapsed);
+    count
+}
+
 /// A valid `POST /v1/refunds`, <https://docs.stripe.com/api/refunds/create>.
 #[derive(Debug)]
 pub(crate) struct Refunding {

@@ -4,9 +4,9 @@ use domain::ledger::Book;
 use domain::{ErrorName, Stage};
 use serde_json::{Value, json};
 use ship::{Action, Ship};
-use tests::{document, nobody, sdk_config};
+use tests::{document, later, nobody, sdk_config};
 
-use crate::{ORDER, Shop, ship_station, task};
+use crate::{ORDER, Shop, because, ship_station, task};
 
 fn label_of(ledger: &Value) -> Value {
     let label = &ledger["shipments"][0];
@@ -31,6 +31,30 @@ async fn booking_twice_ships_once_and_answers_the_same() {
     assert!(first.is_ok());
     assert_eq!(shop.run(Action::Book).await, first);
     assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+}
+
+#[tokio::test]
+async fn nothing_is_shipped_against_a_hold_that_may_lapse() {
+    let shop = Shop::with_order().await;
+    let by = later(shop.invocation(), 5 * 24);
+    let refused = shop.run_task(task(Action::Book, by, None)).await;
+    assert_eq!(refused.expect_err("too old").name(), ErrorName::Internal);
+    assert!(shop.sandbox.effects().await.is_empty());
+    assert_eq!(shop.database.state(ORDER).await.book, None, "no claim");
+}
+
+#[tokio::test]
+async fn an_invocation_without_time_left_does_nothing() {
+    for action in [Action::Book, Action::Cancel] {
+        let shop = Shop::with_order().await;
+        let before = shop.database.state(ORDER).await;
+        let mut by = shop.invocation();
+        by.deadline = by.now;
+        let because = because("CarrierUnavailable", "");
+        let late = shop.run_task(task(action, by, Some(because))).await;
+        assert_eq!(late.expect_err("late").name(), ErrorName::StoreUnavailable);
+        assert_eq!(shop.database.state(ORDER).await, before);
+    }
 }
 
 #[tokio::test]
@@ -126,9 +150,11 @@ async fn a_refusal_that_could_not_be_checked_leaves_the_outcome_unknown() {
 #[tokio::test]
 async fn a_function_that_dies_before_the_call_is_succeeded() {
     let shop = Shop::with_order().await;
-    let dead = shop.database.claimed::<Book>(ORDER, -1).await;
+    let mut dead = shop.database.claimed::<Book>(ORDER, -1).await;
     let answer = shop.run(Action::Book).await;
     assert!(answer.is_ok());
+    // Should it be asked once more, it finds what its successor left.
+    dead.deadline = shop.invocation().deadline;
     assert_eq!(shop.run_task(task(Action::Book, dead, None)).await, answer);
     assert_eq!(shop.sandbox.effects().await, ["shipments"]);
 }

@@ -3,11 +3,11 @@
 use domain::ledger::{
     Book, Booking, Capture, CaptureResult, MessageId, Notify, Reversal, Reverse, Unbook,
 };
-use domain::ports::{BookRequest, Carrier as _, Invocation, Orders as _};
-use domain::{ErrorName, Failure, Timestamp};
+use domain::ports::{BookRequest, Carrier as _, Orders as _};
+use domain::{ErrorName, Failure};
 use serde_json::{Value, json};
 use ship::Action;
-use tests::document;
+use tests::{document, later};
 
 use crate::{ORDER, Shop, because, ship_station, task};
 
@@ -20,15 +20,7 @@ fn cancelled(cancelled: bool) -> Result<Value, domain::StepError> {
 }
 
 async fn cancel_after_an_hour(shop: &Shop) -> Result<Value, domain::StepError> {
-    let later = |at: Timestamp| {
-        Timestamp::from_millisecond(at.as_millisecond() + 3_600_000).expect("a time")
-    };
-    let by = shop.invocation();
-    let by = Invocation {
-        now: later(by.now),
-        deadline: later(by.deadline),
-        ..by
-    };
+    let by = later(shop.invocation(), 1);
     let because = because("CarrierUnavailable", "");
     shop.run_task(task(Action::Cancel, by, Some(because))).await
 }

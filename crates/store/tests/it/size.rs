@@ -65,12 +65,11 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .expect("done");
     database.store.claim::<Capture>(&by).await.expect("claimed");
     let failure = Failure::new(ErrorName::NotificationUnavailable, &"m".repeat(300), by.now);
-    let state = database
+    database
         .store
         .begin_reversal(&by, failure)
         .await
         .expect("noted");
-    database.store.claim::<Unbook>(&by).await.expect("claimed");
     database
         .store
         .commit::<Unbook>(&by, domain::ledger::Unbooking::Cancelled)
@@ -87,6 +86,7 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .commit::<Reverse>(&by, refunded)
         .await
         .expect("done");
+    let state = database.state(&id).await;
     database
         .store
         .release_and_close(&by, &submission.order.lines, state)

@@ -74,11 +74,12 @@ async fn a_hundred_lines_are_reserved_once_and_released_once() {
         (3, 3)
     );
     let failure = Failure::new(ErrorName::PaymentDeclined, "no", Timestamp::now());
-    let state = database
+    database
         .store
         .begin_reversal(&by, failure)
         .await
         .expect("noted");
+    let state = database.state("o").await;
     for state in [state.clone(), state] {
         let closed = database
             .store
