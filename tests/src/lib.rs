@@ -5,7 +5,11 @@
     reason = "a test that cannot be set up must fail at once"
 )]
 
+mod clock;
+mod faulty;
+mod outbox;
 mod providers;
+mod requests;
 mod step_functions;
 
 use aws_config::AppName;
@@ -19,7 +23,10 @@ use aws_sdk_dynamodb::types::{
 use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
 use domain::{ErrorName, Failure, Order, OrderId, OrderState, Submission, Timestamp};
+pub use faulty::{Fault, Faulty, Plan};
+pub use outbox::Outbox;
 pub use providers::{Sandbox, sandbox};
+pub use requests::{Requests, watched_database};
 use serde_json::{Value, json};
 pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
 use store::{Article, Store};
@@ -305,6 +312,20 @@ impl Database {
             .key("order_id", text(order_id))
             .key("item", text("personal"));
         request.send().await.expect("erased");
+    }
+
+    /// Somebody's hands in the table: the order's amount is not what it was.
+    pub async fn change_total(&self, order_id: &str, minor: u64) {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let request = self.client.update_item().table_name(ORDERS);
+        let request = request
+            .key("order_id", text(order_id))
+            .key("item", text("state"))
+            .update_expression("SET #total.amount = :amount")
+            .expression_attribute_names("#total", "total")
+            .expression_attribute_values(":amount", AttributeValue::N(minor.to_string()));
+        request.send().await.expect("changed");
     }
 
     /// An order's ledger.

@@ -279,3 +279,23 @@ async fn without_a_database_no_money_moves() {
     );
     assert!(shop.sandbox.effects().await.is_empty());
 }
+
+#[tokio::test]
+async fn the_same_step_with_another_amount_holds_no_second_money() {
+    for hours in [0, 25] {
+        let shop = Shop::with_order().await;
+        shop.sandbox
+            .plant("payment", "authorize", "lose_response")
+            .await;
+        shop.error(Action::Authorize).await;
+        assert_eq!(shop.sandbox.fired().await, ["authorize lose_response"]);
+        shop.database.change_total(ORDER, 9999).await;
+        if hours > 24 {
+            shop.sandbox.forget_keys().await;
+        }
+        let refused = shop.run_after_hours(hours, Action::Authorize).await;
+        let refused = refused.expect_err("another amount").name();
+        assert_eq!(refused, ErrorName::Internal, "after {hours} h");
+        assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+    }
+}

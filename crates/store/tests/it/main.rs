@@ -3,6 +3,7 @@
 
 mod accepting;
 mod claims;
+mod requests;
 mod reviews;
 mod rules;
 mod size;
