@@ -2,6 +2,8 @@
 //! `make test` starts the stack that these tests run on.
 #![expect(clippy::expect_used, reason = "tests")]
 
+#[path = "end_to_end/cancel.rs"]
+mod cancel;
 #[path = "end_to_end/shop.rs"]
 mod shop;
 

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use store::{Article, Store};
 
 /// An order that has not ended by then is stuck. No measure of speed.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Shop {
     intake: String,
     sandbox: String,
     aws: String,
     state_machine_arn: String,
-    store: Store,
+    pub(crate) store: Store,
     sfn: aws_sdk_sfn::Client,
     http: reqwest::Client,
 }
@@ -429,7 +429,7 @@ impl Shop {
     pub(crate) async fn log(&self, function: &str) -> Vec<String> {
         let mut command = tokio::process::Command::new(root().join(".venv/bin/python"));
         let done = command
-            .args(["tools/log.py", "--name", "e2e", function])
+            .args(["tools/log.py", "--name", "e2e", "--raw", function])
             .current_dir(root())
             .envs(self.environment())
             .output()
