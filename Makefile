@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check-tools free-ports free-e2e-ports build up down env logs run lint test unit end-to-end check-terraform
+.PHONY: help setup samples watch check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -20,8 +20,9 @@ check-tools: ## Is everything needed on this machine?
 free-ports:
 	@$(PYTHON) tools/stack.py ports
 
-free-e2e-ports:
+free-test-ports:
 	@$(PYTHON) tools/stack.py ports --name e2e
+	@$(PYTHON) tools/stack.py ports --name faults
 
 # Only after requirements.txt has changed; a failed installation leaves no mark behind.
 .venv/current: requirements.txt
@@ -44,8 +45,15 @@ down: ## Ends the local stack and leaves nothing running
 env: ## eval "$(make -s env)": point any AWS tool of this shell at the local stack
 	@$(PYTHON) tools/stack.py env
 
-logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines
-	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER))
+logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines, FOLLOW=1 goes on
+	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER)) $(if $(FOLLOW),--follow)
+
+watch: free-ports build ## Every function served by cargo lambda watch: edit, save, and the next order uses it
+	@$(PYTHON) tools/package.py --to target/watched --binary relay $(FUNCTIONS)
+	@$(VENV_PYTHON) tools/watch.py
+
+samples: ## The sample orders through a stack that is up, followed live
+	@$(VENV_PYTHON) tools/run.py
 
 run: free-ports build ## A fresh local stack, and the sample orders followed live through it
 	@echo "starting from a fresh stack"
@@ -65,15 +73,34 @@ check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
 # On ports of its own, beside a stack that is up; ended whatever becomes of the tests.
-end-to-end: free-e2e-ports build ## The sample orders and more, through a stack of the tests' own
+end-to-end: free-test-ports build ## The sample orders and more, through a stack of the tests' own
 	@$(STACK) down --name e2e >/dev/null
 	@$(STACK) up --name e2e
 	@cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
 
-test: free-e2e-ports build ## Every check and test
+# The real steps in one binary that crashes, hangs or fails where a test plants it.
+sabotage: build
+	@$(PYTHON) tools/package.py --to target/sabotaged intake
+	@$(PYTHON) tools/package.py --to target/sabotaged --binary saboteur validate charge ship notify
+
+define with-faults
+	@$(STACK) down --name faults >/dev/null
+	@$(STACK) up --name faults
+	@cargo test --workspace --features tests/end-to-end --test faults --locked -- --ignored --nocapture --exact $(1); \
+	status=$$?; $(STACK) down --name faults; exit $$status
+endef
+
+fault-sample: free-test-ports sabotage
+	$(call with-faults,the_chosen_faults)
+
+faults: free-test-ports sabotage ## Every fault in every step through the state machine, and a table of how each ended
+	$(call with-faults,the_whole_matrix)
+
+test: free-test-ports build ## Every check and test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory check-terraform
 	@$(MAKE) --no-print-directory end-to-end
+	@$(MAKE) --no-print-directory fault-sample
 	@echo "every check and test has passed"

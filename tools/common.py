@@ -51,6 +51,8 @@ class Stack:
     sandbox_port: int
     aws_port_variable: str
     sandbox_port_variable: str
+    # One <function>/bootstrap.zip each.
+    artifacts: Path
 
     @property
     def folder(self) -> Path:
@@ -73,12 +75,17 @@ class Stack:
         return self.folder / "endpoints.json"
 
 
-# `e2e` has ports of its own, so that tests run beside a stack that is up.
+# The tests' stacks have ports of their own, so that they run beside one that is up: `e2e` for our
+# functions as they are, `faults` for the same steps with faults on request (tests/saboteur).
 _PORTS = {
     "local": (("ORDERS_AWS_PORT", 4566), ("ORDERS_SANDBOX_PORT", 4570)),
     "e2e": (("ORDERS_E2E_AWS_PORT", 4666), ("ORDERS_E2E_SANDBOX_PORT", 4670)),
+    "faults": (("ORDERS_FAULTS_AWS_PORT", 4766), ("ORDERS_FAULTS_SANDBOX_PORT", 4770)),
 }
 STACK_NAMES = tuple(_PORTS)
+# The port that `cargo lambda invoke` takes unless it is told another.
+WATCH_PORT = 9000
+WATCH_URL = f"http://[::1]:{WATCH_PORT}"
 
 
 def stack_named(name: str) -> Stack:
@@ -89,6 +96,7 @@ def stack_named(name: str) -> Stack:
         sandbox_port=_port(sandbox_variable, sandbox_default),
         aws_port_variable=aws_variable,
         sandbox_port_variable=sandbox_variable,
+        artifacts=TARGET / ("sabotaged" if name == "faults" else "functions"),
     )
 
 

@@ -1,22 +1,35 @@
-"""What the functions of a local stack have logged, in the order of time.
+"""What the functions of a local stack log, readable, each order in a colour of its own.
 
-    log.py [--name local|e2e] [--order ORDER] [function...]
+    log.py [--name local|e2e|faults] [--order ORDER] [--follow] [--raw] [function...]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
+import time
+import zlib
 
 from common import STACK_NAMES, Problem, aws_environment, run_tool, stack_named
 
 FUNCTIONS = ("validate", "charge", "ship", "notify", "intake")
 
+# Told apart on dark and on light.
+_ORDER_COLOURS = (31, 32, 33, 34, 35, 36, 91, 92, 94, 95)
+_LEVEL_COLOURS = {"WARN": 33, "ERROR": 31}
+# In the line's own places, or the same in every line.
+_SHOWN = ("timestamp", "level", "message", "fields", "span", "order_id")
+_LEFT_OUT = ("name", "execution", "request_id", "attempt")
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What the functions have logged.")
+    parser = argparse.ArgumentParser(description="What the functions log.")
     parser.add_argument("--name", choices=STACK_NAMES, default="local")
-    parser.add_argument("--order", help="only lines that hold this order id")
+    parser.add_argument("--order", help="only lines about this order")
+    parser.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("--raw", action="store_true", help="the lines as they were written")
     parser.add_argument("functions", nargs="*", choices=[*FUNCTIONS, []], default=[])
     arguments = parser.parse_args()
     stack = stack_named(arguments.name)
@@ -29,17 +42,57 @@ def main() -> None:
         del os.environ[name]
     os.environ.update(aws_environment(stack))
     logs = botocore.session.Session().create_client("logs", config=botocore.config.Config(proxies={}))
-    lines = []
+    seen: set[str] = set()
+    while True:
+        lines = []
+        try:
+            for function in arguments.functions or FUNCTIONS:
+                group = f"/aws/lambda/orders-local-{function}"
+                for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                    lines += [
+                        (event["timestamp"], function, event["message"].rstrip())
+                        for event in page["events"]
+                        if event["eventId"] not in seen
+                    ]
+                    seen.update(event["eventId"] for event in page["events"])
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+            raise Problem(f"the stack's logs cannot be read ({error})", "`make up` starts the stack") from None
+        for _, function, message in sorted(lines, key=lambda line: line[0]):
+            if arguments.order and arguments.order not in message:
+                continue
+            print(f"{function:<9} {message}" if arguments.raw else readable(function, message), flush=True)
+        if not arguments.follow:
+            return
+        time.sleep(1)
+
+
+def show_watched(line: str) -> None:
+    """A line of `cargo lambda watch`: a function's (crates/relay puts its name first), Cargo's or its own."""
+    function, _, rest = line.partition(" ")
+    print(readable(function, rest) if function in FUNCTIONS else line, flush=True)
+
+
+def readable(function: str, message: str) -> str:
+    """A function's line for people: when, who, what, and about which order."""
     try:
-        for function in arguments.functions or FUNCTIONS:
-            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/orders-local-{function}")
-            for page in pages:
-                lines += [(event["timestamp"], function, event["message"].rstrip()) for event in page["events"]]
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise Problem(f"the stack's logs cannot be read ({error})", "`make up` starts the stack") from None
-    for _, function, message in sorted(lines, key=lambda line: line[0]):
-        if not arguments.order or arguments.order in message:
-            print(f"{function:<9} {message}")
+        entry = json.loads(message)
+        level, text = entry["level"], entry["message"]
+    except (ValueError, KeyError, TypeError):
+        return f"{'':12} {function:<9} {message}"
+    span = entry.get("span", {})
+    order = str(span.get("order_id") or entry.get("order_id") or "")
+    known = {**span, **entry}
+    details = " ".join(
+        f"{name}={value}" for name, value in known.items() if name not in (*_SHOWN, *_LEFT_OUT)
+    )
+    at = str(entry.get("timestamp", ""))[11:23]
+    order = _coloured(f"{order:<12}", _ORDER_COLOURS[zlib.crc32(order.encode()) % len(_ORDER_COLOURS)])
+    text = _coloured(text, _LEVEL_COLOURS[level]) if level in _LEVEL_COLOURS else text
+    return f"{at:12} {function:<9} {order} {text} {details}".rstrip()
+
+
+def _coloured(text: str, colour: int) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if sys.stdout.isatty() or "FORCE_COLOR" in os.environ else text
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Zips built functions as `cargo lambda build` would: target/functions/<function>/bootstrap.zip,
 apart from target/lambda, where release builds for AWS land.
 
-    package.py [--from target/debug] [--to target/functions] function...
+    package.py [--from target/debug] [--to target/functions] [--binary name] function...
 
 For the local stack: the binaries that `cargo build` has made for the tests are the ones that run, so
 nothing is compiled twice. The same binary always gives the same zip, which Terraform then leaves alone.
@@ -21,18 +21,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Zips built functions.")
     parser.add_argument("--from", dest="binaries", type=Path, default=TARGET / "debug")
     parser.add_argument("--to", dest="zips", type=Path, default=TARGET / "functions")
+    parser.add_argument("--binary", help="one binary for all of them, if it is not one of its own for each")
     parser.add_argument("functions", nargs="+")
     arguments = parser.parse_args()
     stale = []
     for function in arguments.functions:
-        binary, archive = arguments.binaries / function, arguments.zips / function / "bootstrap.zip"
+        binary, archive = arguments.binaries / (arguments.binary or function), arguments.zips / function / "bootstrap.zip"
         if not binary.is_file():
             raise Problem(f"{binary} has not been built", "make build")
         if not archive.exists() or archive.stat().st_mtime_ns < binary.stat().st_mtime_ns:
             stale.append((binary, archive))
     with ProcessPoolExecutor() as pool:
-        for (binary, _), size in zip(stale, pool.map(_packed, stale)):
-            say(f"zipped {binary.name}: {size / 1e6:.1f} MB")
+        for (_, archive), size in zip(stale, pool.map(_packed, stale)):
+            say(f"zipped {archive.parent.name}: {size / 1e6:.1f} MB")
 
 
 def _packed(pair: tuple[Path, Path]) -> int:

@@ -1,6 +1,6 @@
 """The local stack: AWS on one port (ministack), the providers' sandbox on another, and our Terraform.
 
-    stack.py check|ports|up|down|env [--name local|e2e]
+    stack.py check|ports|up|down|env [--name local|e2e|faults]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import preflight
 import processes
 import terraform
-from common import REGION, ROOT_KEY, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
+from common import REGION, ROOT_KEY, STACK_NAMES, TARGET, WATCH_URL, Problem, Stack, aws_environment, run_tool, say, stack_named
 
 # What the sandbox accepts; real keys are put into the real secrets by hand.
 _SECRETS = {"payment_secret_arn": "sk_test_sandbox", "carrier_secret_arn": "TEST_sandbox"}
@@ -40,7 +40,7 @@ def up(stack: Stack) -> None:
 
     # An apply that has nothing to do still takes seconds; leave it out when nothing it reads has changed.
     applied = stack.folder / "applied"
-    fingerprint = terraform.fingerprint()
+    fingerprint = terraform.fingerprint(stack)
     if applied.exists() and applied.read_text() == fingerprint and stack.endpoints_file.exists():
         say("terraform: nothing has changed since the last apply")
     else:
@@ -90,7 +90,9 @@ def _start_ministack(stack: Stack) -> None:
             "MINISTACK_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             # A fiftieth of the waits between retries, for tests of outages that last.
-            **({"SFN_WAIT_SCALE": "0.02"} if stack.name == "e2e" else {}),
+            # For functions that `make watch` deploys (crates/relay).
+            "ORDERS_WATCH_URL": WATCH_URL,
+            **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
         processes.start(stack, "ministack", [sys.executable, "-m", "ministack"], environment)
     processes.wait_until_healthy(stack, "ministack", f"{stack.aws_url}/_ministack/health")

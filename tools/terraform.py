@@ -242,7 +242,7 @@ def apply(stack: Stack) -> None:
         f"-parallelism={_PARALLELISM}",
         "-var-file=environments/local.tfvars",
         f"-var=architecture={processor()}",
-        f"-var=artifacts_dir={TARGET / 'functions'}",
+        f"-var=artifacts_dir={stack.artifacts}",
         f"-var=payment_api_url={stack.sandbox_url}",
         f"-var=carrier_api_url={stack.sandbox_url}",
         progress=progress,
@@ -253,10 +253,10 @@ def outputs(stack: Stack) -> dict:
     return {name: output["value"] for name, output in json.loads(_call(stack, "output", "-json")).items()}
 
 
-def fingerprint() -> str:
+def fingerprint(stack: Stack) -> str:
     """Changes with anything that an apply reads: configuration, state machine, functions."""
     files = [*MODULE.rglob("*.tf"), *MODULE.rglob("*.tfvars"), MODULE / ".terraform.lock.hcl"]
-    files += [*(ROOT / "statemachine").glob("*.json"), *(TARGET / "functions").glob("*/bootstrap.zip")]
+    files += [*(ROOT / "statemachine").glob("*.json"), *stack.artifacts.glob("*/bootstrap.zip")]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file}\0".encode() + hashlib.sha256(file.read_bytes()).digest())

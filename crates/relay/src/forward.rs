@@ -1,0 +1,67 @@
+//! The deployed half: an invocation goes on to the watch server.
+
+use std::collections::BTreeMap;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::{DEADLINE, Error, environment_of};
+
+/// Serves the function that it is deployed as.
+pub(crate) async fn run() -> Result<(), Error> {
+    let setting = |name: &str| std::env::var(name).map_err(|_| format!("{name} is missing"));
+    let name = setting("AWS_LAMBDA_FUNCTION_NAME")?;
+    let function = name.rsplit('-').next().unwrap_or_default().to_owned();
+    let server = setting("ORDERS_WATCH_URL")?;
+    let folder = std::env::temp_dir().join("watched");
+    std::fs::create_dir_all(&folder)?;
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    std::fs::write(
+        environment_of(&folder, &function),
+        serde_json::to_vec(&environment)?,
+    )?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let url = &format!("{server}/2015-03-31/functions/{function}/invocations");
+    let client = &client;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        forward(client, url, event).await
+    }))
+    .await
+}
+
+async fn forward(
+    client: &reqwest::Client,
+    url: &str,
+    event: LambdaEvent<Value>,
+) -> Result<Value, Diagnostic> {
+    let request = client
+        .post(url)
+        .header(DEADLINE, event.context.deadline)
+        .json(&event.payload);
+    let answer = request.send().await.map_err(|error| {
+        raised(
+            "Relay.NoServer",
+            format!("cargo lambda watch cannot be reached, or ended meanwhile: {error}"),
+        )
+    })?;
+    let fine = answer.status().is_success();
+    let body: Value = answer.json().await.map_err(|error| {
+        let text = format!("cargo lambda watch answered what is not JSON: {error}");
+        raised("Relay.NoAnswer", text)
+    })?;
+    match (fine, body["errorType"].as_str()) {
+        (true, _) => Ok(body),
+        (false, Some(name)) => Err(raised(
+            name,
+            body["errorMessage"].as_str().unwrap_or_default().to_owned(),
+        )),
+        (false, None) => Err(raised("Relay.NoAnswer", body.to_string())),
+    }
+}
+
+fn raised(name: &str, message: String) -> Diagnostic {
+    Diagnostic {
+        error_type: name.to_owned(),
+        error_message: message,
+    }
+}

@@ -1,0 +1,232 @@
+//! One fault in one task: what is planted, and how the order has to end.
+
+use std::fmt;
+
+use domain::ErrorName;
+use serde_json::{Value, json};
+
+/// The state machine as it is deployed.
+pub(crate) const DEFINITION: &str = include_str!("../../../statemachine/order.asl.json");
+
+/// A task of the state machine and the step's action behind it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Task {
+    pub(crate) state: &'static str,
+    pub(crate) action: &'static str,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// If it fails for good, everything is reversed.
+    Forward,
+    /// It waits for a person. The local engine drops what its function fails with, so that an error's
+    /// name reaches the state machine by the task's token, and a crash as the task's timeout.
+    Review,
+    /// If it fails for good, the execution ends there.
+    Undo,
+    /// If it fails for good, the order goes on.
+    Message,
+}
+
+const fn task(state: &'static str, action: &'static str, kind: Kind) -> Task {
+    Task {
+        state,
+        action,
+        kind,
+    }
+}
+
+/// Every task. A test holds the list against the state machine.
+pub(crate) const TASKS: [Task; 10] = [
+    task("ValidateOrder", "validate", Kind::Forward),
+    task("ReviewOrder", "review", Kind::Review),
+    task("ChargePayment", "authorize", Kind::Forward),
+    task("ShipOrder", "book", Kind::Forward),
+    task("CapturePayment", "capture", Kind::Forward),
+    task("NotifyCustomer", "shipped", Kind::Message),
+    task("CancelShipment", "cancel", Kind::Undo),
+    task("ReversePayment", "reverse", Kind::Undo),
+    task("ReleaseStock", "release", Kind::Undo),
+    task("NotifyFailure", "failed", Kind::Message),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The step fails with this name.
+    Named(ErrorName),
+    /// Its process exits.
+    Crash,
+    /// It panics.
+    Panic,
+    /// Its process is killed, as one that is out of memory.
+    OutOfMemory,
+    /// It hangs until the function's timeout.
+    FunctionTimeout,
+    /// It hangs until the task's timeout, which is then the shorter one.
+    TaskTimeout,
+}
+
+impl Fault {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let platform = [
+            Self::Crash,
+            Self::Panic,
+            Self::OutOfMemory,
+            Self::FunctionTimeout,
+            Self::TaskTimeout,
+        ];
+        let named = ErrorName::ALL.iter().copied().map(Self::Named);
+        named.chain(platform)
+    }
+
+    /// What the saboteur calls it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Named(name) => name.as_str(),
+            Self::Crash => "crash",
+            Self::Panic => "panic",
+            Self::OutOfMemory => "kill",
+            Self::FunctionTimeout | Self::TaskTimeout => "hang",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Named(name) => name.as_str(),
+            Self::Crash => "crash",
+            Self::Panic => "panic",
+            Self::OutOfMemory => "out of memory",
+            Self::FunctionTimeout => "function timeout",
+            Self::TaskTimeout => "task timeout",
+        })
+    }
+}
+
+/// How an order may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Completed,
+    Reversed,
+    NeedsAttention,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) task: Task,
+    pub(crate) fault: Fault,
+    /// Whether the step has done all of its work when it strikes.
+    pub(crate) after: bool,
+    /// Whether it strikes every time, or the first time only.
+    pub(crate) always: bool,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when = if self.after { "after" } else { "before" };
+        let often = if self.always { "always" } else { "once" };
+        let (state, fault) = (self.task.state, self.fault);
+        write!(out, "{state}: {fault} {when} acting, {often}")
+    }
+}
+
+impl Case {
+    /// Every combination that tells something of its own.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut cases = Vec::new();
+        for task in TASKS {
+            for fault in Fault::all() {
+                for (after, always) in [(false, false), (true, false), (false, true), (true, true)]
+                {
+                    let case = Self {
+                        task,
+                        fault,
+                        after,
+                        always,
+                    };
+                    // What is never tried again is the same once and always.
+                    let again = case.tries() > 1;
+                    // An undo's thirty retries, each waited for until the function's timeout, are a
+                    // quarter of an hour; the task's timeout tells the same in two minutes.
+                    let endless = task.kind == Kind::Undo && fault == Fault::FunctionTimeout;
+                    // A token is answered or it is not; before and after are the same then.
+                    let by_token = task.kind == Kind::Review && matches!(fault, Fault::Named(_));
+                    if !(always && (!again || endless) || after && by_token) {
+                        cases.push(case);
+                    }
+                }
+            }
+        }
+        cases
+    }
+
+    /// What to put into the saboteur's file, and which of its entries is the fault in question.
+    pub(crate) fn plan(&self) -> (Value, usize) {
+        let times = if self.always { 1000 } else { 1 };
+        let word = match (self.task.kind, self.fault) {
+            // By the token, see `Kind::Review`.
+            (Kind::Review, Fault::Named(_)) => return (json!([]), 0),
+            (_, fault) => fault.word(),
+        };
+        let fault =
+            json!({"action": self.task.action, "after": self.after, "fault": word, "times": times});
+        if self.is_in_failure_branch() {
+            // Something has to fail first, as late as possible: then everything is to be undone.
+            let first =
+                json!({"action": "capture", "after": false, "fault": "Internal", "times": 1});
+            (json!([first, fault]), 1)
+        } else {
+            (json!([fault]), 0)
+        }
+    }
+
+    pub(crate) fn is_in_failure_branch(&self) -> bool {
+        self.task.kind == Kind::Undo || self.task.state == "NotifyFailure"
+    }
+
+    /// Whether the order is to wait for a review.
+    pub(crate) fn is_reviewed(&self) -> bool {
+        self.task.kind == Kind::Review
+    }
+
+    /// How often the state machine tries a task that goes on failing like this.
+    pub(crate) fn tries(&self) -> u64 {
+        let definition: Value = serde_json::from_str(DEFINITION).expect("a definition");
+        let error = match self.fault {
+            Fault::Named(name) => name.as_str(),
+            Fault::TaskTimeout => "States.Timeout",
+            // What a function's end looks like in a review that waits for its token.
+            _ if self.task.kind == Kind::Review => "States.Timeout",
+            Fault::Crash | Fault::Panic | Fault::OutOfMemory | Fault::FunctionTimeout => {
+                "a platform's"
+            }
+        };
+        let rules = definition["States"][self.task.state]["Retry"].as_array();
+        let rules = rules.expect("retry rules").iter();
+        let mut matching = rules.filter(|rule| {
+            let names = rule["ErrorEquals"].as_array().expect("names");
+            names
+                .iter()
+                .any(|name| name == error || name == "States.ALL")
+        });
+        let rule = matching.next().expect("States.ALL is in each");
+        1 + rule["MaxAttempts"].as_u64().expect("a number")
+    }
+
+    /// How the order has to end.
+    pub(crate) fn end(&self) -> End {
+        let heals = !self.always && self.tries() > 1;
+        match self.task.kind {
+            Kind::Message if self.is_in_failure_branch() => End::Reversed,
+            Kind::Message => End::Completed,
+            Kind::Undo if heals => End::Reversed,
+            Kind::Undo => End::NeedsAttention,
+            // The review was opened, so that a person's answer is heard all the same.
+            Kind::Review if self.after && !matches!(self.fault, Fault::Named(_)) => End::Completed,
+            Kind::Forward | Kind::Review if heals => End::Completed,
+            Kind::Forward | Kind::Review => End::Reversed,
+        }
+    }
+}
