@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup samples watch check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform
+.PHONY: help setup samples situations watch check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -51,6 +51,9 @@ logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines,
 watch: free-ports build ## Every function served by cargo lambda watch: edit, save, and the next order uses it
 	@$(PYTHON) tools/package.py --to target/watched --binary relay $(FUNCTIONS)
 	@$(VENV_PYTHON) tools/watch.py
+
+situations: ## An order for each file in tests/events, and the command that sends it to its function
+	@cargo run --quiet --locked --example situations
 
 samples: ## The sample orders through a stack that is up, followed live
 	@$(VENV_PYTHON) tools/run.py

@@ -11,8 +11,10 @@ import os
 import sys
 import time
 import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from common import STACK_NAMES, Problem, aws_environment, run_tool, stack_named
+from common import STACK_NAMES, Problem, Stack, aws_environment, run_tool, stack_named
 
 FUNCTIONS = ("validate", "charge", "ship", "notify", "intake")
 
@@ -33,7 +35,19 @@ def main() -> None:
     parser.add_argument("functions", nargs="*", choices=[*FUNCTIONS, []], default=[])
     arguments = parser.parse_args()
     stack = stack_named(arguments.name)
+    wanted = arguments.functions or FUNCTIONS
+    if watched_file(stack).exists():
+        entries = _watched(stack, arguments.follow)
+    else:
+        entries = _from_cloudwatch(stack, wanted, arguments.follow)
+    for function, message in entries:
+        if function not in wanted or (arguments.order and arguments.order not in message):
+            continue
+        print(f"{function:<9} {message}" if arguments.raw else readable(function, message), flush=True)
 
+
+def _from_cloudwatch(stack: Stack, functions: Iterable[str], follow: bool) -> Iterator[tuple[str, str]]:
+    """Each function's lines, in the order of time as far as they are known."""
     import botocore.config
     import botocore.exceptions
     import botocore.session
@@ -46,7 +60,7 @@ def main() -> None:
     while True:
         lines = []
         try:
-            for function in arguments.functions or FUNCTIONS:
+            for function in functions:
                 group = f"/aws/lambda/orders-local-{function}"
                 for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
                     lines += [
@@ -58,18 +72,44 @@ def main() -> None:
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise Problem(f"the stack's logs cannot be read ({error})", "`make up` starts the stack") from None
         for _, function, message in sorted(lines, key=lambda line: line[0]):
-            if arguments.order and arguments.order not in message:
-                continue
-            print(f"{function:<9} {message}" if arguments.raw else readable(function, message), flush=True)
-        if not arguments.follow:
+            yield function, message
+        if not follow:
             return
         time.sleep(1)
 
 
-def show_watched(line: str) -> None:
-    """A line of `cargo lambda watch`: a function's (crates/relay puts its name first), Cargo's or its own."""
+def watched_file(stack: Stack) -> Path:
+    """What the functions print while `make watch` serves them: they run outside of the stack then."""
+    return stack.logs / "watched.log"
+
+
+def _watched(stack: Stack, follow: bool) -> Iterator[tuple[str, str]]:
+    with open(watched_file(stack), encoding="utf-8") as file:
+        while True:
+            line = file.readline()
+            if line:
+                function, _, message = line.rstrip("\n").partition(" ")
+                yield function, message
+            elif follow:
+                time.sleep(0.3)
+            else:
+                return
+
+
+# What cargo and the watch server say of themselves and nobody needs.
+_NOISE = ("Blocking", " Running `", "Finished `", "INFO ", "waiting for file lock", "code=ForceStop")
+
+
+def show_watched(line: str) -> bool:
+    """Shows a line of `cargo lambda watch`, and says whether it is a function's (crates/relay puts
+    the function's name first)."""
     function, _, rest = line.partition(" ")
-    print(readable(function, rest) if function in FUNCTIONS else line, flush=True)
+    if function in FUNCTIONS:
+        print(readable(function, rest), flush=True)
+        return True
+    if line.strip() and not any(noise in line for noise in _NOISE):
+        print(line, flush=True)
+    return False
 
 
 def readable(function: str, message: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import preflight
 import processes
 import terraform
-from common import REGION, ROOT_KEY, STACK_NAMES, TARGET, WATCH_URL, Problem, Stack, aws_environment, run_tool, say, stack_named
+from common import REGION, ROOT, ROOT_KEY, STACK_NAMES, TARGET, WATCH_URL, Problem, Stack, aws_environment, run_tool, say, stack_named
 
 # What the sandbox accepts; real keys are put into the real secrets by hand.
 _SECRETS = {"payment_secret_arn": "sk_test_sandbox", "carrier_secret_arn": "TEST_sandbox"}
@@ -64,7 +64,8 @@ def down(stack: Stack) -> None:
 
 
 def env(stack: Stack) -> None:
-    """For a shell: eval "$(make env)" and use any AWS tool on the stack."""
+    """For a shell: eval "$(make -s env)", and its AWS tools and cargo-lambda use the stack."""
+    print(f'export PATH="{ROOT / ".venv/bin"}:$PATH"')
     for name, value in aws_environment(stack).items():
         print(f"export {name}={value}")
 

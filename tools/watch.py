@@ -32,14 +32,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         say("cargo lambda watch serves every function; change a file, and the next execution runs it")
-        say("in another terminal: make samples    or: cargo lambda invoke charge --data-file tests/events/charge/authorize.json")
+        say("in another terminal: `make samples` sends orders, `make situations` tells what to send to one function")
         say("Ctrl-C ends it and the stack")
-        for line in server.stdout:
-            log.show_watched(line.rstrip("\n"))
+        with open(log.watched_file(local), "w", encoding="utf-8") as kept:
+            for line in server.stdout:
+                if log.show_watched(line.rstrip("\n")):
+                    kept.write(line)
+                    kept.flush()
         raise Problem("cargo lambda watch has ended", "see what it printed above")
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
+        log.watched_file(local).unlink(missing_ok=True)
         stack.down(local)
 
 

@@ -4,12 +4,13 @@
 
 #[path = "end_to_end/cancel.rs"]
 mod cancel;
+#[path = "../examples/situations/prepare.rs"]
+mod prepare;
 #[path = "end_to_end/shop.rs"]
 mod shop;
 
 use std::collections::BTreeMap;
 
-use domain::ErrorName;
 use serde_json::{Value, json};
 use shop::{Shop, effects};
 
@@ -390,51 +391,34 @@ async fn a_second_execution_for_an_order_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_file_is_answered_as_expected() {
     let shop = Shop::open().await;
-    for document in shop::sample_documents() {
-        if ["ord-1001", "ord-1004", "ord-1007"]
-            .map(Value::from)
-            .contains(&document["order_id"])
-        {
-            shop.submit(&document).await;
-            shop.ended(document["order_id"].as_str().expect("an id"))
-                .await;
-        }
-    }
-    let before = (shop.ledger("ord-1001").await, shop.ledger("ord-1007").await);
-    let expected: BTreeMap<&str, Result<&str, ErrorName>> = BTreeMap::from([
-        ("validate/validate", Ok("amount")),
-        ("validate/release", Ok("failed")),
-        ("validate/unknown-order", Err(ErrorName::InvalidInput)),
-        ("charge/authorize", Ok("payment_id")),
-        ("charge/capture", Ok("captured")),
-        ("charge/reverse", Ok("voided")),
-        ("charge/declined", Err(ErrorName::PaymentDeclined)),
-        ("charge/old-attempt", Err(ErrorName::InvalidInput)),
-        ("ship/book", Ok("tracking_number")),
-        ("ship/refused", Err(ErrorName::ShipmentRejected)),
-        ("ship/cancel", Ok("cancelled")),
-        ("ship/cancel-without-reason", Err(ErrorName::InvalidInput)),
-        ("notify/shipped", Ok("message_id")),
-        ("notify/failed", Ok("message_id")),
-        ("notify/unknown-action", Err(ErrorName::InvalidInput)),
-    ]);
-    let files = shop::event_files();
+    let situations = prepare::situations();
+    let mut known: Vec<_> = situations.iter().map(|one| one.event.clone()).collect();
+    known.sort();
     assert_eq!(
-        files,
-        expected.keys().copied().collect::<Vec<_>>(),
-        "each file is expected, each expectation has one"
+        shop::event_files(),
+        known,
+        "each file has a situation, each situation a file"
     );
-    for (file, expected) in expected {
+    let stack = prepare::Stack::at(&shop.endpoints).await;
+    for situation in &situations {
+        stack.prepare(situation).await;
+        let file = &situation.event;
         let (succeeded, told) = shop.invoke(file);
-        match expected {
-            Ok(word) => assert!(succeeded && told.contains(word), "{file}: {told}"),
-            Err(name) => assert!(!succeeded && told.contains(name.as_str()), "{file}: {told}"),
-        }
+        let as_expected = match (situation.error, &situation.answer) {
+            (Some(name), _) => !succeeded && told.contains(name.as_str()),
+            (None, Some(word)) => succeeded && told.contains(word),
+            (None, None) => {
+                let statuses = situation.status.iter();
+                let mut words = statuses.map(|status| format!("\"statusCode\":{status}"));
+                words.any(|word| told.replace(' ', "").contains(&word))
+            }
+        };
+        let (what, wanted) = (&situation.what, situation.expected());
+        assert!(
+            as_expected,
+            "{file} ({what}) is to be {wanted}, and is: {told}"
+        );
     }
-    assert_eq!(
-        (shop.ledger("ord-1001").await, shop.ledger("ord-1007").await),
-        before
-    );
 }
 
 /// Neither an execution's history nor a log line nor a status view knows who the customer is.

@@ -8,7 +8,9 @@ use domain::{Class, StepError};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tracing::{Instrument as _, error, info, info_span, warn};
+use tracing::{Instrument as _, Metadata, error, info, info_span, warn};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
 
 use crate::{InitError, Task};
 
@@ -16,14 +18,23 @@ use crate::{InitError, Task};
 pub fn init_tracing() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        .with_env_filter(filter)
+        .with_filter(filter_fn(|line| !is_told_before(line)));
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
         .init();
+}
+
+/// The runtime logs each error that a handler returns; it was logged in [`logged`]. A panic, which has
+/// an `error` field there, was not.
+fn is_told_before(line: &Metadata<'_>) -> bool {
+    line.target() == "lambda_runtime::layers::panic" && line.fields().field("error").is_none()
 }
 
 /// A [`StepError`] on its way to Step Functions, which matches on its name.

@@ -14,6 +14,7 @@ use store::{Article, Store};
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Shop {
+    pub(crate) endpoints: Value,
     intake: String,
     sandbox: String,
     aws: String,
@@ -61,7 +62,7 @@ pub(crate) fn sample_documents() -> Vec<Value> {
 /// `function/situation` of every file in `tests/events`, sorted.
 pub(crate) fn event_files() -> Vec<String> {
     let mut found = Vec::new();
-    for function in ["charge", "notify", "ship", "validate"] {
+    for function in ["charge", "intake", "notify", "ship", "validate"] {
         for file in std::fs::read_dir(root().join("tests/events").join(function)).expect("events") {
             let path = file.expect("a file").path();
             let stem = path
@@ -118,6 +119,7 @@ impl Shop {
                 .build()
                 .expect("a client"),
             aws,
+            endpoints: endpoints.clone(),
         };
         let catalogue: Vec<Article> = json("orders/catalogue/sample.json");
         for article in &catalogue {

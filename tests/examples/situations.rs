@@ -1,0 +1,35 @@
+//! Prepares one order for each situation in `tests/events`, so that each of its files can be sent to
+//! its function with `cargo lambda invoke`, and tells how.
+//!
+//! ```text
+//! cargo run --example situations [ENDPOINTS]      (make situations)
+//! ```
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a tool for developers"
+)]
+
+#[path = "situations/prepare.rs"]
+mod prepare;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let endpoints = std::env::args().nth(1);
+    let endpoints = endpoints.unwrap_or_else(|| "target/local/endpoints.json".to_owned());
+    let text = std::fs::read(&endpoints).expect("a stack that is up: `make up` or `make watch`");
+    let endpoints = serde_json::from_slice(&text).expect("endpoints");
+    let stack = prepare::Stack::at(&endpoints).await;
+    let situations = prepare::situations();
+    for situation in &situations {
+        stack.prepare(situation).await;
+        let function = situation.event.split('/').next().unwrap_or_default();
+        println!(
+            "cargo lambda invoke {function} --data-file tests/events/{}.json\n    {}: {}\n",
+            situation.event,
+            situation.what,
+            situation.expected()
+        );
+    }
+    println!("{} situations are prepared", situations.len());
+}
