@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup samples situations watch check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform
+.PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -48,9 +48,14 @@ env: ## eval "$(make -s env)": point any AWS tool of this shell at the local sta
 logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines, FOLLOW=1 goes on
 	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER)) $(if $(FOLLOW),--follow)
 
-watch: free-ports build ## Every function served by cargo lambda watch: edit, save, and the next order uses it
+relay: build
 	@$(PYTHON) tools/package.py --to target/watched --binary relay $(FUNCTIONS)
+
+watch: free-ports relay ## Every function served by cargo lambda watch: edit, save, and the next order uses it
 	@$(VENV_PYTHON) tools/watch.py
+
+check-watch: free-test-ports relay ## The sample orders and a changed file through make watch
+	@$(VENV_PYTHON) tools/watch.py --check
 
 situations: ## An order for each file in tests/events, and the command that sends it to its function
 	@cargo run --quiet --locked --example situations
@@ -100,10 +105,14 @@ fault-sample: free-test-ports sabotage
 faults: free-test-ports sabotage ## Every fault in every step through the state machine, and a table of how each ended
 	$(call with-faults,the_whole_matrix)
 
+measure-loop: ## What a changed line costs until its tests have run (docs/DEVELOPING.md)
+	@$(PYTHON) tools/loop.py
+
 test: free-test-ports build ## Every check and test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory check-terraform
 	@$(MAKE) --no-print-directory end-to-end
 	@$(MAKE) --no-print-directory fault-sample
+	@$(MAKE) --no-print-directory check-watch
 	@echo "every check and test has passed"

@@ -53,6 +53,8 @@ class Stack:
     sandbox_port_variable: str
     # One <function>/bootstrap.zip each.
     artifacts: Path
+    # Of `cargo lambda watch`.
+    watch_port: int
 
     @property
     def folder(self) -> Path:
@@ -71,6 +73,10 @@ class Stack:
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     @property
+    def watch_url(self) -> str:
+        return f"http://[::1]:{self.watch_port}"
+
+    @property
     def endpoints_file(self) -> Path:
         return self.folder / "endpoints.json"
 
@@ -83,9 +89,6 @@ _PORTS = {
     "faults": (("ORDERS_FAULTS_AWS_PORT", 4766), ("ORDERS_FAULTS_SANDBOX_PORT", 4770)),
 }
 STACK_NAMES = tuple(_PORTS)
-# The port that `cargo lambda invoke` takes unless it is told another.
-WATCH_PORT = 9000
-WATCH_URL = f"http://[::1]:{WATCH_PORT}"
 
 
 def stack_named(name: str) -> Stack:
@@ -97,6 +100,8 @@ def stack_named(name: str) -> Stack:
         aws_port_variable=aws_variable,
         sandbox_port_variable=sandbox_variable,
         artifacts=TARGET / ("sabotaged" if name == "faults" else "functions"),
+        # `cargo lambda invoke` asks at 9000 unless it is told another.
+        watch_port=9000 if name == "local" else _port("ORDERS_E2E_WATCH_PORT", 9300),
     )
 
 

@@ -1,17 +1,19 @@
-"""Sends the sample orders through the local stack and follows them until each has ended.
+"""Sends the sample orders through a local stack and follows them until each has ended.
+
+    run.py [--name local|e2e]
 
 Exits with 1 if one of them did not end as orders/samples/expected.json says.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
-
 import urllib.request
 
-from common import ROOT, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
+from common import ROOT, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
 
 # Straight to loopback: a proxy that the environment names cannot reach it.
 loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -21,7 +23,9 @@ ORDERCTL = TARGET / "debug" / "orderctl"
 
 
 def main() -> None:
-    stack = stack_named("local")
+    parser = argparse.ArgumentParser(description="Sends the sample orders.")
+    parser.add_argument("--name", choices=STACK_NAMES, default="local")
+    stack = stack_named(parser.parse_args().name)
     endpoints = json.loads(stack.endpoints_file.read_text())
     samples = json.loads((ORDERS / "samples" / "expected.json").read_text())
     ids = [sample["order_id"] for sample in samples]
@@ -51,8 +55,14 @@ def main() -> None:
     wrong = [line for sample in samples if (line := difference(sample, endpoints["intake"]))]
     if wrong:
         raise Problem("not every order ended as it should:\n  " + "\n  ".join(wrong), "see `orderctl status ORDER`")
+    print("\nEach of them ended as it should.", flush=True)
+    if stack.name == "local":
+        _look_around(endpoints)
+
+
+def _look_around(endpoints: dict) -> None:
     print(f"""
-Each of them ended as it should. The stack is up; look around:
+The stack is up; look around:
 
     eval "$(make -s env)"                      this shell's AWS tools and orderctl use the local stack
     target/debug/orderctl status ord-1007      an order's timeline

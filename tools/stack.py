@@ -15,7 +15,7 @@ from pathlib import Path
 import preflight
 import processes
 import terraform
-from common import REGION, ROOT, ROOT_KEY, STACK_NAMES, TARGET, WATCH_URL, Problem, Stack, aws_environment, run_tool, say, stack_named
+from common import REGION, ROOT, ROOT_KEY, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
 
 # What the sandbox accepts; real keys are put into the real secrets by hand.
 _SECRETS = {"payment_secret_arn": "sk_test_sandbox", "carrier_secret_arn": "TEST_sandbox"}
@@ -92,7 +92,7 @@ def _start_ministack(stack: Stack) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
             # A fiftieth of the waits between retries, for tests of outages that last.
             # For functions that `make watch` deploys (crates/relay).
-            "ORDERS_WATCH_URL": WATCH_URL,
+            "ORDERS_WATCH_URL": stack.watch_url,
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
         processes.start(stack, "ministack", [sys.executable, "-m", "ministack"], environment)

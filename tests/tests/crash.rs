@@ -7,12 +7,14 @@
 
 mod shop;
 
+use std::time::Duration;
+
 use domain::ledger::Entry;
 use domain::{ErrorName, OrderState, Stage, StepError};
 use serde_json::Value;
 use shop::{ARTICLE, Do, PIECES, Shop, count};
 use step::FailureInput;
-use tests::{Fault, Plan, invocation, later};
+use tests::{Fault, Plan, invocation};
 
 const FORWARD: [Do; 4] = [Do::Validate, Do::Authorize, Do::Book, Do::Capture];
 const UNDO: [Do; 4] = [Do::CancelShipment, Do::Reverse, Do::Release, Do::Failed];
@@ -24,6 +26,15 @@ enum Then {
     Reverse,
 }
 
+/// What is done with an order.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    tasks: &'a [Do],
+    /// Whether the hold has run out before the money is taken for the first time.
+    lapses: bool,
+    then: Then,
+}
+
 /// An order at its end.
 struct Ended {
     /// For a failing assertion: what happened where.
@@ -31,40 +42,52 @@ struct Ended {
     /// The I/O that failed.
     hit: String,
     fault: Fault,
+    lapses: bool,
     effects: Value,
     state: OrderState,
     messages: Vec<String>,
 }
 
-/// Each invocation comes an hour after the one before. `None` if the I/O was not reached.
-async fn order(shop: &Shop, fault: Fault, at: usize, tasks: &[Do], then: Then) -> Option<Ended> {
+/// An hour passes before each invocation. `None` if the I/O was not reached.
+async fn order(shop: &Shop, fault: Fault, at: usize, way: Way<'_>) -> Option<Ended> {
     let order = format!("{fault:?}-{at}");
     let plan = Plan::new(fault, at);
     shop.accept(&order).await;
-    let mut hour = 0;
-    let mut open: Vec<Do> = tasks.iter().rev().copied().collect();
+    let (mut tries, mut lapses) = (0, way.lapses);
+    let mut open: Vec<Do> = way.tasks.iter().rev().copied().collect();
     while let Some(what) = open.pop() {
-        hour += 1;
-        let by = later(invocation(&order, &format!("owner-{hour}"), 60_000), hour);
+        tries += 1;
+        assert!(tries < 50, "{order} does not come to an end: {what:?}");
+        let mut pause = Duration::from_hours(1);
+        if what == Do::Capture && lapses {
+            lapses = false;
+            shop.sandbox.lapse(&order).await;
+            pause = Duration::from_hours(5 * 24);
+        }
+        shop.database.elapse(&order, pause).await;
+        let by = invocation(&order, &format!("owner-{tries}"), 60_000);
         let failed = tokio::select! {
-            answer = shop.run(what, by, &plan, carrier_unavailable()) => {
-                answer.err().inspect(|error| assert!(is_passing(error), "{what:?}: {error}"))
-                    .is_some()
-            }
+            answer = shop.run(what, by, &plan, carrier_unavailable()) => match answer {
+                Ok(_) => false,
+                Err(error) => {
+                    assert!(is_passing(&error), "{what:?}: {error}");
+                    true
+                }
+            },
             () = plan.stopped() => true,
         };
-        match then {
+        match way.then {
             Then::Again if failed => open.push(what),
             Then::Reverse if failed => open = UNDO.into_iter().rev().collect(),
             Then::Again | Then::Reverse => {}
         }
-        assert!(hour < 50, "{order} does not come to an end: {what:?}");
     }
     let hit = plan.hit()?;
     Some(Ended {
         case: format!("{fault:?} at I/O {at} ({hit})"),
         hit,
         fault,
+        lapses: way.lapses,
         effects: shop.ledger(&order).await,
         state: shop.database.state(&order).await,
         messages: shop.outbox.sent(&order),
@@ -115,10 +138,12 @@ impl Ended {
     #[track_caller]
     fn assert_completed_once(&self) {
         let case = &self.case;
+        // What has lapsed is held anew.
+        let lapsed = usize::from(self.lapses);
         self.assert_effects([
-            ("authorizations", 1),
+            ("authorizations", 1 + lapsed),
             ("captures", 1),
-            ("voids", 0),
+            ("voids", lapsed),
             ("refunds", 0),
             ("shipments", 1),
             ("cancelled_shipments", 0),
@@ -146,7 +171,9 @@ impl Ended {
     #[track_caller]
     fn assert_nothing_kept(&self) {
         let (case, of) = (&self.case, |kind| count(&self.effects, kind));
-        assert!(of("authorizations") <= 1 && of("shipments") <= 1, "{case}");
+        let holds = 1 + usize::from(self.lapses);
+        assert!(of("authorizations") <= holds, "{case}");
+        assert!(of("shipments") <= 1, "{case}");
         assert_eq!(of("refunds"), of("captures"), "{case}");
         assert_eq!(of("voids") + of("captures"), of("authorizations"), "{case}");
         assert_eq!(of("cancelled_shipments"), of("shipments"), "{case}");
@@ -166,68 +193,78 @@ fn is_done<T>(entry: Option<&Entry<T>>) -> bool {
     entry.is_some_and(|entry| entry.outcome().is_some())
 }
 
-/// Lets each I/O of `tasks` fail with each of `faults`, and hands over what came of it. How many
-/// I/Os there are, and how many orders got through without one that failed.
-async fn everywhere(
-    shop: &Shop,
-    faults: &[Fault],
-    tasks: &[Do],
-    then: Then,
-    check: fn(&Ended),
-) -> (usize, u64) {
+/// Lets each I/O fail with each of `faults`, and looks what came of it. How many I/Os there are.
+async fn everywhere(shop: &Shop, faults: &[Fault], way: Way<'_>, check: fn(&Ended)) -> usize {
     let mut points = Vec::new();
     for fault in faults {
         let mut at = 0;
-        while let Some(ended) = order(shop, *fault, at, tasks, then).await {
+        while let Some(ended) = order(shop, *fault, at, way).await {
             check(&ended);
             at += 1;
         }
         points.push(at);
     }
-    let same = points.iter().all(|one| Some(one) == points.first());
+    let first = points.first().copied().expect("a fault");
+    let same = points.iter().all(|one| *one == first);
     assert!(same, "the faults hit other I/Os: {points:?}");
-    (points.first().copied().unwrap_or(0), points.len() as u64)
+    first
 }
 
-async fn forward(faults: &[Fault]) {
+/// Runs forward, again after each fault. How many I/Os there are.
+async fn forward(faults: &[Fault], lapses: bool) -> usize {
     let shop = Shop::open().await;
-    let tasks = [FORWARD.as_slice(), &[Do::Shipped]].concat();
-    let check = Ended::assert_completed_once;
-    let (points, _) = everywhere(&shop, faults, &tasks, Then::Again, check).await;
-    assert_eq!(points, 17, "2 to validate, 3 to capture, 4 for each other");
+    let way = Way {
+        tasks: &[FORWARD.as_slice(), &[Do::Shipped]].concat(),
+        lapses,
+        then: Then::Again,
+    };
+    let points = everywhere(&shop, faults, way, Ended::assert_completed_once).await;
     // Every order took one piece, those that did not fail as well.
     let orders = (points + 1) * faults.len();
     let available = shop.database.available(ARTICLE).await;
     assert_eq!(available, PIECES - orders as u64);
+    points
 }
 
+/// Runs forward and back, again after each fault.
 async fn undo(faults: &[Fault]) {
     let shop = Shop::open().await;
-    let tasks = [FORWARD.as_slice(), &UNDO].concat();
-    let check = Ended::assert_taken_back_once;
-    let (points, _) = everywhere(&shop, faults, &tasks, Then::Again, check).await;
+    let way = Way {
+        tasks: &[FORWARD.as_slice(), &UNDO].concat(),
+        lapses: false,
+        then: Then::Again,
+    };
+    let points = everywhere(&shop, faults, way, Ended::assert_taken_back_once).await;
     assert_eq!(points, 26, "13 forward, 9 back, 4 to tell the customer");
     let available = shop.database.available(ARTICLE).await;
     assert_eq!(available, PIECES, "every piece is back");
 }
 
-async fn reverse_instead(faults: &[Fault]) {
+/// Runs forward until a fault, then back. How many I/Os there are.
+async fn reverse_instead(faults: &[Fault], lapses: bool) -> usize {
     let shop = Shop::open().await;
-    let check = Ended::assert_nothing_kept;
-    let (points, through) = everywhere(&shop, faults, &FORWARD, Then::Reverse, check).await;
-    assert_eq!(points, 13, "2 to validate, 3 to capture, 4 for each other");
+    let way = Way {
+        tasks: &FORWARD,
+        lapses,
+        then: Then::Reverse,
+    };
+    let points = everywhere(&shop, faults, way, Ended::assert_nothing_kept).await;
+    // Those that did not fail took a piece.
     let available = shop.database.available(ARTICLE).await;
-    assert_eq!(available, PIECES - through, "all but what did not fail");
+    assert_eq!(available, PIECES - faults.len() as u64);
+    points
 }
 
 #[tokio::test]
 async fn a_step_that_crashed_anywhere_and_runs_again_has_one_effect() {
-    forward(&Fault::CRASHES).await;
+    let points = forward(&Fault::CRASHES, false).await;
+    assert_eq!(points, 17, "2 to validate, 3 to capture, 4 for each other");
 }
 
 #[tokio::test]
 async fn a_step_that_lost_an_answer_anywhere_and_runs_again_has_one_effect() {
-    forward(&Fault::LOSSES).await;
+    let points = forward(&Fault::LOSSES, false).await;
+    assert_eq!(points, 17, "2 to validate, 3 to capture, 4 for each other");
 }
 
 #[tokio::test]
@@ -242,10 +279,26 @@ async fn an_undo_that_lost_an_answer_anywhere_and_runs_again_takes_everything_ba
 
 #[tokio::test]
 async fn an_order_that_is_reversed_after_a_crash_anywhere_keeps_neither_money_nor_goods() {
-    reverse_instead(&Fault::CRASHES).await;
+    let points = reverse_instead(&Fault::CRASHES, false).await;
+    assert_eq!(points, 13, "2 to validate, 3 to capture, 4 for each other");
 }
 
 #[tokio::test]
 async fn an_order_that_is_reversed_after_a_lost_answer_anywhere_keeps_neither_money_nor_goods() {
-    reverse_instead(&Fault::LOSSES).await;
+    let points = reverse_instead(&Fault::LOSSES, false).await;
+    assert_eq!(points, 13, "2 to validate, 3 to capture, 4 for each other");
+}
+
+#[tokio::test]
+async fn a_hold_that_lapsed_is_renewed_once_whatever_fails_on_the_way() {
+    let faults = [Fault::CrashAfter, Fault::RequestLost, Fault::AnswerLost];
+    let points = forward(&faults, true).await;
+    assert_eq!(points, 21, "4 more: look, read, hold anew, note it");
+}
+
+#[tokio::test]
+async fn an_order_that_is_reversed_while_its_hold_is_renewed_keeps_neither_money_nor_goods() {
+    let faults = [Fault::CrashAfter, Fault::RequestLost, Fault::AnswerLost];
+    let points = reverse_instead(&faults, true).await;
+    assert_eq!(points, 17, "4 more: look, read, hold anew, note it");
 }

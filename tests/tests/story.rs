@@ -195,7 +195,6 @@ fn an_order_is_paid_and_shipped_or_neither_whatever_happens() {
     let outcome = TestRunner::new(config).run(&stories(), |story| {
         told.borrow_mut()(story).map_err(TestCaseError::fail)
     });
-    drop(told);
     match outcome {
         Ok(()) => {}
         Err(TestError::Fail(told, _)) => panic!("{told}"),

@@ -149,7 +149,7 @@ fn by_hand() -> HeaderValue {
 fn tell_how_fresh(name: &str) {
     let saved = newest(Path::new("crates")).and_then(|at| at.elapsed().ok());
     match saved {
-        Some(since) if since < Duration::from_mins(10) => {
+        Some(since) if since < Duration::from_mins(2) => {
             println!(
                 "{name} is live, {:.1} s after the last save",
                 since.as_secs_f64()
