@@ -19,6 +19,10 @@ use tests::{Fault, Plan, invocation};
 const FORWARD: [Do; 4] = [Do::Validate, Do::Authorize, Do::Book, Do::Capture];
 const UNDO: [Do; 4] = [Do::CancelShipment, Do::Reverse, Do::Release, Do::Failed];
 
+/// The first I/O of all, and the first of taking the money.
+const START: (usize, &str) = (0, "load");
+const CAPTURE: (usize, &str) = (10, "claim capture");
+
 /// What is done after the crash or the failure.
 #[derive(Clone, Copy)]
 enum Then {
@@ -33,6 +37,8 @@ struct Way<'a> {
     /// Whether the hold has run out before the money is taken for the first time.
     lapses: bool,
     then: Then,
+    /// The first I/O to fail, and what it is: what comes before fails in another test.
+    from: (usize, &'a str),
 }
 
 /// An order at its end.
@@ -193,34 +199,37 @@ fn is_done<T>(entry: Option<&Entry<T>>) -> bool {
     entry.is_some_and(|entry| entry.outcome().is_some())
 }
 
-/// Lets each I/O fail with each of `faults`, and looks what came of it. How many I/Os there are.
+/// Lets each I/O fail with each of `faults`, and looks what came of it. How many I/Os there are,
+/// those before the first one to fail as well.
 async fn everywhere(shop: &Shop, faults: &[Fault], way: Way<'_>, check: fn(&Ended)) -> usize {
     let mut points = Vec::new();
     for fault in faults {
-        let mut at = 0;
+        let (mut at, first) = way.from;
         while let Some(ended) = order(shop, *fault, at, way).await {
+            assert!(at > way.from.0 || ended.hit == first, "{}", ended.case);
             check(&ended);
             at += 1;
         }
         points.push(at);
     }
-    let first = points.first().copied().expect("a fault");
-    let same = points.iter().all(|one| *one == first);
+    let last = points.first().copied().expect("a fault");
+    let same = points.iter().all(|one| *one == last);
     assert!(same, "the faults hit other I/Os: {points:?}");
-    first
+    last
 }
 
 /// Runs forward, again after each fault. How many I/Os there are.
-async fn forward(faults: &[Fault], lapses: bool) -> usize {
+async fn forward(faults: &[Fault], lapses: bool, from: (usize, &str)) -> usize {
     let shop = Shop::open().await;
     let way = Way {
         tasks: &[FORWARD.as_slice(), &[Do::Shipped]].concat(),
         lapses,
         then: Then::Again,
+        from,
     };
     let points = everywhere(&shop, faults, way, Ended::assert_completed_once).await;
     // Every order took one piece, those that did not fail as well.
-    let orders = (points + 1) * faults.len();
+    let orders = (points - from.0 + 1) * faults.len();
     let available = shop.database.available(ARTICLE).await;
     assert_eq!(available, PIECES - orders as u64);
     points
@@ -233,6 +242,7 @@ async fn undo(faults: &[Fault]) {
         tasks: &[FORWARD.as_slice(), &UNDO].concat(),
         lapses: false,
         then: Then::Again,
+        from: (13, "begin_reversal"),
     };
     let points = everywhere(&shop, faults, way, Ended::assert_taken_back_once).await;
     assert_eq!(points, 26, "13 forward, 9 back, 4 to tell the customer");
@@ -241,12 +251,13 @@ async fn undo(faults: &[Fault]) {
 }
 
 /// Runs forward until a fault, then back. How many I/Os there are.
-async fn reverse_instead(faults: &[Fault], lapses: bool) -> usize {
+async fn reverse_instead(faults: &[Fault], lapses: bool, from: (usize, &str)) -> usize {
     let shop = Shop::open().await;
     let way = Way {
         tasks: &FORWARD,
         lapses,
         then: Then::Reverse,
+        from,
     };
     let points = everywhere(&shop, faults, way, Ended::assert_nothing_kept).await;
     // Those that did not fail took a piece.
@@ -257,13 +268,13 @@ async fn reverse_instead(faults: &[Fault], lapses: bool) -> usize {
 
 #[tokio::test]
 async fn a_step_that_crashed_anywhere_and_runs_again_has_one_effect() {
-    let points = forward(&Fault::CRASHES, false).await;
+    let points = forward(&Fault::CRASHES, false, START).await;
     assert_eq!(points, 17, "2 to validate, 3 to capture, 4 for each other");
 }
 
 #[tokio::test]
 async fn a_step_that_lost_an_answer_anywhere_and_runs_again_has_one_effect() {
-    let points = forward(&Fault::LOSSES, false).await;
+    let points = forward(&Fault::LOSSES, false, START).await;
     assert_eq!(points, 17, "2 to validate, 3 to capture, 4 for each other");
 }
 
@@ -279,26 +290,26 @@ async fn an_undo_that_lost_an_answer_anywhere_and_runs_again_takes_everything_ba
 
 #[tokio::test]
 async fn an_order_that_is_reversed_after_a_crash_anywhere_keeps_neither_money_nor_goods() {
-    let points = reverse_instead(&Fault::CRASHES, false).await;
+    let points = reverse_instead(&Fault::CRASHES, false, START).await;
     assert_eq!(points, 13, "2 to validate, 3 to capture, 4 for each other");
 }
 
 #[tokio::test]
 async fn an_order_that_is_reversed_after_a_lost_answer_anywhere_keeps_neither_money_nor_goods() {
-    let points = reverse_instead(&Fault::LOSSES, false).await;
+    let points = reverse_instead(&Fault::LOSSES, false, START).await;
     assert_eq!(points, 13, "2 to validate, 3 to capture, 4 for each other");
 }
 
 #[tokio::test]
 async fn a_hold_that_lapsed_is_renewed_once_whatever_fails_on_the_way() {
     let faults = [Fault::CrashAfter, Fault::RequestLost, Fault::AnswerLost];
-    let points = forward(&faults, true).await;
+    let points = forward(&faults, true, CAPTURE).await;
     assert_eq!(points, 21, "4 more: look, read, hold anew, note it");
 }
 
 #[tokio::test]
 async fn an_order_that_is_reversed_while_its_hold_is_renewed_keeps_neither_money_nor_goods() {
     let faults = [Fault::CrashAfter, Fault::RequestLost, Fault::AnswerLost];
-    let points = reverse_instead(&faults, true).await;
+    let points = reverse_instead(&faults, true, CAPTURE).await;
     assert_eq!(points, 17, "4 more: look, read, hold anew, note it");
 }
