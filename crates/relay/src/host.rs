@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Command;
+use tokio::sync::Notify;
 
 use crate::{DEADLINE, Error, environment_of};
 
@@ -35,6 +36,10 @@ struct Between {
     client: reqwest::Client,
     /// The invocation that the function is at work on.
     at_work: Arc<Mutex<Option<String>>>,
+    /// Its time is up.
+    late: Arc<Notify>,
+    /// Let a function go on that is late: somebody may be looking at it with a debugger.
+    patient: bool,
 }
 
 /// Runs the function in `binary` until somebody ends us; the watch server does when it has built anew.
@@ -51,6 +56,8 @@ pub(crate) async fn run(binary: PathBuf) -> Result<(), Error> {
         server,
         client: reqwest::Client::builder().no_proxy().build()?,
         at_work: Arc::default(),
+        late: Arc::default(),
+        patient: std::env::var_os("ORDERS_WATCH_PATIENT").is_some(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -68,8 +75,17 @@ pub(crate) async fn run(binary: PathBuf) -> Result<(), Error> {
             .spawn()?;
         let printed = child.stdout.take().ok_or("no output of the function")?;
         let mut lines = BufReader::new(printed).lines();
-        while let Some(line) = lines.next_line().await? {
-            println!("{name} {line}");
+        loop {
+            tokio::select! {
+                line = lines.next_line() => match line? {
+                    Some(line) => println!("{name} {line}"),
+                    None => break,
+                },
+                () = between.late.notified() => {
+                    println!("{name} has used up its time and is killed");
+                    child.start_kill()?;
+                }
+            }
         }
         let status = child.wait().await?;
         between.report_exit(&status.to_string()).await;
@@ -113,9 +129,11 @@ impl Between {
         headers.remove("transfer-encoding");
         if asks && status == StatusCode::OK {
             let deadline = headers.remove(DEADLINE).unwrap_or_else(by_hand);
-            headers.insert(DEADLINE_MS, deadline);
             let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-            self.work_on(id.map(str::to_owned));
+            let id = id.map(str::to_owned);
+            self.work_on(id.clone());
+            tokio::spawn(self.clone().end_at(deadline.clone(), id));
+            headers.insert(DEADLINE_MS, deadline);
         } else if !asks {
             self.work_on(None);
         }
@@ -125,6 +143,17 @@ impl Between {
     fn work_on(&self, invocation: Option<String>) -> Option<String> {
         let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *at_work, invocation)
+    }
+
+    /// Ends the function if it is still at work on this invocation when its time is up, as Lambda does.
+    async fn end_at(self, deadline: HeaderValue, invocation: Option<String>) {
+        let deadline = deadline.to_str().ok().and_then(|text| text.parse().ok());
+        let left = deadline.unwrap_or(i64::MAX) - Timestamp::now().as_millisecond();
+        tokio::time::sleep(Duration::from_millis(left.try_into().unwrap_or_default())).await;
+        let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        if invocation.is_some() && *at_work == invocation && !self.patient {
+            self.late.notify_one();
+        }
     }
 
     /// As Lambda does when a function's process ends in the middle of an invocation.

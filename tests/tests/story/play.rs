@@ -29,6 +29,14 @@ const PAUSE: Duration = Duration::from_secs(30);
 
 type Running = Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send>>;
 
+const FORWARD: [Do; 5] = [
+    Do::Validate,
+    Do::Authorize,
+    Do::Book,
+    Do::Capture,
+    Do::Shipped,
+];
+
 /// An invocation that nobody hears of any more. It wakes at some time.
 struct Zombie {
     task: Do,
@@ -92,12 +100,11 @@ impl Play {
                 Some(task) => self.deliver("Again", task).await,
                 None => nothing("Again", "nothing was run"),
             },
-            Event::Late(number) if self.delivered.is_empty() => {
-                nothing(&format!("Late {number}"), "nothing was run")
-            }
-            Event::Late(number) => {
-                let task = self.delivered[number % self.delivered.len()];
-                self.deliver("Late", task).await
+            Event::Stray(number) => {
+                // No undo without a reason: the state machine alone knows it.
+                let undos = self.delivered.iter().filter(|task| !FORWARD.contains(task));
+                let tasks: Vec<_> = FORWARD.iter().chain(undos).copied().collect();
+                self.deliver("Stray", tasks[number % tasks.len()]).await
             }
             Event::Cancel => self.cancel().await,
             Event::ForgetKeys => {
@@ -147,7 +154,7 @@ impl Play {
         for _ in 0..20 {
             if self.balance.awaits_message() {
                 self.pass(PAUSE).await;
-                let text = self.deliver("Late", Do::Shipped).await;
+                let text = self.deliver("Stray", Do::Shipped).await;
                 self.lines.push(text);
                 self.check().await?;
             }
@@ -237,7 +244,7 @@ impl Play {
         Err(format!("that is no right answer: {line}"))
     }
 
-    /// Runs a task that was run before, by somebody else; the execution does not hear of it.
+    /// Runs a task out of turn; the execution does not hear of it.
     async fn deliver(&mut self, how: &str, task: Do) -> String {
         let answer = self.invoke(task, &Plan::default()).await;
         self.note(how);
