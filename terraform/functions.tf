@@ -76,7 +76,7 @@ module "function" {
   artifacts_bucket   = aws_s3_bucket.artifacts.id
   architecture       = var.architecture
   memory_mb          = each.value.memory_mb
-  timeout_s          = each.value.timeout_s
+  timeout_s          = coalesce(var.timeout_override_s, each.value.timeout_s)
   environment        = merge(local.environment_of_all, local.settings[each.key].environment)
   policy             = local.settings[each.key].policy
   log_retention_days = var.log_retention_days

@@ -107,6 +107,17 @@ variable "review_limits" {
   }
 }
 
+variable "timeout_override_s" {
+  description = "One timeout for all functions, for tests of timeouts on the local stack; null for each function's own."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.timeout_override_s == null || var.environment == "local"
+    error_message = "timeout_override_s is for the local stack only: a function needs the time that its calls can add up to."
+  }
+}
+
 variable "payment_api_url" {
   description = "Base URL of the payment provider's API, without a trailing slash."
   type        = string

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 import zlib
@@ -95,20 +96,21 @@ def _watched(stack: Stack, follow: bool) -> Iterator[tuple[str, str]]:
                 return
 
 
+_OWN = re.compile(rf"({'|'.join(FUNCTIONS)}) (\{{.*|is live.*|ended .*|has used .*)$")
 # What cargo and the watch server say of themselves and nobody needs.
 _NOISE = ("Blocking", " Running `", "Finished `", "INFO ", "waiting for file lock", "code=ForceStop")
 
 
-def show_watched(line: str) -> bool:
-    """Shows a line of `cargo lambda watch`, and says whether it is a function's (crates/relay puts
-    the function's name first)."""
-    function, _, rest = line.partition(" ")
-    if function in FUNCTIONS:
-        print(readable(function, rest), flush=True)
-        return True
+def show_watched(line: str) -> tuple[str, str] | None:
+    """Shows a line of `cargo lambda watch`. Returns the function and what it said, if it is a
+    function's (crates/relay puts the function's name first)."""
+    # Cargo may have begun the line.
+    if own := _OWN.search(line):
+        print(readable(own[1], own[2]), flush=True)
+        return own[1], own[2]
     if line.strip() and not any(noise in line for noise in _NOISE):
         print(line, flush=True)
-    return False
+    return None
 
 
 def readable(function: str, message: str) -> str:

@@ -90,9 +90,9 @@ def _start_ministack(stack: Stack) -> None:
             "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
             "MINISTACK_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # A fiftieth of the waits between retries, for tests of outages that last.
             # For functions that `make watch` deploys (crates/relay).
             "ORDERS_WATCH_URL": stack.watch_url,
+            # A fiftieth of the waits between retries, for tests of outages that last.
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
         processes.start(stack, "ministack", [sys.executable, "-m", "ministack"], environment)

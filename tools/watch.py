@@ -90,11 +90,11 @@ def _show(watched: Stack, server: subprocess.Popen, live: queue.Queue[str]) -> N
     """Prints what the functions log, keeps it for `make logs`, and tells who is live."""
     with open(log.watched_file(watched), "w", encoding="utf-8") as kept:
         for line in server.stdout:
-            if log.show_watched(line.rstrip("\n")):
-                kept.write(line)
+            if own := log.show_watched(line.rstrip("\n")):
+                kept.write(f"{' '.join(own)}\n")
                 kept.flush()
-            if " is live" in line:
-                live.put(line.partition(" ")[0])
+                if own[1].startswith("is live"):
+                    live.put(own[0])
 
 
 def _check(watched: Stack, live: queue.Queue[str]) -> None:

@@ -55,8 +55,10 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     payment_search_lag_s    = 1
     carrier_settled_after_s = 1
     log_filter              = "trace"
+    timeout_override_s      = 8
   }
   expect_failures = [
+    var.timeout_override_s,
     var.api_authorization,
     var.payment_api_url,
     var.carrier_api_url,

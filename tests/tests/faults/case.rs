@@ -148,12 +148,9 @@ impl Case {
                     };
                     // What is never tried again is the same once and always.
                     let again = case.tries() > 1;
-                    // An undo's thirty retries, each waited for until the function's timeout, are a
-                    // quarter of an hour; the task's timeout tells the same in two minutes.
-                    let endless = task.kind == Kind::Undo && fault == Fault::FunctionTimeout;
                     // A token is answered or it is not; before and after are the same then.
                     let by_token = task.kind == Kind::Review && matches!(fault, Fault::Named(_));
-                    if !(always && (!again || endless) || after && by_token) {
+                    if !(always && !again || after && by_token) {
                         cases.push(case);
                     }
                 }
