@@ -10,11 +10,12 @@ mod shop;
 use std::time::Duration;
 
 use domain::ledger::Entry;
-use domain::{ErrorName, OrderState, Stage, StepError};
-use serde_json::Value;
-use shop::{ARTICLE, Do, PIECES, Shop, count};
-use step::FailureInput;
-use tests::{Fault, Plan, invocation};
+use domain::ports::{Decided, OperatorEvent, Orders as _, Reserved, Stock as _};
+use domain::{Decision, ErrorName, OrderState, Stage, StepError};
+use serde_json::{Value, json};
+use shop::{ARTICLE, Do, PIECES, Shop, count, task};
+use step::{FailureInput, Task};
+use tests::{Fault, Plan, document, invocation};
 
 const FORWARD: [Do; 4] = [Do::Validate, Do::Authorize, Do::Book, Do::Capture];
 const UNDO: [Do; 4] = [Do::CancelShipment, Do::Reverse, Do::Release, Do::Failed];
@@ -312,4 +313,61 @@ async fn an_order_that_is_reversed_while_its_hold_is_renewed_keeps_neither_money
     let faults = [Fault::CrashAfter, Fault::RequestLost, Fault::AnswerLost];
     let points = reverse_instead(&faults, true, CAPTURE).await;
     assert_eq!(points, 17, "4 more: look, read, hold anew, note it");
+}
+
+/// A reviewer decided before the execution came to ask; it asks until somebody hears it.
+#[tokio::test]
+async fn an_execution_that_asks_for_a_decision_made_before_is_woken_whatever_fails_on_the_way() {
+    let shop = Shop::open().await;
+    let mut hits = Vec::new();
+    for fault in [Fault::CRASHES.as_slice(), &Fault::LOSSES].concat() {
+        for at in 0.. {
+            let order = format!("review-{fault:?}-{at}");
+            let plan = Plan::new(fault, at);
+            approved(&shop, &order).await;
+            let ask = async || {
+                let task = Task {
+                    task_token: Some(order.clone()),
+                    ..task(notify::Action::Review, invocation(&order, "asks", 60_000))
+                };
+                tokio::select! {
+                    answer = shop.notify(&plan, task) => answer.map_err(|error| error.name()),
+                    () = plan.stopped() => Err(ErrorName::StoreUnavailable),
+                }
+            };
+            let again = ask().await.is_err();
+            if again {
+                assert_eq!(ask().await, Ok(json!({})));
+            }
+            let woken = shop.outbox.woken();
+            let woken = woken.iter().filter(|token| **token == order).count();
+            let Some(hit) = plan.hit() else {
+                assert_eq!((again, woken), (false, 1), "{order}");
+                break;
+            };
+            // Who is woken twice goes on once: the token is used up.
+            let twice = hit == "proceed" && fault.acts();
+            assert_eq!((again, woken), (true, 1 + usize::from(twice)), "{order}");
+            hits.push(hit);
+        }
+    }
+    let each = ["open_review", "proceed"];
+    assert_eq!(hits, each.repeat(5), "two I/Os, five faults");
+}
+
+/// An order that a reviewer approved.
+async fn approved(shop: &Shop, order: &str) {
+    let accepted = shop.database.accepted(&document(order)).await;
+    let (store, by) = (&shop.database.store, invocation(order, "validate", 1000));
+    let reserved = store.reserve(&by, &accepted, true).await;
+    assert_eq!(reserved, Ok(Reserved::All));
+    let event = OperatorEvent {
+        at: by.now,
+        event: "approved".to_owned(),
+        by: "op".to_owned(),
+        reason: "known".to_owned(),
+    };
+    let decided = store.decide_review(&by.order_id, Decision::Approved, &event);
+    let recorded = Decided::Recorded { token: None };
+    assert_eq!(decided.await, Ok(recorded));
 }
