@@ -299,3 +299,24 @@ async fn the_same_step_with_another_amount_holds_no_second_money() {
         assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
     }
 }
+
+/// That nothing happened now tells nothing of what happened before.
+#[tokio::test]
+async fn a_successor_that_was_turned_away_leaves_the_outcome_unknown() {
+    let shop = Shop::with_order().await;
+    shop.sandbox
+        .plant("payment", "authorize", "lose_response")
+        .await;
+    shop.error(Action::Authorize).await;
+    shop.sandbox.forget_keys().await;
+    shop.sandbox.plant_status("payment", "find", 429).await;
+    let turned_away = shop.run_after_hours(25, Action::Authorize).await;
+    assert_eq!(
+        turned_away.expect_err("turned away").name(),
+        ErrorName::PaymentUnavailable
+    );
+    let fired = ["authorize lose_response", "find error"];
+    assert_eq!(shop.sandbox.fired().await, fired);
+    assert!(shop.run_after_hours(25, Action::Authorize).await.is_ok());
+    assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+}
