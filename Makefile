@@ -1,12 +1,12 @@
 # Entry points; the work is done by tools/. `make help` lists them.
 
 PYTHON ?= python3
-FUNCTIONS := validate charge ship notify intake
 VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
+DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod)) $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform
+.PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform release state-bucket plan deploy rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -34,7 +34,7 @@ free-test-ports:
 build: setup ## The functions and the tools, for this machine
 	@echo "building the functions and the tools (the first time takes some minutes)"
 	@cargo build --workspace --bins --locked
-	@$(PYTHON) tools/package.py $(FUNCTIONS)
+	@$(PYTHON) tools/package.py
 
 up: free-ports build ## The local stack, with our Terraform applied
 	@$(STACK) up
@@ -49,7 +49,7 @@ logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines,
 	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER)) $(if $(FOLLOW),--follow)
 
 relay: build
-	@$(PYTHON) tools/package.py --to target/watched --binary relay $(FUNCTIONS)
+	@$(PYTHON) tools/package.py --to target/watched --binary relay
 
 watch: free-ports relay ## Every function served by cargo lambda watch: edit, save, and the next order uses it
 	@$(VENV_PYTHON) tools/watch.py
@@ -68,6 +68,24 @@ run: free-ports build ## A fresh local stack, and the sample orders followed liv
 	@$(STACK) down >/dev/null
 	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
+
+release: setup ## The release zips for AWS; ENV=prod
+	@$(DEPLOY)
+
+state-bucket: setup ## Once for an account: the bucket that Terraform's state goes to; ENV=prod
+	@$(DEPLOY)
+
+plan: setup ## What a deployment would change; ENV=prod
+	@$(DEPLOY) $(if $(CANARY),--canary)
+
+deploy: setup ## Release build, plan, and after a yes, apply; ENV=prod, CANARY=1 for a part of new orders first, YES=1 unasked
+	@$(DEPLOY) $(if $(CANARY),--canary)
+
+rollback: setup ## New orders start on what was live before the last deployment; ENV=prod
+	@$(DEPLOY)
+
+destroy: setup ## Takes an environment down with all that it knows; ENV=dev
+	@$(DEPLOY)
 
 lint: ## Format, Clippy and the documentation's links, warnings as errors
 	cargo fmt --all --check

@@ -7,7 +7,7 @@ resource "aws_apigatewayv2_api" "orders" {
 resource "aws_apigatewayv2_integration" "intake" {
   api_id                 = aws_apigatewayv2_api.orders.id
   integration_type       = "AWS_PROXY"
-  integration_uri        = module.function["intake"].qualified_arn
+  integration_uri        = aws_lambda_alias.intake.arn
   payload_format_version = "2.0"
 }
 
@@ -53,17 +53,21 @@ resource "aws_apigatewayv2_stage" "live" {
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.names.api_logs
   retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
+}
+
+# What is called: moving it back is rolling back.
+resource "aws_lambda_alias" "intake" {
+  name             = local.live
+  description      = "What answers requests."
+  function_name    = module.function["intake"].name
+  function_version = module.function["intake"].version
 }
 
 resource "aws_lambda_permission" "api" {
   function_name = module.function["intake"].name
-  qualifier     = module.function["intake"].version
+  qualifier     = aws_lambda_alias.intake.name
   action        = "lambda:InvokeFunction"
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.orders.execution_arn}/*/*"
-
-  # The new version can be called before the integration leaves the old one.
-  lifecycle {
-    create_before_destroy = true
-  }
 }

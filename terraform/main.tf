@@ -1,9 +1,13 @@
-# Names, and nothing else. Resources are by topic: functions, tables, workflow, api, notifications, secrets.
+# Names, and nothing else. Resources are by topic: functions, tables, workflow, api, queue, notifications,
+# secrets, key, budget.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
 locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+
   prefix = "orders-${var.environment}"
 
   names = {
@@ -15,9 +19,12 @@ locals {
     api             = "${local.prefix}-api"
     api_logs        = "/aws/vendedlogs/apigateway/${local.prefix}-api"
     operators_topic = "${local.prefix}-operators"
+    orders_queue    = "${local.prefix}-orders"
+    budget          = "${local.prefix}-monthly"
+    key             = "alias/${local.prefix}"
     payment_secret  = "${local.prefix}/payment"
     carrier_secret  = "${local.prefix}/carrier"
     # Bucket names are shared by all accounts of a region.
-    artifacts = "${local.prefix}-artifacts-${data.aws_caller_identity.current.account_id}"
+    artifacts = "${local.prefix}-artifacts-${local.account}"
   }
 }

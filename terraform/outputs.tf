@@ -54,6 +54,16 @@ output "functions" {
   }
 }
 
+output "function_aliases" {
+  description = "Alias of every function that is called by its alias and not by the state machine: moving one is a rollback of its function."
+  value       = { (aws_lambda_alias.intake.function_name) = aws_lambda_alias.intake.name }
+}
+
+output "key_arn" {
+  description = "ARN of the key that everything is encrypted with."
+  value       = aws_kms_key.data.arn
+}
+
 output "workflow_log_group" {
   description = "Log group of the order process."
   value       = aws_cloudwatch_log_group.workflow.name

@@ -3,11 +3,13 @@
 resource "aws_secretsmanager_secret" "payment" {
   name                    = local.names.payment_secret
   description             = "Secret API key of the payment provider."
+  kms_key_id              = aws_kms_key.data.arn
   recovery_window_in_days = var.deletion_protection ? 30 : 0
 }
 
 resource "aws_secretsmanager_secret" "carrier" {
   name                    = local.names.carrier_secret
   description             = "API key of the carrier."
+  kms_key_id              = aws_kms_key.data.arn
   recovery_window_in_days = var.deletion_protection ? 30 : 0
 }

@@ -33,7 +33,8 @@ resource "aws_dynamodb_table" "orders" {
   }
 
   server_side_encryption {
-    enabled = true
+    enabled     = true
+    kms_key_arn = aws_kms_key.data.arn
   }
 
   point_in_time_recovery {
@@ -54,7 +55,8 @@ resource "aws_dynamodb_table" "stock" {
   }
 
   server_side_encryption {
-    enabled = true
+    enabled     = true
+    kms_key_arn = aws_kms_key.data.arn
   }
 
   point_in_time_recovery {

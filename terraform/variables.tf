@@ -22,6 +22,50 @@ variable "region" {
   }
 }
 
+variable "account_id" {
+  description = "Number of the AWS account that this environment belongs to; any other is refused. Null for whichever account the credentials are of."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.account_id == null || can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be the 12 digits of an AWS account, or null."
+  }
+}
+
+variable "deployment" {
+  description = "How new orders move to a new version of the process: all_at_once, or canary, a part of them first. Orders in flight stay where they started."
+  type        = string
+  default     = "all_at_once"
+
+  validation {
+    condition     = contains(["all_at_once", "canary"], var.deployment)
+    error_message = "deployment must be all_at_once or canary."
+  }
+}
+
+variable "canary_percent" {
+  description = "How many of a hundred new orders start on the new version while deployment is canary."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.canary_percent >= 1 && var.canary_percent <= 99 && floor(var.canary_percent) == var.canary_percent
+    error_message = "canary_percent must be a whole number from 1 to 99."
+  }
+}
+
+variable "stable_version" {
+  description = "Version of the process that keeps the other orders during a canary: the one that is live. `make deploy` finds it; null where there is none yet."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.stable_version == null || try(var.stable_version >= 1 && floor(var.stable_version) == var.stable_version, false)
+    error_message = "stable_version must be the number of a published version, or null."
+  }
+}
+
 variable "artifacts_dir" {
   description = "Folder with one <function>/bootstrap.zip per function, as `cargo lambda build` lays them out."
   type        = string
@@ -197,6 +241,57 @@ variable "carrier" {
   validation {
     condition     = var.carrier.grams_per_piece > 0 && floor(var.carrier.grams_per_piece) == var.carrier.grams_per_piece
     error_message = "carrier.grams_per_piece must be a whole number above 0."
+  }
+}
+
+variable "operator_emails" {
+  description = "E-mail addresses that hear of what needs a person, of alarms and of the budget. Each has to confirm once."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for address in var.operator_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
+    error_message = "operator_emails must be e-mail addresses."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "What the account may cost in a month, in whole US dollars; operators hear at 80 % of it, and when it is going to be exceeded."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.monthly_budget_usd >= 1 && floor(var.monthly_budget_usd) == var.monthly_budget_usd
+    error_message = "monthly_budget_usd must be a whole number of US dollars, at least 1."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "How many of each function run at once at most, so that a flood of orders overruns neither the providers nor the account. Null for no bound: an account with few concurrent executions cannot reserve any."
+  type = object({
+    validate = number
+    charge   = number
+    ship     = number
+    notify   = number
+    intake   = number
+  })
+  # Stripe takes 100 requests a second (docs.stripe.com/rate-limits), ShipStation 200 a minute
+  # (docs.shipstation.com/rate-limits); a call takes about a second.
+  default = {
+    validate = 20
+    charge   = 20
+    ship     = 5
+    notify   = 20
+    intake   = 50
+  }
+
+  validation {
+    condition     = var.reserved_concurrency == null || try(alltrue([for bound in values(var.reserved_concurrency) : bound >= 1 && floor(bound) == bound]), false)
+    error_message = "reserved_concurrency must be a whole number, at least 1, for each function, or null for all."
+  }
+  validation {
+    condition     = var.reserved_concurrency != null || var.environment != "prod"
+    error_message = "reserved_concurrency must be set in prod: without it a flood of orders overruns the payment provider and the carrier."
   }
 }
 

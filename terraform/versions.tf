@@ -1,9 +1,10 @@
 terraform {
-  # 1.9 is the first in which a variable's validation may look at another variable.
-  required_version = ">= 1.9.0, < 2.0.0"
+  # 1.11 is the first whose S3 backend keeps its own lock, no longer as an experiment.
+  required_version = ">= 1.11.0, < 2.0.0"
 
-  # `terraform init -backend-config=path=…` says where the state is: one file for each local stack.
-  backend "local" {}
+  # environments/<environment>.s3.tfbackend has most of it; the region, and the bucket, whose name has the
+  # account's number in it, are told by whoever calls (docs/DEPLOYING.md). S3 itself keeps the lock.
+  backend "s3" {}
 
   required_providers {
     aws = {

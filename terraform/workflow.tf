@@ -4,7 +4,7 @@ locals {
 }
 
 # The order process. Executions start through the alias: orders in flight finish on the definition
-# and the function versions they started with, and rolling back is moving the alias.
+# and the function versions they started with, and rolling back is moving the alias (docs/DEPLOYING.md).
 resource "aws_sfn_state_machine" "orders" {
   name     = local.names.workflow
   type     = "STANDARD"
@@ -26,24 +26,49 @@ resource "aws_sfn_state_machine" "orders" {
     enabled = true
   }
 
+  encryption_configuration {
+    type                              = "CUSTOMER_MANAGED_KMS_KEY"
+    kms_key_id                        = aws_kms_key.data.arn
+    kms_data_key_reuse_period_seconds = 300
+  }
+
   # Step Functions checks the role's rights when the state machine is made.
   depends_on = [aws_iam_role_policy.workflow]
 }
 
 resource "aws_sfn_alias" "live" {
-  name        = "live"
+  name        = local.live
   description = "What new orders start with."
 
-  routing_configuration {
-    state_machine_version_arn = aws_sfn_state_machine.orders.state_machine_version_arn
-    weight                    = 100
+  dynamic "routing_configuration" {
+    for_each = local.routes
+    content {
+      state_machine_version_arn = routing_configuration.value.version
+      weight                    = routing_configuration.value.weight
+    }
   }
+}
+
+locals {
+  newest_version = aws_sfn_state_machine.orders.state_machine_version_arn
+  stable_version = var.stable_version == null ? null : "${local.state_machine_arn}:${var.stable_version}"
+
+  # A canary needs something to be compared with: the first deployment takes all orders at once.
+  routes = (
+    var.deployment == "canary" && local.stable_version != null && local.stable_version != local.newest_version
+    ? [
+      { version = local.newest_version, weight = var.canary_percent },
+      { version = local.stable_version, weight = 100 - var.canary_percent },
+    ]
+    : [{ version = local.newest_version, weight = 100 }]
+  )
 }
 
 # The vendedlogs prefix keeps the log group's resource policy from growing with every state machine.
 resource "aws_cloudwatch_log_group" "workflow" {
   name              = local.names.workflow_logs
   retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
 }
 
 resource "aws_iam_role" "workflow" {
@@ -67,7 +92,7 @@ data "aws_iam_policy_document" "workflow_trust" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      values   = [local.account]
     }
   }
 }
@@ -79,6 +104,28 @@ data "aws_iam_policy_document" "workflow" {
     sid       = "Steps"
     actions   = ["lambda:InvokeFunction"]
     resources = [for step in local.steps : "${module.function[step].arn}:*"]
+  }
+  # What it keeps of an execution, and what of it goes to the log. Without kms:ViaService, which Step
+  # Functions does not set for its own data (Developer Guide, "Data at rest encryption").
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:states:stateMachineArn"
+      values   = [local.state_machine_arn]
+    }
+  }
+  statement {
+    sid       = "LogKey"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:SourceArn"
+      values   = ["arn:${local.partition}:logs:${var.region}:${local.account}:*"]
+    }
   }
   # Log delivery and tracing know no resources (Step Functions Developer Guide, "Logging", "X-Ray").
   statement {

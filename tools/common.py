@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -103,6 +104,12 @@ def stack_named(name: str) -> Stack:
         # `cargo lambda invoke` asks at 9000 unless it is told another.
         watch_port=9000 if name == "local" else _port("ORDERS_E2E_WATCH_PORT", 9300),
     )
+
+
+def function_names() -> list[str]:
+    """Every function that is deployed; Terraform has the list."""
+    functions = (ROOT / "terraform" / "functions.tf").read_text().split("functions = {", 1)[1].split("\n  }", 1)[0]
+    return re.findall(r"^    ([\w-]+) += \{", functions, re.MULTILINE)
 
 
 def _port(variable: str, default: int) -> int:

@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from common import STACK_NAMES, Problem, Stack, aws_environment, run_tool, stack_named
+from common import STACK_NAMES, Problem, Stack, aws_environment, function_names, run_tool, stack_named
 
-FUNCTIONS = ("validate", "charge", "ship", "notify", "intake")
+FUNCTIONS = tuple(function_names())
 
 # Told apart on dark and on light.
 _ORDER_COLOURS = (31, 32, 33, 34, 35, 36, 91, 92, 94, 95)

@@ -12,6 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import aws
 import preflight
 import processes
 import terraform
@@ -46,9 +47,12 @@ def up(stack: Stack) -> None:
     else:
         applied.unlink(missing_ok=True)
         say("terraform: init and apply")
-        terraform.init(stack)
-        terraform.apply(stack)
-        outputs = terraform.outputs(stack)
+        deployment = terraform.of_stack(stack)
+        # Terraform's state is in the stack's own S3 and ends with it.
+        aws.make_state_bucket(deployment.settings, REGION)
+        terraform.init(deployment)
+        terraform.apply(deployment)
+        outputs = terraform.outputs(deployment)
         _put_secrets(stack, outputs)
         _write_endpoints(stack, outputs)
         applied.write_text(fingerprint)
@@ -116,26 +120,16 @@ def _built(binary: Path) -> Path:
 
 
 def _forget(stack: Stack) -> None:
-    for name in ("applied", "endpoints.json", "terraform.tfstate", "terraform.tfstate.backup"):
+    for name in ("applied", "endpoints.json"):
         (stack.folder / name).unlink(missing_ok=True)
     shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
 
 
 def _put_secrets(stack: Stack, outputs: dict) -> None:
-    # Only here: `check` has to run before the virtual environment exists.
-    import botocore.config
-    import botocore.exceptions
-    import botocore.session
-
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(aws_environment(stack))
-    secrets = botocore.session.Session().create_client("secretsmanager", config=botocore.config.Config(proxies={}))
-    try:
+    secrets = aws.client("secretsmanager", aws_environment(stack), REGION)
+    with aws.told("the providers' keys could not be stored", "make down, then make up"):
         for output, value in _SECRETS.items():
             secrets.put_secret_value(SecretId=outputs[output], SecretString=value)
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise Problem(f"the providers' keys could not be stored ({error})", "make down, then make up") from None
 
 
 def _write_endpoints(stack: Stack, outputs: dict) -> None:

@@ -1,6 +1,6 @@
-"""Terraform for the local stack: the tool itself, its provider, init, apply, outputs.
+"""Terraform: the tool itself, its provider, and what is done with them, for a local stack and for AWS.
 
-    terraform.py    checks format, configuration and settings without any stack
+    terraform.py    checks format, configuration and settings without any account
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import shutil
 import subprocess
 import urllib.request
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from common import ROOT, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
+import aws
+from common import ROOT, TARGET, Problem, Stack, aws_environment, run_tool, say
 
 MODULE = ROOT / "terraform"
-OLDEST = (1, 9)
+OLDEST = (1, 11)
 PINNED = "1.11.4"
 # From the release's own SHA256SUMS.
 _SHA256 = {
@@ -50,7 +52,7 @@ def _platform() -> str:
 def _version_of(binary: str) -> tuple[int, ...]:
     try:
         shown = subprocess.run(
-            [binary, "version", "-json"], capture_output=True, text=True, check=False, env=_clean(os.environ)
+            [binary, "version", "-json"], capture_output=True, text=True, check=False, env=_complete(os.environ)
         )
         return tuple(int(part) for part in json.loads(shown.stdout)["terraform_version"].split("-")[0].split("."))
     except (OSError, ValueError, KeyError):
@@ -165,38 +167,75 @@ def require_provider() -> None:
 # --- what is done with it ---------------------------------------------------------------------
 
 
-def _clean(environment) -> dict[str, str]:
-    """The environment without what would bend our calls: AWS settings, Terraform's own switches."""
-    bending = ("TF_CLI_ARGS", "TF_DATA_DIR", "TF_VAR_", "TF_WORKSPACE")
-    kept = {k: v for k, v in environment.items() if not k.startswith(("AWS_", *bending))}
-    # Terraform complains about a configuration file that is named and does not exist.
-    if not Path(kept.get("TF_CLI_CONFIG_FILE", os.devnull)).exists():
-        del kept["TF_CLI_CONFIG_FILE"]
-    return kept
+@dataclass(frozen=True)
+class Deployment:
+    """terraform/ applied to one account: a local stack, or an environment on AWS."""
+
+    # Names environments/<environment>.tfvars and .s3.tfbackend.
+    environment: str
+    # Terraform's own data, the plan and the log.
+    folder: Path
+    # Environment variables that decide which AWS it goes to, and as whom.
+    settings: dict[str, str]
+    # Beyond what the environment's tfvars say.
+    variables: tuple[str, ...] = ()
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / "terraform.log"
+
+    @property
+    def plan_file(self) -> Path:
+        return self.folder / "plan"
 
 
-def _environment(stack: Stack, data: str = "terraform") -> dict[str, str]:
-    return {
-        **_clean(os.environ),
-        **aws_environment(stack),
-        "TF_DATA_DIR": str(stack.folder / data),
+def of_stack(stack: Stack) -> Deployment:
+    """A local stack, from nothing but its own settings: none of this shell's may bend it."""
+    bending = ("AWS_", "TF_CLI_ARGS", "TF_DATA_DIR", "TF_VAR_", "TF_WORKSPACE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(bending)}
+    variables = [
+        f"-var=architecture={processor()}",
+        f"-var=artifacts_dir={stack.artifacts}",
+        f"-var=payment_api_url={stack.sandbox_url}",
+        f"-var=carrier_api_url={stack.sandbox_url}",
+    ]
+    if stack.name == "faults":
+        # Waits between retries are a fiftieth there, a dead invocation's lease is not: it must be over
+        # before the retries are.
+        variables.append("-var=timeout_override_s=8")
+    return Deployment("local", stack.folder, {**kept, **aws_environment(stack)}, tuple(variables))
+
+
+def _complete(settings) -> dict[str, str]:
+    environment = {
+        **settings,
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",
         # Most of a call is decoding the provider's schema; less garbage collection takes a fifth off it.
         "GOGC": "400",
     }
+    # Terraform complains about a configuration file that is named and does not exist.
+    if not Path(environment.get("TF_CLI_CONFIG_FILE", os.devnull)).exists():
+        del environment["TF_CLI_CONFIG_FILE"]
+    return environment
 
 
-def _call(stack: Stack, *arguments: str, progress=None, data: str = "terraform") -> str:
+def _call(deployment: Deployment, *arguments: str, progress=None) -> str:
     """One call of Terraform. Everything it says is kept in the log; a failure shows its errors."""
-    log = stack.logs / "terraform.log"
+    log = deployment.log
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [binary(), f"-chdir={MODULE}", *arguments]
+    environment = {**_complete(deployment.settings), "TF_DATA_DIR": str(deployment.folder / "terraform")}
     said: list[str] = []
     with open(log, "a", encoding="utf-8") as kept:
         kept.write(f"\n$ terraform {' '.join(arguments)}\n")
         process = subprocess.Popen(
-            command, env=_environment(stack, data), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for line in process.stdout:
             kept.write(line)
@@ -209,20 +248,41 @@ def _call(stack: Stack, *arguments: str, progress=None, data: str = "terraform")
     return "".join(said)
 
 
-def _init(stack: Stack, *backend: str, data: str = "terraform") -> None:
+def _init(deployment: Deployment, *backend: str) -> None:
     require_provider()
     mirror = plugin_mirror()
     plugins = [f"-plugin-dir={mirror}"] if mirror else []
-    _call(stack, "init", "-input=false", "-no-color", "-lockfile=readonly", *plugins, *backend, data=data)
+    _call(deployment, "init", "-input=false", "-no-color", "-lockfile=readonly", *plugins, *backend)
 
 
-def init(stack: Stack) -> None:
-    _init(stack, "-reconfigure", f"-backend-config=path={stack.folder / 'terraform.tfstate'}")
+def setting(environment: str, name: str) -> str:
+    """A plain input as an environment has it: of its tfvars, or the variable's default."""
+    files = [MODULE / "environments" / f"{environment}.tfvars", MODULE / "variables.tf"]
+    if not files[0].exists():
+        known = sorted(file.stem for file in files[0].parent.glob("*.tfvars"))
+        raise Problem(f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it")
+    declared = rf'variable "{name}" {{.*?^  default += "?([^"\n]+)"?$.*?^}}'
+    found = re.search(rf'^{name} *= *"?([^"\n]+)"?$', files[0].read_text(), re.MULTILINE) or re.search(
+        declared, files[1].read_text(), re.MULTILINE | re.DOTALL
+    )
+    return found.group(1)
 
 
-def apply(stack: Stack) -> None:
-    """Brings the stack to what terraform/ says."""
-    counts = {"planned": 0, "done": 0}
+def init(deployment: Deployment) -> None:
+    region = setting(deployment.environment, "region")
+    bucket = aws.state_bucket_name(deployment.settings, region)
+    rest = MODULE / "environments" / f"{deployment.environment}.s3.tfbackend"
+    backend = [f"-backend-config={rest}", f"-backend-config=region={region}", f"-backend-config=bucket={bucket}"]
+    _init(deployment, "-reconfigure", *backend)
+
+
+def _inputs(deployment: Deployment) -> list[str]:
+    return ["-input=false", "-no-color", f"-var-file=environments/{deployment.environment}.tfvars", *deployment.variables]
+
+
+def _counting(planned: int = 0):
+    """Tells how far an apply has got, every ten resources."""
+    counts = {"planned": planned, "done": 0}
 
     def progress(line: str) -> None:
         if plan := re.match(r"Plan: (\d+) to add, (\d+) to change, (\d+) to destroy", line):
@@ -233,27 +293,46 @@ def apply(stack: Stack) -> None:
             if counts["done"] % 10 == 0 or counts["done"] == counts["planned"]:
                 say(f"terraform: {counts['done']} of {counts['planned']} done")
 
-    _call(
-        stack,
-        "apply",
-        "-auto-approve",
-        "-input=false",
-        "-no-color",
-        f"-parallelism={_PARALLELISM}",
-        "-var-file=environments/local.tfvars",
-        f"-var=architecture={processor()}",
-        f"-var=artifacts_dir={stack.artifacts}",
-        f"-var=payment_api_url={stack.sandbox_url}",
-        f"-var=carrier_api_url={stack.sandbox_url}",
-        # Waits between retries are a fiftieth there, a dead invocation's lease is not: it must be over
-        # before the retries are.
-        *(["-var=timeout_override_s=8"] if stack.name == "faults" else []),
-        progress=progress,
-    )
+    return progress
 
 
-def outputs(stack: Stack) -> dict:
-    return {name: output["value"] for name, output in json.loads(_call(stack, "output", "-json")).items()}
+def apply(deployment: Deployment, *variables: str) -> None:
+    """Brings the account to what terraform/ says, unasked."""
+    arguments = ["-auto-approve", f"-parallelism={_PARALLELISM}", *_inputs(deployment), *variables]
+    _call(deployment, "apply", *arguments, progress=_counting())
+
+
+def plan(deployment: Deployment, *variables: str) -> dict[str, list[str]]:
+    """Plans, keeps the plan, and answers what would be done to which resource."""
+    arguments = [f"-out={deployment.plan_file}", f"-parallelism={_PARALLELISM}", *_inputs(deployment), *variables]
+    _call(deployment, "plan", *arguments)
+    changes = {change["address"]: change["change"]["actions"] for change in shown(deployment).get("resource_changes", [])}
+    return {address: actions for address, actions in changes.items() if actions not in (["no-op"], ["read"])}
+
+
+def shown(deployment: Deployment) -> dict:
+    """The last plan as Terraform's JSON."""
+    return json.loads(_call(deployment, "show", "-json", str(deployment.plan_file)))
+
+
+def planned(deployment: Deployment) -> str:
+    """The last plan as Terraform shows it."""
+    return _call(deployment, "show", "-no-color", str(deployment.plan_file))
+
+
+def apply_plan(deployment: Deployment, planned: int) -> None:
+    """Does what the last plan says, and nothing else."""
+    arguments = ["-input=false", "-no-color", f"-parallelism={_PARALLELISM}", str(deployment.plan_file)]
+    _call(deployment, "apply", *arguments, progress=_counting(planned))
+
+
+def destroy(deployment: Deployment) -> None:
+    """Takes everything away that it made."""
+    _call(deployment, "destroy", "-auto-approve", f"-parallelism={_PARALLELISM}", *_inputs(deployment), progress=_counting())
+
+
+def outputs(deployment: Deployment) -> dict:
+    return {name: output["value"] for name, output in json.loads(_call(deployment, "output", "-json")).items()}
 
 
 def fingerprint(stack: Stack) -> str:
@@ -267,13 +346,31 @@ def fingerprint(stack: Stack) -> str:
 
 
 def check() -> None:
-    """Format, validity, and terraform/tests. Reaches no stack: the provider there is a mock."""
-    stack = stack_named("local")
-    data = "terraform-check"
-    _init(stack, "-backend=false", data=data)
-    for arguments in (("fmt", "-check", "-recursive", "-diff"), ("validate", "-no-color"), ("test", "-no-color")):
-        _call(stack, *arguments, data=data)
-        say(f"terraform {arguments[0]}: fine")
+    """Format, validity, and terraform/tests. Reaches no account: the provider there is a mock."""
+    _require_refusals()
+    nowhere = Deployment("local", TARGET / "check-terraform", dict(os.environ))
+    _init(nowhere, "-backend=false")
+    tests = [("-filter=tests/settings.tftest.hcl",)]
+    tests += [
+        ("-filter=tests/environments.tftest.hcl", f"-var-file=environments/{file.name}")
+        for file in sorted((MODULE / "environments").glob("*.tfvars"))
+    ]
+    for arguments in (("fmt", "-check", "-recursive", "-diff"), ("validate", "-no-color"), *(("test", "-no-color", *test) for test in tests)):
+        _call(nowhere, *arguments)
+        say(f"terraform {' '.join(arguments)}: fine")
+
+
+def _require_refusals() -> None:
+    """Every validation in variables.tf has a test in which it refuses something."""
+    refusals = " ".join(re.findall(r"expect_failures = \[(.*?)\]", (MODULE / "tests/settings.tftest.hcl").read_text(), re.DOTALL))
+    for block in (MODULE / "variables.tf").read_text().split('\nvariable "')[1:]:
+        name, validations = block.split('"')[0], block.count("validation {")
+        # A yes or no has nothing but its environment to be wrong in.
+        if len(re.findall(rf"var\.{name}\b", refusals)) < max(validations, 1):
+            raise Problem(
+                f"variable {name} has {validations} validations, and tests/settings.tftest.hcl does not see each refuse something",
+                "give the variable a validation, and add a run with a bad value and its expect_failures",
+            )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # The stack on a laptop. `make up` adds the provider's addresses and the processor.
 environment            = "local"
+region                 = "us-east-1"
 api_authorization      = "NONE"
 deletion_protection    = false
 point_in_time_recovery = false

@@ -1,9 +1,14 @@
 # Production. Everything not named here has the default that production should have.
 environment        = "prod"
+region             = "us-east-1"
 log_retention_days = 90
 
-# Yours: the address customers hear from, and what your ShipStation account ships with.
-sender_address = "orders@example.com"
+# Yours: the AWS account (any other is refused), what it may cost, who is told of trouble, the address
+# customers hear from, and what your ShipStation account ships with.
+# account_id       = "123456789012"
+# operator_emails  = ["on-call@example.com"]
+monthly_budget_usd = 100
+sender_address     = "orders@example.com"
 
 carrier = {
   id              = "se-123456"

@@ -1,5 +1,6 @@
-# What may be deployed and what is refused. Nothing is called: the provider is a mock. Needs the built
-# functions; `make check-terraform` brings it all together.
+# What is refused. Nothing is called: the provider is a mock. Needs the built functions; `make
+# check-terraform` brings it all together, and holds the validations in variables.tf against the
+# refusals here: each has to be seen.
 
 mock_provider "aws" {
   mock_data "aws_caller_identity" {
@@ -27,23 +28,6 @@ variables {
   }
 }
 
-run "production_has_safe_defaults" {
-  command = plan
-
-  assert {
-    condition     = alltrue([for route in aws_apigatewayv2_route.intake : route.authorization_type == "AWS_IAM"])
-    error_message = "every route must ask for a signature"
-  }
-  assert {
-    condition     = aws_dynamodb_table.orders.deletion_protection_enabled && aws_dynamodb_table.orders.point_in_time_recovery[0].enabled
-    error_message = "the orders table must be protected and restorable"
-  }
-  assert {
-    condition     = aws_sfn_state_machine.orders.logging_configuration[0].level == "ALL" && aws_sfn_state_machine.orders.publish
-    error_message = "the state machine must log all of its history and publish versions"
-  }
-}
-
 run "production_refuses_each_of_a_laptops_shortcuts" {
   command = plan
   variables {
@@ -56,9 +40,9 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     carrier_settled_after_s = 1
     log_filter              = "trace"
     timeout_override_s      = 8
+    reserved_concurrency    = null
   }
   expect_failures = [
-    var.timeout_override_s,
     var.api_authorization,
     var.payment_api_url,
     var.carrier_api_url,
@@ -67,17 +51,91 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     var.payment_search_lag_s,
     var.carrier_settled_after_s,
     var.log_filter,
+    var.timeout_override_s,
+    var.reserved_concurrency,
   ]
 }
 
-run "a_laptop_may_take_the_shortcuts" {
+run "values_that_mean_nothing_are_refused" {
   command = plan
   variables {
-    environment            = "local"
-    api_authorization      = "NONE"
-    deletion_protection    = false
-    point_in_time_recovery = false
-    payment_api_url        = "http://127.0.0.1:4570"
-    carrier_api_url        = "http://127.0.0.1:4570"
+    region                  = "Frankfurt"
+    account_id              = "1234"
+    deployment              = "blue_green"
+    canary_percent          = 0
+    stable_version          = 0
+    architecture            = "armv7"
+    log_filter              = ""
+    log_retention_days      = 45
+    review_limits           = { euro = 50000 }
+    payment_api_url         = "https://api.example.com/"
+    payment_search_lag_s    = 0.5
+    carrier_settled_after_s = 0
+    carrier_api_url         = "api.example.com"
+    carrier = {
+      id              = ""
+      service_code    = "usps_priority_mail"
+      warehouse_id    = "se-654321"
+      contact_phone   = "+1 555 0100"
+      grams_per_piece = 500
+    }
+    sender_address       = "orders"
+    operator_emails      = ["on call"]
+    monthly_budget_usd   = 0
+    api_authorization    = "JWT"
+    api_throttle         = { rate = 50, burst = 10 }
+    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50 }
   }
+  expect_failures = [
+    var.region,
+    var.account_id,
+    var.deployment,
+    var.canary_percent,
+    var.stable_version,
+    var.architecture,
+    var.log_filter,
+    var.log_retention_days,
+    var.review_limits,
+    var.payment_api_url,
+    var.payment_search_lag_s,
+    var.carrier_settled_after_s,
+    var.carrier_api_url,
+    var.carrier,
+    var.sender_address,
+    var.operator_emails,
+    var.monthly_budget_usd,
+    var.api_authorization,
+    var.api_throttle,
+    var.reserved_concurrency,
+  ]
+}
+
+run "a_parcel_weighs_whole_grams" {
+  command = plan
+  variables {
+    carrier = {
+      id              = "se-123456"
+      service_code    = "usps_priority_mail"
+      warehouse_id    = "se-654321"
+      contact_phone   = "+1 555 0100"
+      grams_per_piece = 0.5
+    }
+  }
+  expect_failures = [var.carrier]
+}
+
+run "an_environment_has_a_name_that_fits_into_every_resources_own" {
+  command = plan
+  variables {
+    environment = "Production!"
+  }
+  expect_failures = [var.environment]
+}
+
+run "artifacts_are_somewhere" {
+  command = plan
+  variables {
+    artifacts_dir = ""
+  }
+  expect_failures = [var.artifacts_dir]
 }

@@ -11,6 +11,8 @@ resource "aws_lambda_function" "this" {
   architectures    = [var.architecture]
   memory_size      = var.memory_mb
   timeout          = var.timeout_s
+  # -1: as many as the account has left.
+  reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
   # The state machine and the API name versions, so that a deployment never changes what is in flight.
   publish = true
 
@@ -42,6 +44,7 @@ resource "aws_s3_object" "artifact" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.key_arn
 }
 
 resource "aws_iam_role" "this" {
@@ -73,6 +76,42 @@ data "aws_iam_policy_document" "this" {
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
+  # What it reads and writes is encrypted; the key is of use to it through those services alone. Only a
+  # topic wants a new data key of who writes to it.
+  statement {
+    sid       = "Key"
+    actions   = contains(var.encrypted_services, "sns") ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"]
+    resources = [var.key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in var.encrypted_services : "${service}.${data.aws_region.current.name}.amazonaws.com"]
+    }
+  }
+  # Asked of who writes to an encrypted log group (CloudWatch Logs User Guide, "Encrypt log data").
+  statement {
+    sid = "LogKey"
+    actions = [
+      "kms:Decrypt",
+      "kms:DescribeKey",
+      "kms:Encrypt",
+      "kms:GenerateDataKey",
+      "kms:GenerateDataKeyWithoutPlaintext",
+      "kms:ReEncryptFrom",
+      "kms:ReEncryptTo",
+    ]
+    resources = [var.key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["logs.${data.aws_region.current.name}.amazonaws.com"]
+    }
+    condition {
+      test     = "ArnEquals"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values   = [aws_cloudwatch_log_group.this.arn]
+    }
+  }
   # X-Ray knows no resources for writing traces.
   statement {
     sid       = "Traces"
@@ -80,3 +119,5 @@ data "aws_iam_policy_document" "this" {
     resources = ["*"]
   }
 }
+
+data "aws_region" "current" {}

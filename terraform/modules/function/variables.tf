@@ -87,3 +87,34 @@ variable "log_retention_days" {
     error_message = "log_retention_days must be at least 1."
   }
 }
+
+variable "encrypted_services" {
+  description = "Services, as kms:ViaService names them, whose data the function reads or writes under the key."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.encrypted_services) > 0 && alltrue([for service in var.encrypted_services : can(regex("^[a-z0-9]+$", service))])
+    error_message = "encrypted_services must name at least one service, such as dynamodb."
+  }
+}
+
+variable "key_arn" {
+  description = "ARN of the key that everything is encrypted with."
+  type        = string
+
+  validation {
+    condition     = length(var.key_arn) > 0
+    error_message = "key_arn must be the ARN of a key."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "How many run at once at most, kept free for this function; null for no bound."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.reserved_concurrency == null || try(var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency, false)
+    error_message = "reserved_concurrency must be a whole number, at least 1, or null: at 0 the function would be switched off."
+  }
+}

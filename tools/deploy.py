@@ -1,0 +1,295 @@
+"""Our Terraform against an AWS account, one environment at a time. Credentials are those of this shell.
+
+    deploy.py release|state-bucket|plan|deploy|rollback|destroy --env dev|prod [--yes] [--canary] [--artifacts folder]
+    deploy.py … --stack e2e|faults      a local stack of the tests in the place of AWS
+
+`release` makes the release zips. `plan` shows what `deploy` would do. `deploy` builds, plans, asks, applies
+that very plan, and notes what was live before; `rollback` makes that live again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import aws
+import terraform
+from common import ROOT, STACK_NAMES, TARGET, Problem, function_names, run_tool, say, stack_named
+
+# Lambda keeps so many of an account's concurrent executions for functions without a reservation
+# (AWS Lambda Developer Guide, "Configuring reserved concurrency").
+_UNRESERVED = 100
+_RUST_TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Deploys to AWS.")
+    commands = {
+        "release": build,
+        "state-bucket": state_bucket,
+        "plan": plan,
+        "deploy": deploy,
+        "rollback": rollback,
+        "destroy": destroy,
+    }
+    parser.add_argument("command", choices=commands)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--env", help="names terraform/environments/<env>.tfvars")
+    where.add_argument("--stack", choices=STACK_NAMES, help="a local stack, for tests")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--canary", action="store_true", help="send a part of the new orders to the new version")
+    parser.add_argument("--artifacts", type=Path, help="zips that are there already; nothing is built then")
+    parser.add_argument("--var", action="append", default=[], help="name=value, over what the tfvars say")
+    arguments = parser.parse_args()
+    if arguments.env == "local":
+        raise Problem("`local` is the stack on this machine", "make up, make down")
+    commands[arguments.command](Environment(arguments))
+
+
+class Environment:
+    """What the command line and the tfvars say."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.name: str = arguments.env or "local"
+        self.yes: bool = arguments.yes
+        self.canary: bool = arguments.canary
+        self.region = terraform.setting(self.name, "region")
+        self.architecture = os.environ.get("TF_VAR_architecture") or terraform.setting(self.name, "architecture")
+        self.artifacts: Path | None = arguments.artifacts
+        variables = [f"-var=artifacts_dir={self.artifacts.resolve()}"] if self.artifacts else []
+        variables += [f"-var={assignment}" for assignment in arguments.var]
+        if arguments.stack:
+            of_stack = terraform.of_stack(stack_named(arguments.stack))
+            self.deployment = dataclasses.replace(of_stack, variables=(*of_stack.variables, *variables))
+        else:
+            folder = TARGET / "deploy" / self.name
+            self.deployment = terraform.Deployment(self.name, folder, dict(os.environ), tuple(variables))
+
+    def client(self, service: str):
+        return aws.client(service, self.deployment.settings, self.region)
+
+    @property
+    def bucket(self) -> str:
+        return aws.state_bucket_name(self.deployment.settings, self.region)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """Where it is noted what was live before the last deployment."""
+        return {"Bucket": self.bucket, "Key": f"orders/{self.name}.previous.json"}
+
+    def confirm(self, question: str) -> None:
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            raise Problem("nobody is there to be asked", "look at the plan, then run it again with YES=1")
+        if input(f"\n{question} Type {self.name} to go on: ").strip() != self.name:
+            raise Problem("nothing was changed", "run it again when you are sure")
+
+
+# --- what is deployed -------------------------------------------------------------------------
+
+
+def build(environment: Environment) -> None:
+    """Release zips where Terraform looks for them, built for the environment's processor."""
+    target = _RUST_TARGETS[environment.architecture]
+    library = subprocess.run(
+        ["rustc", "--print", "target-libdir", "--target", target], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if library.returncode != 0 or not Path(library.stdout.strip()).is_dir():
+        raise Problem(
+            f"Rust's standard library for {target} is not on this machine",
+            f'rustup target add {target}, or set architecture = "x86_64" in {environment.name}.tfvars',
+        )
+    say(f"building the functions for {environment.architecture} (the first time takes some minutes)")
+    packages = [argument for name in function_names() for argument in ("--bin", name)]
+    processor = "--arm64" if environment.architecture == "arm64" else "--x86-64"
+    command = ["cargo", "lambda", "build", "--release", processor, "--locked", "--output-format", "zip", *packages]
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    if subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False).returncode != 0:
+        raise Problem("the functions could not be built", "see above")
+    for name in function_names():
+        zipped = TARGET / "lambda" / name / "bootstrap.zip"
+        say(f"{name}: {zipped.stat().st_size / 1e6:.1f} MB")
+
+
+def _begin(environment: Environment) -> None:
+    settings = environment.deployment.settings
+    if not aws.has_bucket(settings, environment.region, environment.bucket):
+        raise Problem(
+            f"this account has no bucket {environment.bucket} for Terraform's state yet",
+            f"make state-bucket ENV={environment.name}",
+        )
+    if environment.artifacts is None:
+        build(environment)
+    say(f"account {aws.account(settings, environment.region)}, region {environment.region}")
+    terraform.init(environment.deployment)
+
+
+def _alias(environment: Environment, outputs: dict) -> list[dict]:
+    """The versions that new orders start with, the heaviest first."""
+    if "state_machine_alias_arn" not in outputs:
+        return []
+    described = environment.client("stepfunctions").describe_state_machine_alias(
+        stateMachineAliasArn=outputs["state_machine_alias_arn"]
+    )
+    return sorted(described["routingConfiguration"], key=lambda route: -route["weight"])
+
+
+def _live(environment: Environment) -> dict:
+    """What the aliases point to. Empty before the first deployment."""
+    outputs = terraform.outputs(environment.deployment)
+    routes = _alias(environment, outputs)
+    if not routes:
+        return {}
+    functions = environment.client("lambda")
+    return {
+        "state_machine_alias_arn": outputs["state_machine_alias_arn"],
+        "state_machine_version_arn": routes[0]["stateMachineVersionArn"],
+        "canary": len(routes) > 1,
+        "functions": {
+            name: functions.get_alias(FunctionName=name, Name=alias)["FunctionVersion"]
+            for name, alias in outputs["function_aliases"].items()
+        },
+    }
+
+
+def _release(environment: Environment, live: dict) -> list[str]:
+    if not environment.canary:
+        return []
+    stable = live["state_machine_version_arn"].rpartition(":")[2] if live else "null"
+    return ["-var=deployment=canary", f"-var=stable_version={stable}"]
+
+
+# --- the commands -----------------------------------------------------------------------------
+
+
+def state_bucket(environment: Environment) -> None:
+    """The one thing that is there before Terraform: the place of its state."""
+    bucket = environment.bucket
+    environment.confirm(f"The bucket {bucket} is made, or put right: private, versioned, encrypted.")
+    aws.make_state_bucket(environment.deployment.settings, environment.region)
+    say(f"Terraform's state of every environment of this account and region goes to {bucket}")
+
+
+def plan(environment: Environment) -> None:
+    _begin(environment)
+    changes = terraform.plan(environment.deployment, *_release(environment, _live(environment)))
+    print(terraform.planned(environment.deployment))
+    say(f"{len(changes)} resources would change; `make deploy ENV={environment.name}` asks before it does it")
+
+
+def deploy(environment: Environment) -> None:
+    _begin(environment)
+    before = _live(environment)
+    say("planning")
+    changes = terraform.plan(environment.deployment, *_release(environment, before))
+    if changes:
+        print(terraform.planned(environment.deployment))
+        _check_concurrency(environment)
+        environment.confirm(f"{len(changes)} resources of `{environment.name}` change as above.")
+        terraform.apply_plan(environment.deployment, len(changes))
+    else:
+        say("nothing has changed since the last deployment")
+    after = _live(environment)
+    _note(environment, before, after)
+    _write_endpoints(environment)
+    _tell(environment, after)
+
+
+def _check_concurrency(environment: Environment) -> None:
+    """Lambda refuses a reservation late, in the middle of an apply."""
+    shown = terraform.shown(environment.deployment)
+    functions = [
+        resource["values"]
+        for module in shown["planned_values"]["root_module"].get("child_modules", [])
+        for resource in module["resources"]
+        if resource["type"] == "aws_lambda_function"
+    ]
+    reserved = sum(max(function["reserved_concurrent_executions"], 0) for function in functions)
+    quota = environment.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    if reserved and reserved + _UNRESERVED > quota:
+        raise Problem(
+            f"this account runs {quota} functions at once; {reserved} are to be reserved and {_UNRESERVED} have to stay free",
+            "ask for a higher quota (Service Quotas, Lambda, Concurrent executions), or, outside of prod, set "
+            f"reserved_concurrency = null in {environment.name}.tfvars",
+        )
+
+
+def _note(environment: Environment, before: dict, after: dict) -> None:
+    """Keeps what was live, if it is no longer. A canary that is completed goes back to what was before it."""
+    moved = any(before.get(part) != after[part] for part in ("state_machine_version_arn", "functions", "canary"))
+    if before and moved and not before["canary"]:
+        body = json.dumps(before, indent=2).encode()
+        environment.client("s3").put_object(**environment.record, Body=body, ContentType="application/json")
+
+
+def _write_endpoints(environment: Environment) -> None:
+    outputs = terraform.outputs(environment.deployment)
+    if environment.name == "local":
+        # `make up` has written them; they stay the same.
+        return
+    file = environment.deployment.folder / "endpoints.json"
+    named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table")}
+    file.write_text(json.dumps({"intake": outputs["api_url"], **named}, indent=2) + "\n")
+    say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
+    secrets = environment.client("secretsmanager")
+    for name in ("payment_secret_arn", "carrier_secret_arn"):
+        if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
+            say(f"still empty: aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs[name]} --secret-string YOUR_KEY")
+
+
+def _tell(environment: Environment, live: dict) -> None:
+    version = live["state_machine_version_arn"].rpartition(":")[2]
+    if live["canary"]:
+        say(f"most new orders start on version {version}, the others on the new one; watch them, then")
+        say(f"`make deploy ENV={environment.name}` takes all orders there, `make rollback ENV={environment.name}` none")
+    else:
+        say(f"new orders start on version {version} of the process")
+
+
+def rollback(environment: Environment) -> None:
+    """Moves the aliases back. Orders in flight stay on the version they started with."""
+    s3 = environment.client("s3")
+    try:
+        previous = json.loads(s3.get_object(**environment.record)["Body"].read())
+    except s3.exceptions.NoSuchKey:
+        raise Problem(
+            f"there is no deployment of `{environment.name}` to go back from", "deploy the commit that you want to go back to"
+        ) from None
+    version = previous["state_machine_version_arn"]
+    environment.confirm(f"New orders start on version {version.rpartition(':')[2]} of the process again.")
+    with aws.told("the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"):
+        environment.client("stepfunctions").update_state_machine_alias(
+            stateMachineAliasArn=previous["state_machine_alias_arn"],
+            routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}],
+        )
+        for name, number in previous["functions"].items():
+            environment.client("lambda").update_alias(FunctionName=name, Name="live", FunctionVersion=number)
+    say(f"new orders start on version {version.rpartition(':')[2]}; the next `make deploy` moves them to what it deploys")
+
+
+def destroy(environment: Environment) -> None:
+    """Takes the environment down, with everything that it knows."""
+    _begin(environment)
+    outputs = terraform.outputs(environment.deployment)
+    tables = environment.client("dynamodb")
+    for name in (outputs[key] for key in ("orders_table", "stock_table") if key in outputs):
+        if tables.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled"):
+            raise Problem(
+                f"the table {name} is protected from being deleted",
+                "if its orders are really to be lost: aws dynamodb update-table --no-deletion-protection-enabled "
+                f"--region {environment.region} --table-name {name}",
+            )
+    environment.confirm("Every order, every secret and every log goes away, and none of it can be had back.")
+    terraform.destroy(environment.deployment)
+    environment.client("s3").delete_object(**environment.record)
+    say(f"`{environment.name}` is gone; its state stays, empty, in {environment.bucket}")
+
+
+if __name__ == "__main__":
+    run_tool(main)
