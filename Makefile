@@ -98,11 +98,15 @@ unit: ## Unit, handler and contract tests; no stack needed
 check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
-# On ports of its own, beside a stack that is up; ended whatever becomes of the tests.
-end-to-end: free-test-ports build ## The sample orders and more, through a stack of the tests' own
+# On ports of its own, beside a stack that is up; ended whatever becomes of the tests. What each role may do
+# and deployments are tried last: they change the stack.
+end-to-end: free-test-ports build ## The sample orders and more, rights and deployments, on a stack of the tests' own
 	@$(STACK) down --name e2e >/dev/null
 	@$(STACK) up --name e2e
-	@cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked; \
+	@cargo build --workspace --examples --locked --quiet && \
+	cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked && \
+	$(VENV_PYTHON) tools/rights.py && \
+	$(VENV_PYTHON) tools/deployment.py; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
 
 # The real steps in one binary that crashes, hangs or fails where a test plants it.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from common import Problem
 
 
-def client(service: str, settings: dict[str, str], region: str):
+def client(service: str, settings: dict[str, str], region: str, *, validate: bool = True):
     """A client that goes where `settings` (environment variables) say, and nowhere else."""
     # Only here: `make check-tools` has to run before the virtual environment exists.
     import botocore.config
@@ -29,6 +29,7 @@ def client(service: str, settings: dict[str, str], region: str):
         proxies={} if endpoint else None,
         s3={"addressing_style": "path"} if endpoint else None,
         retries={"mode": "standard"},
+        parameter_validation=validate,
     )
     return session.create_client(service, region_name=region, endpoint_url=endpoint, config=config, **keys)
 

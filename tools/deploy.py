@@ -140,9 +140,8 @@ def _alias(environment: Environment, outputs: dict) -> list[dict]:
     return sorted(described["routingConfiguration"], key=lambda route: -route["weight"])
 
 
-def _live(environment: Environment) -> dict:
+def _live(environment: Environment, outputs: dict) -> dict:
     """What the aliases point to. Empty before the first deployment."""
-    outputs = terraform.outputs(environment.deployment)
     routes = _alias(environment, outputs)
     if not routes:
         return {}
@@ -178,35 +177,35 @@ def state_bucket(environment: Environment) -> None:
 
 def plan(environment: Environment) -> None:
     _begin(environment)
-    changes = terraform.plan(environment.deployment, *_release(environment, _live(environment)))
-    print(terraform.planned(environment.deployment))
-    say(f"{len(changes)} resources would change; `make deploy ENV={environment.name}` asks before it does it")
+    live = _live(environment, terraform.outputs(environment.deployment))
+    planned = terraform.plan(environment.deployment, *_release(environment, live))
+    print(planned.text)
+    say(f"{len(planned.changes)} resources would change; `make deploy ENV={environment.name}` asks before it does it")
 
 
 def deploy(environment: Environment) -> None:
     _begin(environment)
-    before = _live(environment)
+    before = _live(environment, terraform.outputs(environment.deployment))
     say("planning")
-    changes = terraform.plan(environment.deployment, *_release(environment, before))
-    if changes:
-        print(terraform.planned(environment.deployment))
-        _check_concurrency(environment)
-        environment.confirm(f"{len(changes)} resources of `{environment.name}` change as above.")
-        terraform.apply_plan(environment.deployment, len(changes))
+    planned = terraform.plan(environment.deployment, *_release(environment, before))
+    if planned.changes:
+        print(planned.text)
+        _check_concurrency(environment, planned)
+        environment.confirm(f"{len(planned.changes)} resources of `{environment.name}` change as above.")
+        terraform.apply_plan(environment.deployment, len(planned.changes))
     else:
         say("nothing has changed since the last deployment")
-    after = _live(environment)
+    outputs = terraform.outputs(environment.deployment)
+    after = _live(environment, outputs)
     _note(environment, before, after)
-    _write_endpoints(environment)
-    _tell(environment, after)
+    _tell(environment, outputs, after)
 
 
-def _check_concurrency(environment: Environment) -> None:
+def _check_concurrency(environment: Environment, planned: terraform.Plan) -> None:
     """Lambda refuses a reservation late, in the middle of an apply."""
-    shown = terraform.shown(environment.deployment)
     functions = [
         resource["values"]
-        for module in shown["planned_values"]["root_module"].get("child_modules", [])
+        for module in planned.values["planned_values"]["root_module"].get("child_modules", [])
         for resource in module["resources"]
         if resource["type"] == "aws_lambda_function"
     ]
@@ -228,22 +227,18 @@ def _note(environment: Environment, before: dict, after: dict) -> None:
         environment.client("s3").put_object(**environment.record, Body=body, ContentType="application/json")
 
 
-def _write_endpoints(environment: Environment) -> None:
-    outputs = terraform.outputs(environment.deployment)
-    if environment.name == "local":
-        # `make up` has written them; they stay the same.
-        return
-    file = environment.deployment.folder / "endpoints.json"
-    named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table")}
-    file.write_text(json.dumps({"intake": outputs["api_url"], **named}, indent=2) + "\n")
-    say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
-    secrets = environment.client("secretsmanager")
-    for name in ("payment_secret_arn", "carrier_secret_arn"):
-        if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
-            say(f"still empty: aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs[name]} --secret-string YOUR_KEY")
-
-
-def _tell(environment: Environment, live: dict) -> None:
+def _tell(environment: Environment, outputs: dict, live: dict) -> None:
+    """Where orders go, what is still to be done, and what new orders start with."""
+    if environment.name != "local":
+        file = environment.deployment.folder / "endpoints.json"
+        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table")}
+        file.write_text(json.dumps({"intake": outputs["api_url"], **named}, indent=2) + "\n")
+        say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
+        secrets = environment.client("secretsmanager")
+        for name in ("payment_secret_arn", "carrier_secret_arn"):
+            if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
+                put = f"aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs[name]}"
+                say(f"still empty: {put} --secret-string YOUR_KEY")
     version = live["state_machine_version_arn"].rpartition(":")[2]
     if live["canary"]:
         say(f"most new orders start on version {version}, the others on the new one; watch them, then")

@@ -302,22 +302,34 @@ def apply(deployment: Deployment, *variables: str) -> None:
     _call(deployment, "apply", *arguments, progress=_counting())
 
 
-def plan(deployment: Deployment, *variables: str) -> dict[str, list[str]]:
-    """Plans, keeps the plan, and answers what would be done to which resource."""
+@dataclass(frozen=True)
+class Plan:
+    """What an apply would do."""
+
+    # As Terraform tells it.
+    text: str
+    # As its JSON has it.
+    values: dict
+
+    @property
+    def changes(self) -> dict[str, dict]:
+        """Each resource that would change, and how."""
+        changes = {change["address"]: change["change"] for change in self.values.get("resource_changes", [])}
+        return {address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])}
+
+
+def plan(deployment: Deployment, *variables: str) -> Plan:
+    """Plans, and keeps the plan for `apply_plan`."""
     arguments = [f"-out={deployment.plan_file}", f"-parallelism={_PARALLELISM}", *_inputs(deployment), *variables]
-    _call(deployment, "plan", *arguments)
-    changes = {change["address"]: change["change"]["actions"] for change in shown(deployment).get("resource_changes", [])}
-    return {address: actions for address, actions in changes.items() if actions not in (["no-op"], ["read"])}
+    text = _call(deployment, "plan", *arguments)
+    # Without the hundred lines about what was looked at.
+    told = [line for line in text.splitlines() if not re.search(r": (Refreshing state|Reading|Read complete|Still reading)", line)]
+    return Plan("\n".join(told), shown(deployment))
 
 
 def shown(deployment: Deployment) -> dict:
     """The last plan as Terraform's JSON."""
     return json.loads(_call(deployment, "show", "-json", str(deployment.plan_file)))
-
-
-def planned(deployment: Deployment) -> str:
-    """The last plan as Terraform shows it."""
-    return _call(deployment, "show", "-no-color", str(deployment.plan_file))
 
 
 def apply_plan(deployment: Deployment, planned: int) -> None:

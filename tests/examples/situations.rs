@@ -2,8 +2,10 @@
 //! its function with `cargo lambda invoke`, and tells how.
 //!
 //! ```text
-//! cargo run --example situations [ENDPOINTS]      (make situations)
+//! cargo run --example situations [ENDPOINTS [EVENT]]      (make situations)
 //! ```
+//!
+//! `EVENT` is how the wanted events begin, such as `charge/`.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -21,7 +23,11 @@ async fn main() {
     let endpoints = serde_json::from_slice(&text).expect("endpoints");
     let stack = prepare::Stack::at(&endpoints).await;
     let situations = prepare::situations();
-    for situation in &situations {
+    let wanted = std::env::args().nth(2).unwrap_or_default();
+    for situation in situations
+        .iter()
+        .filter(|situation| situation.event.starts_with(&wanted))
+    {
         stack.prepare(situation).await;
         let function = situation.event.split('/').next().unwrap_or_default();
         println!(
@@ -31,5 +37,5 @@ async fn main() {
             situation.expected()
         );
     }
-    println!("{} situations are prepared", situations.len());
+    println!("the situations are prepared");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use charge::{Charge, Stripe};
 use domain::ledger::{Authorize, Book};
-use domain::ports::Orders as _;
-use domain::{ErrorName, Timestamp};
+use domain::ports::{OperatorEvent, Orders as _};
+use domain::{Decision, ErrorName, OrderId, Timestamp};
 use provider::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -175,9 +175,24 @@ impl Stack {
             "cancel" => drop(self.ship.handle(task(ship::Action::Cancel, by)).await),
             "busy-authorize" => drop(self.store.claim::<Authorize>(&busy).await),
             "busy-book" => drop(self.store.claim::<Book>(&busy).await),
+            "approve" => self.decide(&by.order_id, Decision::Approved).await,
+            "reject" => self.decide(&by.order_id, Decision::Rejected).await,
             "cancel-request" => drop(self.store.request_cancel(&by.order_id, by.now).await),
             other => panic!("{other} is nothing that can happen to an order"),
         }
+    }
+}
+
+impl Stack {
+    async fn decide(&self, order_id: &OrderId, decision: Decision) {
+        let event = OperatorEvent {
+            at: Timestamp::now(),
+            event: "decided".to_owned(),
+            by: "prepare".to_owned(),
+            reason: "to be in this situation".to_owned(),
+        };
+        let decided = self.store.decide_review(order_id, decision, &event).await;
+        drop(decided.expect("a decision"));
     }
 }
 
