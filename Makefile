@@ -6,7 +6,7 @@ STACK := $(VENV_PYTHON) tools/stack.py
 DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod)) $(if $(YES),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform release state-bucket plan deploy rollback destroy
+.PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -29,6 +29,12 @@ free-test-ports:
 	@echo "installing requirements.txt into .venv"
 	@$(PYTHON) -m venv --clear .venv
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	@touch $@
+
+.venv-checks/current: requirements-checks.txt
+	@echo "installing requirements-checks.txt into .venv-checks"
+	@$(PYTHON) -m venv --clear .venv-checks
+	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
 	@touch $@
 
 build: setup ## The functions and the tools, for this machine
@@ -69,7 +75,8 @@ run: free-ports build ## A fresh local stack, and the sample orders followed liv
 	@$(STACK) up
 	@$(VENV_PYTHON) tools/run.py
 
-release: setup ## The release zips for AWS; ENV=prod
+release: ENV ?= prod
+release: setup ## The release zips for AWS, for the processor of an environment; ENV=prod
 	@$(DEPLOY)
 
 state-bucket: setup ## Once for an account: the bucket that Terraform's state goes to; ENV=prod
@@ -97,6 +104,15 @@ unit: ## Unit, handler and contract tests; no stack needed
 
 check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
+
+# Offline: checkov would ask for its rules' guidance, actionlint take whatever other linters it finds.
+check-policies: check-tools .venv-checks/current ## Terraform against checkov's rules, the workflow against actionlint's
+	@for environment in dev prod; do \
+	  echo "checkov: $$environment"; \
+	  .venv-checks/bin/checkov -d terraform --framework terraform --var-file terraform/environments/$$environment.tfvars \
+	    --skip-download --compact --quiet || exit 1; \
+	done
+	@.venv-checks/bin/actionlint -shellcheck= -pyflakes= && echo "actionlint: fine"
 
 # On ports of its own, beside a stack that is up; ended whatever becomes of the tests. What each role may do
 # and deployments are tried last: they change the stack.
@@ -134,6 +150,7 @@ test: free-test-ports build ## Every check and test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory check-terraform
+	@$(MAKE) --no-print-directory check-policies
 	@$(MAKE) --no-print-directory end-to-end
 	@$(MAKE) --no-print-directory fault-sample
 	@$(MAKE) --no-print-directory check-watch

@@ -51,6 +51,7 @@ resource "aws_apigatewayv2_stage" "live" {
 }
 
 resource "aws_cloudwatch_log_group" "api" {
+  # checkov:skip=CKV_AWS_338:Logs are for looking into what happened lately. What has to be kept is in the orders table.
   name              = local.names.api_logs
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.data.arn

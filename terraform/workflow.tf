@@ -66,6 +66,7 @@ locals {
 
 # The vendedlogs prefix keeps the log group's resource policy from growing with every state machine.
 resource "aws_cloudwatch_log_group" "workflow" {
+  # checkov:skip=CKV_AWS_338:Logs are for looking into what happened lately. What has to be kept is in the orders table.
   name              = local.names.workflow_logs
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.data.arn

@@ -1,10 +1,9 @@
 # A shared environment to try things in: the same as production, but it may be taken down.
-environment            = "dev"
-region                 = "us-east-1"
-deletion_protection    = false
-point_in_time_recovery = false
-log_retention_days     = 14
-monthly_budget_usd     = 20
+environment         = "dev"
+region              = "us-east-1"
+deletion_protection = false
+log_retention_days  = 14
+monthly_budget_usd  = 20
 # New accounts have few concurrent executions and cannot reserve any.
 reserved_concurrency = null
 

@@ -6,6 +6,7 @@
 )]
 
 mod clock;
+pub mod definition;
 mod faulty;
 mod outbox;
 mod providers;

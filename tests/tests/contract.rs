@@ -3,41 +3,10 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
 use domain::{Class, ErrorName, LeadsTo};
-use serde_json::Value;
-
-fn read(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace");
-    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn definition() -> Value {
-    serde_json::from_str(&read("statemachine/order.asl.json")).expect("JSON")
-}
-
-fn states() -> BTreeMap<String, Value> {
-    serde_json::from_value(definition()["States"].clone()).expect("states")
-}
-
-fn tasks() -> Vec<(String, Value)> {
-    states()
-        .into_iter()
-        .filter(|(_, state)| state["Type"] == "Task")
-        .collect()
-}
-
-fn names(rule: &Value) -> Vec<String> {
-    serde_json::from_value(rule["ErrorEquals"].clone()).expect("names")
-}
-
-fn rules(state: &Value, field: &str) -> Vec<Value> {
-    state[field].as_array().cloned().unwrap_or_default()
-}
+use tests::definition::{UNDO, names, read, rules, tasks};
 
 /// Names that Step Functions and Lambda give; all others must be ours.
 fn is_platforms(name: &str) -> bool {
@@ -45,9 +14,6 @@ fn is_platforms(name: &str) -> bool {
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }
-
-const UNDO: [&str; 3] = ["CancelShipment", "ReversePayment", "ReleaseStock"];
-const MESSAGES: [&str; 2] = ["NotifyCustomer", "NotifyFailure"];
 
 #[test]
 fn the_state_machine_names_no_error_that_is_not_in_the_catalogue() {
@@ -267,116 +233,5 @@ fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
                 timeouts[function]
             );
         }
-    }
-}
-
-#[test]
-fn every_state_is_commented_reachable_and_bounded() {
-    let definition = definition();
-    assert_eq!(definition["QueryLanguage"], "JSONata");
-    // A limit of the whole would skip the failure branch.
-    assert!(definition["TimeoutSeconds"].is_null());
-    let states = states();
-    let mut reached = BTreeSet::from([definition["StartAt"].as_str().expect("a start").to_owned()]);
-    let mut open: Vec<String> = reached.iter().cloned().collect();
-    while let Some(name) = open.pop() {
-        let state = &states[&name];
-        let catches = rules(state, "Catch");
-        let next = catches
-            .iter()
-            .chain([state])
-            .filter_map(|rule| rule["Next"].as_str());
-        for next in next {
-            if reached.insert(next.to_owned()) {
-                open.push(next.to_owned());
-            }
-        }
-    }
-    assert_eq!(reached, states.keys().cloned().collect(), "no dead state");
-    for (name, state) in &states {
-        assert!(
-            state["Comment"]
-                .as_str()
-                .is_some_and(|text| text.len() > 10),
-            "{name} has no comment"
-        );
-        assert!(
-            state["QueryLanguage"].is_null(),
-            "{name}: one query language, at the top"
-        );
-    }
-}
-
-#[test]
-fn forward_steps_catch_everything_last_and_undos_catch_nothing() {
-    for (state, task) in tasks() {
-        let catches = rules(&task, "Catch");
-        if UNDO.contains(&state.as_str()) {
-            assert!(
-                catches.is_empty(),
-                "{state}: a redrive resumes where an undo gave up"
-            );
-            let attempts = rules(&task, "Retry")
-                .last()
-                .and_then(|rule| rule["MaxAttempts"].as_u64());
-            assert!(attempts >= Some(20), "{state} gives up early");
-            continue;
-        }
-        let last = catches
-            .last()
-            .unwrap_or_else(|| panic!("{state} catches nothing"));
-        assert_eq!(names(last), ["States.ALL"], "{state}");
-        assert!(catches.len() > 1, "{state} catches by name first");
-        for (index, rule) in rules(&task, "Retry").iter().enumerate() {
-            let all = names(rule).contains(&"States.ALL".to_owned());
-            assert_eq!(
-                all,
-                index + 1 == rules(&task, "Retry").len(),
-                "{state}: States.ALL comes last"
-            );
-        }
-        if !MESSAGES.contains(&state.as_str()) {
-            assert_eq!(last["Next"], "CancelShipment", "{state}");
-        }
-    }
-}
-
-#[test]
-fn the_happy_path_takes_five_tasks_and_the_failure_branch_undoes_them_in_reverse() {
-    let states = states();
-    let follow = |start: &str| {
-        let mut path = vec![start.to_owned()];
-        while let Some(next) = states[path.last().expect("a state")]["Next"].as_str() {
-            path.push(next.to_owned());
-        }
-        path
-    };
-    assert_eq!(
-        follow("ValidateOrder"),
-        [
-            "ValidateOrder",
-            "ChargePayment",
-            "ShipOrder",
-            "CapturePayment",
-            "NotifyCustomer"
-        ]
-    );
-    assert_eq!(
-        follow("CancelShipment"),
-        [
-            "CancelShipment",
-            "ReversePayment",
-            "ReleaseStock",
-            "NotifyFailure",
-            "OrderFailed"
-        ]
-    );
-}
-
-#[test]
-fn only_arns_are_filled_in_by_terraform() {
-    for part in read("statemachine/order.asl.json").split("${").skip(1) {
-        let placeholder = part.split('}').next().expect("a placeholder");
-        assert!(placeholder.ends_with("_arn"), "{placeholder}");
     }
 }
