@@ -1,5 +1,4 @@
 //! The state machine's lint: what every state, retry and catch has to have, and what the whole may cost.
-#![expect(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 
