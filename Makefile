@@ -5,6 +5,9 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod)) $(if $(YES),--yes)
 
+# `make test` has brought it up already, while something else ran.
+fresh-stack = @$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
 
@@ -117,8 +120,7 @@ check-policies: check-tools .venv-checks/current ## Terraform against checkov's 
 # On ports of its own, beside a stack that is up; ended whatever becomes of the tests. What each role may do
 # and deployments are tried last: they change the stack.
 end-to-end: free-test-ports build ## The sample orders and more, rights and deployments, on a stack of the tests' own
-	@$(STACK) down --name e2e >/dev/null
-	@$(STACK) up --name e2e
+	$(call fresh-stack,e2e)
 	@cargo build --workspace --examples --locked --quiet && \
 	cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked && \
 	$(VENV_PYTHON) tools/rights.py && \
@@ -127,12 +129,11 @@ end-to-end: free-test-ports build ## The sample orders and more, rights and depl
 
 # The real steps in one binary that crashes, hangs or fails where a test plants it.
 sabotage: build
-	@$(PYTHON) tools/package.py --to target/sabotaged intake
+	@$(PYTHON) tools/package.py --to target/sabotaged intake intake-queue
 	@$(PYTHON) tools/package.py --to target/sabotaged --binary saboteur validate charge ship notify
 
 define with-faults
-	@$(STACK) down --name faults >/dev/null
-	@$(STACK) up --name faults
+	$(call fresh-stack,faults)
 	@cargo test --workspace --features tests/end-to-end --test faults --locked -- --ignored --nocapture --exact $(1); \
 	status=$$?; $(STACK) down --name faults; exit $$status
 endef
@@ -146,12 +147,14 @@ faults: free-test-ports sabotage ## Every fault in every step through the state 
 measure-loop: ## What a changed line costs until its tests have run (docs/DEVELOPING.md)
 	@$(PYTHON) tools/loop.py
 
-test: free-test-ports build ## Every check and test
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory check-terraform
-	@$(MAKE) --no-print-directory check-policies
-	@$(MAKE) --no-print-directory end-to-end
-	@$(MAKE) --no-print-directory fault-sample
-	@$(MAKE) --no-print-directory check-watch
-	@echo "every check and test has passed"
+# Bringing a stack up is mostly waiting, so that both come up while Clippy runs. A recipe of one shell: what
+# it has started ends with it.
+test: free-test-ports build sabotage ## Every check and test
+	@for name in e2e faults; do $(STACK) down --name $$name >/dev/null; done
+	@echo "bringing up the stacks of the tests beside the first checks"
+	@for name in e2e faults; do $(STACK) up --name $$name >target/$$name.up.log 2>&1 & done; \
+	trap 'wait; for name in e2e faults; do $(STACK) down --name $$name; done' EXIT; \
+	$(MAKE) --no-print-directory lint unit check-terraform check-policies && wait && \
+	$(MAKE) --no-print-directory end-to-end fault-sample STACKS_ARE_UP=1 && \
+	$(MAKE) --no-print-directory check-watch && \
+	echo "every check and test has passed"

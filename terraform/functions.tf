@@ -2,11 +2,12 @@ locals {
   # timeout_s is longer than what the function's own attempts can add up to and shorter than its
   # Task's TimeoutSeconds; a test holds the three against each other.
   functions = {
-    validate = { timeout_s = 15, memory_mb = 256 }
-    charge   = { timeout_s = 40, memory_mb = 256 }
-    ship     = { timeout_s = 35, memory_mb = 256 }
-    notify   = { timeout_s = 20, memory_mb = 256 }
-    intake   = { timeout_s = 10, memory_mb = 256 }
+    validate     = { timeout_s = 15, memory_mb = 256 }
+    charge       = { timeout_s = 40, memory_mb = 256 }
+    ship         = { timeout_s = 35, memory_mb = 256 }
+    notify       = { timeout_s = 20, memory_mb = 256 }
+    intake       = { timeout_s = 10, memory_mb = 256 }
+    intake-queue = { timeout_s = 40, memory_mb = 256 }
   }
 
   environment_of_all = {
@@ -59,6 +60,13 @@ locals {
     intake = {
       policy             = data.aws_iam_policy_document.intake.json
       encrypted_services = ["dynamodb", "states"]
+      environment = {
+        STATE_MACHINE_ARN = local.live_alias_arn
+      }
+    }
+    intake-queue = {
+      policy             = data.aws_iam_policy_document.intake_queue.json
+      encrypted_services = ["dynamodb", "sqs"]
       environment = {
         STATE_MACHINE_ARN = local.live_alias_arn
       }
@@ -193,11 +201,43 @@ data "aws_iam_policy_document" "notify" {
 }
 
 data "aws_iam_policy_document" "intake" {
+  source_policy_documents = [data.aws_iam_policy_document.start.json]
+
   statement {
     sid       = "Orders"
     actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
   }
+  statement {
+    sid       = "SeeOrders"
+    actions   = ["states:DescribeExecution"]
+    resources = [local.any_execution_arn]
+  }
+  # Ends a waiting review. Step Functions knows no resource for this action, only the task token.
+  statement {
+    sid       = "EndReviews"
+    actions   = ["states:SendTaskFailure"]
+    resources = ["*"]
+  }
+}
+
+data "aws_iam_policy_document" "intake_queue" {
+  source_policy_documents = [data.aws_iam_policy_document.start.json]
+
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:PutItem", "dynamodb:Query"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "Messages"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [aws_sqs_queue.orders.arn]
+  }
+}
+
+# Both front doors start executions, through the alias and no other way.
+data "aws_iam_policy_document" "start" {
   # AWS checks a start through an alias against the state machine's own ARN and names the alias in
   # the condition (Step Functions Developer Guide, "Authorization for aliases and versions") …
   statement {
@@ -215,16 +255,5 @@ data "aws_iam_policy_document" "intake" {
     sid       = "StartOrdersByAlias"
     actions   = ["states:StartExecution"]
     resources = [local.live_alias_arn]
-  }
-  statement {
-    sid       = "SeeOrders"
-    actions   = ["states:DescribeExecution"]
-    resources = [local.any_execution_arn]
-  }
-  # Ends a waiting review. Step Functions knows no resource for this action, only the task token.
-  statement {
-    sid       = "EndReviews"
-    actions   = ["states:SendTaskFailure"]
-    resources = ["*"]
   }
 }

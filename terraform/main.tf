@@ -20,6 +20,7 @@ locals {
     api_logs        = "/aws/vendedlogs/apigateway/${local.prefix}-api"
     operators_topic = "${local.prefix}-operators"
     orders_queue    = "${local.prefix}-orders"
+    dead_orders     = "${local.prefix}-orders-dead-letters"
     budget          = "${local.prefix}-monthly"
     key             = "alias/${local.prefix}"
     payment_secret  = "${local.prefix}/payment"

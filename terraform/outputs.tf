@@ -54,9 +54,24 @@ output "functions" {
   }
 }
 
+output "orders_queue_url" {
+  description = "URL of the queue that takes order documents from systems of this account."
+  value       = aws_sqs_queue.orders.url
+}
+
+output "orders_queue_arn" {
+  description = "ARN of that queue, for the policies of who sends to it."
+  value       = aws_sqs_queue.orders.arn
+}
+
+output "dead_letter_queue_url" {
+  description = "URL of the queue of messages that became no orders."
+  value       = module.dead_orders.url
+}
+
 output "function_aliases" {
   description = "Alias of every function that is called by its alias and not by the state machine: moving one is a rollback of its function."
-  value       = { (aws_lambda_alias.intake.function_name) = aws_lambda_alias.intake.name }
+  value       = { for alias in [aws_lambda_alias.intake, aws_lambda_alias.intake_queue] : alias.function_name => alias.name }
 }
 
 output "key_arn" {

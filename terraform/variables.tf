@@ -274,20 +274,27 @@ variable "reserved_concurrency" {
     ship     = number
     notify   = number
     intake   = number
+    # At least 2: an event source mapping has no less.
+    intake-queue = number
   })
   # Stripe takes 100 requests a second (docs.stripe.com/rate-limits), ShipStation 200 a minute
   # (docs.shipstation.com/rate-limits); a call takes about a second.
   default = {
-    validate = 20
-    charge   = 20
-    ship     = 5
-    notify   = 20
-    intake   = 50
+    validate     = 20
+    charge       = 20
+    ship         = 5
+    notify       = 20
+    intake       = 50
+    intake-queue = 10
   }
 
   validation {
     condition     = var.reserved_concurrency == null || try(alltrue([for bound in values(var.reserved_concurrency) : bound >= 1 && floor(bound) == bound]), false)
     error_message = "reserved_concurrency must be a whole number, at least 1, for each function, or null for all."
+  }
+  validation {
+    condition     = var.reserved_concurrency == null || try(var.reserved_concurrency.intake-queue >= 2, false)
+    error_message = "reserved_concurrency.intake-queue must be at least 2: an event source mapping has no less."
   }
   validation {
     condition     = var.reserved_concurrency != null || var.environment != "prod"

@@ -1,8 +1,8 @@
-"""Deployments, tried on the stack of the end-to-end tests: its account, its orders.
+"""What Terraform makes, tried on the stack of the end-to-end tests: its account, its orders.
 
     deployment.py
 
-Two deployments while orders are in flight, the second by way of a canary, and a rollback: orders finish on
+Orders by queue, and what becomes of a message that is none. Two deployments while orders are in flight, the second by way of a canary, and a rollback: orders finish on
 the version they started with. Then production's settings on an account that has none of them: one apply, a
 plan that finds nothing left to do, and the way down.
 """
@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 
 import aws
@@ -22,6 +23,7 @@ from common import REGION, ROOT, TARGET, Problem, aws_environment, function_name
 from shop import REVIEWED, Shop
 
 _PATIENCE_S = 60
+_QUEUE, _DEAD = "orders-local-orders", "orders-local-orders-dead-letters"
 _STEPS = ("validate", "charge", "ship", "notify")
 # So much that no order here is looked at.
 _NO_REVIEWS = 'review_limits={"USD"=1000000000}'
@@ -36,6 +38,7 @@ _DROPPED = {
 
 def main() -> None:
     check = Check()
+    check.orders_come_by_queue()
     check.orders_stay_where_they_started()
     check.production_on_an_empty_account()
 
@@ -65,10 +68,29 @@ class Check:
             raise Problem(f"{command} failed: {done.stderr.strip()}", f"see {os.path.relpath(self.log)}")
         return done.stdout
 
+    # --- orders by queue
+
+    def orders_come_by_queue(self) -> None:
+        self.shop.article()
+        order = self.shop.send(1)
+        self._completes(order)
+
+        # An unread message comes again after minutes; here, at once.
+        self.shop.queue("set_queue_attributes", _QUEUE, Attributes={"VisibilityTimeout": "1"})
+        self.shop.queue("send_message", _QUEUE, MessageBody='{"order_id": "check-no-order"}')
+        until = time.monotonic() + _PATIENCE_S
+        while not (dead := self.shop.queue("receive_message", _DEAD, WaitTimeSeconds=1).get("Messages")):
+            expect(time.monotonic() < until, "a message that is no order ends in the dead-letter queue")
+        expect("check-no-order" in dead[0]["Body"], f"it is the message: {dead}")
+        alarms = aws.client("cloudwatch", self.settings, REGION).describe_alarms(AlarmNames=[f"{_DEAD}-not-empty"])["MetricAlarms"]
+        watched = [(alarm["Namespace"], alarm["MetricName"], alarm["Dimensions"]) for alarm in alarms]
+        expected = ("AWS/SQS", "ApproximateNumberOfMessagesVisible", [{"Name": "QueueName", "Value": _DEAD}])
+        expect(watched == [expected], f"an alarm looks at it: {watched}")
+        say("an order by queue completed; a message that is no order is in the dead-letter queue, which has an alarm")
+
     # --- orders in flight
 
     def orders_stay_where_they_started(self) -> None:
-        self.shop.article()
         first = self._routes()[0][0]
         functions = aws.client("lambda", self.settings, REGION)
         first_intake = functions.get_alias(FunctionName="orders-local-intake", Name="live")["FunctionVersion"]

@@ -112,6 +112,11 @@ class Roles:
         }
 
 
+def function_of(role: str) -> str:
+    """The function that has the role, or `workflow`."""
+    return role.removeprefix("orders-local-")
+
+
 def as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
@@ -349,6 +354,11 @@ _DOCUMENTED = {
     "notify": {"Key": {"kms:Decrypt", "kms:GenerateDataKey"}},
     # AWS asks for the state machine and the condition, this engine for the alias that is called.
     "intake": {"StartOrders": {"states:StartExecution"}},
+    # Lambda itself reads the queue with the function's rights.
+    "intake-queue": {
+        "Messages": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
+        "StartOrders": {"states:StartExecution"},
+    },
     # All of this Step Functions does itself.
     "workflow": {
         "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
@@ -389,7 +399,7 @@ def documented(function: str) -> dict[str, set[str]]:
 def check_documented(roles: Roles) -> None:
     for role in roles.names:
         there = {statement["Sid"]: set(as_list(statement["Action"])) for statement in roles.statements(role)}
-        for sid, actions in documented(role.rpartition("-")[2]).items():
+        for sid, actions in documented(function_of(role)).items():
             if there.get(sid) != actions:
                 raise Problem(f"{role}: {sid} allows {there.get(sid)}, and AWS asks for {actions}", "mend the statement, or tools/rights.py")
     kms = aws.client("kms", roles.settings, REGION)
@@ -426,7 +436,7 @@ class Removal:
     def check(self) -> None:
         quiet: list[str] = []
         for role in self.roles.names:
-            function = role.rpartition("-")[2]
+            function = function_of(role)
             if broken := self._broken(function):
                 raise Problem(f"{function}: {broken[0]} does not answer as it should, with every right", "make end-to-end")
             for policy, document in self.roles.policies(role).items():
@@ -514,6 +524,10 @@ class Removal:
         order = self.shop.submit(1)
         return bool(self.shop.becomes(order, lambda view: view["status"] != "received", _PATIENCE_S))
 
+    def an_order_by_queue_is_started(self) -> bool:
+        order = self.shop.send(1)
+        return bool(self.shop.becomes(order, lambda view: view["status"] != "received", _PATIENCE_S))
+
     def a_cancelled_review_ends(self) -> bool:
         order = self.shop.submit(shop.REVIEWED)
         if not self.shop.becomes(order, lambda view: view["status"] == "in_review", _PATIENCE_S):
@@ -529,6 +543,7 @@ class Removal:
 
 _FLOWS = {
     "intake": {"an order is started": Removal.an_order_is_started, "a cancelled review ends": Removal.a_cancelled_review_ends},
+    "intake-queue": {"an order by queue is started": Removal.an_order_by_queue_is_started},
     "notify": {"operators are told": Removal.operators_are_told},
 }
 

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import time
+import urllib.error
 import urllib.request
 import uuid
 
-from common import ROOT, TARGET, Problem, Stack, aws_environment
+import aws
+from common import REGION, ROOT, TARGET, Problem, Stack, aws_environment
 
 # The sample catalogue's, with enough in stock.
 _ARTICLE, _PRICE = "EVENT-01", 1299
@@ -34,13 +36,29 @@ class Shop:
 
     def submit(self, quantity: int) -> str:
         """A new order of so many pieces; answers its id."""
+        document = self._document(quantity)
+        self.http("POST", f"{self.endpoints['intake']}/orders", document)
+        return document["order_id"]
+
+    def send(self, quantity: int) -> str:
+        """The same by queue."""
+        document = self._document(quantity)
+        self.queue("send_message", "orders-local-orders", MessageBody=json.dumps(document))
+        return document["order_id"]
+
+    def queue(self, operation: str, name: str, **parameters) -> dict:
+        """One call about a queue of this name."""
+        sqs = aws.client("sqs", aws_environment(self.stack), REGION)
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        return getattr(sqs, operation)(QueueUrl=url, **parameters)
+
+    def _document(self, quantity: int) -> dict:
         document = json.loads((ROOT / "orders/1001-plain.json").read_text())
         line = document["lines"][0]
         line["sku"], line["quantity"], line["unit_price"] = _ARTICLE, quantity, _PRICE
         document["order_id"] = f"check-{uuid.uuid4()}"
         document["total"] = quantity * _PRICE + document["shipping_fee"] + document["tax"]
-        self.http("POST", f"{self.endpoints['intake']}/orders", document)
-        return document["order_id"]
+        return document
 
     def cancel(self, order: str) -> None:
         self.http("POST", f"{self.endpoints['intake']}/orders/{order}/cancel")
@@ -49,11 +67,19 @@ class Shop:
         """The order's view once it is as wanted, or None if it is not in time."""
         until = time.monotonic() + patience_s
         while time.monotonic() < until:
-            view = self.http("GET", f"{self.endpoints['intake']}/orders/{order}")
-            if wanted(view):
+            view = self._view(order)
+            if view and wanted(view):
                 return view
             time.sleep(0.1)
         return None
+
+    def _view(self, order: str) -> dict | None:
+        try:
+            return self.http("GET", f"{self.endpoints['intake']}/orders/{order}")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
 
     def orderctl(self, *arguments: str) -> None:
         environment = {**os.environ, **aws_environment(self.stack), "ORDERS_ENDPOINTS": str(self.stack.endpoints_file)}

@@ -84,7 +84,7 @@ run "values_that_mean_nothing_are_refused" {
     monthly_budget_usd   = 0
     api_authorization    = "JWT"
     api_throttle         = { rate = 50, burst = 10 }
-    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50 }
+    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50, intake-queue = 10 }
   }
   expect_failures = [
     var.region,
@@ -108,6 +108,14 @@ run "values_that_mean_nothing_are_refused" {
     var.api_throttle,
     var.reserved_concurrency,
   ]
+}
+
+run "a_queue_is_read_by_two_or_more" {
+  command = plan
+  variables {
+    reserved_concurrency = { validate = 20, charge = 20, ship = 5, notify = 20, intake = 50, intake-queue = 1 }
+  }
+  expect_failures = [var.reserved_concurrency]
 }
 
 run "a_parcel_weighs_whole_grams" {

@@ -168,6 +168,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
         ("ship", ship::WORST_CASE),
         ("notify", notify::WORST_CASE),
         ("intake", intake::WORST_CASE),
+        ("intake-queue", intake::QUEUE_WORST_CASE),
     ]);
     let known: Vec<&str> = timeouts.keys().map(String::as_str).collect();
     assert_eq!(
@@ -198,6 +199,8 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
     }
     // API Gateway gives up after 30 seconds.
     assert!(timeouts["intake"] < Duration::from_secs(30));
+    let batch = format!("batch_size              = {}\n", intake::BATCH);
+    assert!(read("terraform/queue.tf").contains(&batch));
     assert_eq!(step::budget::STORE_OPERATION, store::OPERATION_TIMEOUT);
 }
 

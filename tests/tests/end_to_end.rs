@@ -444,7 +444,8 @@ async fn personal_data_is_in_no_history_and_no_log() {
         }
     }
     let mut lines = 0;
-    for function in ["validate", "charge", "ship", "notify", "intake"] {
+    let functions = ["validate", "charge", "ship", "notify", "intake"];
+    for function in functions.into_iter().chain(["intake-queue"]) {
         for line in shop.log(function).await {
             lines += usize::from(line.contains("e2e-secret"));
             for secret in ["ecretive", "pm_card"] {

@@ -2,6 +2,7 @@
 
 mod config;
 mod problem;
+mod queue;
 
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ pub use config::Config;
 use domain::ports::{Accepted, Cancellation, Orders, StoreError};
 use domain::{
     ErrorName, ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Timestamp,
+    Violation,
 };
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
+pub use queue::{BATCH, Batch, Left, QUEUE_WORST_CASE};
 use serde_json::json;
 use step::budget;
 use store::Store;
@@ -28,7 +31,7 @@ pub const WORST_CASE: Duration = Duration::from_secs(budget::worst_case(2, 0).as
 /// The largest document: a hundred lines with every field at its longest are a third of it.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The HTTP front door.
+/// The front door: over HTTP, and by queue.
 #[derive(Debug)]
 pub struct Intake {
     orders: Store,
@@ -90,42 +93,49 @@ impl Intake {
                 "Send the order as application/json.",
             );
         }
-        if request.body().len() > MAX_BYTES {
-            let detail = format!("An order has at most {MAX_BYTES} bytes.");
-            return problem(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The document is too large",
-                &detail,
-            );
-        }
-        let submission = match Submission::parse(request.body()) {
-            Ok(submission) => submission,
-            Err(found) => return violations(&found),
-        };
-        match self.orders.accept(&submission, Timestamp::now()).await {
-            Ok(Accepted::New(state)) => {
-                info!(
-                    order_id = state.order_id.as_str(),
-                    execution = state.execution_name(),
-                    "order accepted"
-                );
-                self.start(&state).await;
-                taken(StatusCode::ACCEPTED, &state)
-            }
-            Ok(Accepted::Same(state)) => {
-                // Perhaps the first one was stored and never started.
-                if !state.stage.is_closed() {
-                    self.start(&state).await;
-                }
-                taken(StatusCode::OK, &state)
-            }
+        match self.accept(request.body()).await {
+            Ok(Accepted::New(state)) => taken(StatusCode::ACCEPTED, &state),
+            Ok(Accepted::Same(state)) => taken(StatusCode::OK, &state),
             Ok(Accepted::Different) => problem(
                 StatusCode::CONFLICT,
                 "The order id is taken",
                 "Another document was accepted under this order_id. An id is for one order, for good.",
             ),
-            Err(error) => failed(&error),
+            Err(NotAccepted::TooLarge) => {
+                let detail = format!("An order has at most {MAX_BYTES} bytes.");
+                problem(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "The document is too large",
+                    &detail,
+                )
+            }
+            Err(NotAccepted::Invalid(found)) => violations(&found),
+            Err(NotAccepted::NotStored(error)) => failed(&error),
         }
+    }
+
+    /// Stores a document and starts its execution, whichever way it came in.
+    async fn accept(&self, document: &[u8]) -> Result<Accepted, NotAccepted> {
+        if document.len() > MAX_BYTES {
+            return Err(NotAccepted::TooLarge);
+        }
+        let submission = Submission::parse(document).map_err(NotAccepted::Invalid)?;
+        let accepted = self.orders.accept(&submission, Timestamp::now()).await;
+        let accepted = accepted.map_err(NotAccepted::NotStored)?;
+        match &accepted {
+            Accepted::New(state) => {
+                info!(
+                    order_id = state.order_id.as_str(),
+                    execution = state.execution_name(),
+                    "order accepted"
+                );
+                self.start(state).await;
+            }
+            // Perhaps the first one was stored and never started.
+            Accepted::Same(state) if !state.stage.is_closed() => self.start(state).await,
+            Accepted::Same(_) | Accepted::Different => {}
+        }
+        Ok(accepted)
     }
 
     /// An order that is stored is accepted, whatever becomes of starting its execution now.
@@ -201,6 +211,13 @@ impl Intake {
         let body = json!({"order_id": order_id, "cancel_requested": true});
         located(answer(StatusCode::ACCEPTED, &body), &order_id)
     }
+}
+
+/// Why a document is not stored.
+enum NotAccepted {
+    TooLarge,
+    Invalid(Vec<Violation>),
+    NotStored(StoreError),
 }
 
 fn taken(status: StatusCode, state: &OrderState) -> Response<Body> {

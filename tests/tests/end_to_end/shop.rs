@@ -62,8 +62,14 @@ pub(crate) fn sample_documents() -> Vec<Value> {
 /// `function/situation` of every file in `tests/events`, sorted.
 pub(crate) fn event_files() -> Vec<String> {
     let mut found = Vec::new();
-    for function in ["charge", "intake", "notify", "ship", "validate"] {
-        for file in std::fs::read_dir(root().join("tests/events").join(function)).expect("events") {
+    let entries = std::fs::read_dir(root().join("tests/events")).expect("events");
+    let folders = entries.map(|entry| entry.expect("an entry").path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let function = folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        for file in std::fs::read_dir(&folder).expect("events") {
             let path = file.expect("a file").path();
             let stem = path
                 .file_stem()

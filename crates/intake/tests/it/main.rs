@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod cancel;
+mod queue;
 mod status;
 mod submit;
 

@@ -1,0 +1,30 @@
+# A queue for what could not be dealt with, and an alarm as soon as anything is in it.
+
+resource "aws_sqs_queue" "this" {
+  name                              = var.name
+  message_retention_seconds         = 1209600 # 14 days, the longest there is
+  kms_master_key_id                 = var.key_id
+  kms_data_key_reuse_period_seconds = 300
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [var.source_arn]
+  })
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  alarm_name          = "${var.name}-not-empty"
+  alarm_description   = var.what_to_do
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.this.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # An empty queue that nobody uses reports nothing.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [var.topic_arn]
+  ok_actions         = [var.topic_arn]
+}
