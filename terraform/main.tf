@@ -1,7 +1,15 @@
 # Names, and nothing else. Resources are by topic: functions, tables, workflow, api, queue, notifications,
 # secrets, key, budget.
 
-data "aws_caller_identity" "current" {}
+data "aws_caller_identity" "current" {
+  lifecycle {
+    # The last of the guards around a laptop's shortcuts, an open API among them.
+    postcondition {
+      condition     = var.environment != "local" || self.account_id == "000000000000"
+      error_message = "environment `local` is for the stack on a laptop, and these are credentials of an AWS account: choose another environment."
+    }
+  }
+}
 data "aws_partition" "current" {}
 
 locals {

@@ -89,17 +89,14 @@ variable "architecture" {
 }
 
 variable "log_filter" {
-  description = "What the functions log, in the syntax of RUST_LOG."
+  description = "What the functions log: error, warn, info or debug, and after a comma levels of single targets, such as info,store=debug."
   type        = string
   default     = "info"
 
+  # A target without a level, or a level as a number, would come to trace.
   validation {
-    condition     = length(var.log_filter) > 0
-    error_message = "log_filter must not be empty; `info` is the usual one."
-  }
-  validation {
-    condition     = !strcontains(lower(var.log_filter), "trace") || var.environment == "local"
-    error_message = "log_filter must not be trace: at that level whole requests are logged, with names and addresses."
+    condition     = can(regex("^(error|warn|info|debug)(,[a-z_:]+=(error|warn|info|debug|off))*$", var.log_filter)) || var.environment == "local"
+    error_message = "log_filter must be error, warn, info or debug, perhaps with targets, such as info,store=debug: below that, whole requests are logged, with names and addresses."
   }
 }
 

@@ -126,6 +126,9 @@ def _begin(environment: Environment) -> None:
         )
     if environment.artifacts is None:
         build(environment)
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    if changed and environment.name != "local":
+        say(f"{len(changed.splitlines())} files are not committed: nobody can build this again, nor tell later what it was")
     say(f"account {aws.account(settings, environment.region)}, region {environment.region}")
     terraform.init(environment.deployment)
 
@@ -238,7 +241,8 @@ def _tell(environment: Environment, outputs: dict, live: dict) -> None:
         for name in ("payment_secret_arn", "carrier_secret_arn"):
             if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
                 put = f"aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs[name]}"
-                say(f"still empty: {put} --secret-string YOUR_KEY")
+                # Not as an argument, which the shell would remember.
+                say(f"still empty; type the key and Ctrl-D: {put} --secret-string file:///dev/stdin")
     version = live["state_machine_version_arn"].rpartition(":")[2]
     if live["canary"]:
         say(f"most new orders start on version {version}, the others on the new one; watch them, then")

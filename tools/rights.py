@@ -230,6 +230,7 @@ def resources(roles: Roles) -> dict[str, list[str]]:
         ],
         "secretsmanager": [secret["ARN"] for secret in client["secretsmanager"].list_secrets()["SecretList"]],
         "sns": [topic["TopicArn"] for topic in client["sns"].list_topics()["Topics"]],
+        "sqs": [f"arn:aws:sqs:{REGION}:{roles.account}:{url.rpartition('/')[2]}" for url in client["sqs"].list_queues()["QueueUrls"]],
         "stepfunctions": [arn for machine in machines for arn in (machine, f"{machine}:live")],
         "lambda": [
             arn
@@ -283,6 +284,7 @@ _NAMES = {
     "dynamodb": ("TableName", "ResourceArn", "TableArn"),
     "secretsmanager": ("SecretId",),
     "sns": ("TopicArn",),
+    "sqs": ("QueueUrl",),
     "stepfunctions": ("stateMachineArn", "resourceArn", "stateMachineAliasArn", "executionArn"),
     "lambda": ("FunctionName",),
     "kms": ("KeyId",),
@@ -305,6 +307,8 @@ def _named(service: str, arn: str, names: list[str]) -> dict[str, str]:
     for name in names:
         is_arn = name.lower().endswith("arn") or service in ("lambda", "secretsmanager", "kms")
         values[name] = arn if is_arn else short
+        if name == "QueueUrl":
+            values[name] = f"https://sqs.{REGION}.amazonaws.com/{arn.split(':')[4]}/{short}"
         if name == "executionArn":
             values[name] = arn.replace(":stateMachine:", ":execution:").removesuffix(":live") + ":rights"
     return values

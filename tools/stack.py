@@ -18,8 +18,8 @@ import processes
 import terraform
 from common import REGION, ROOT, ROOT_KEY, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
 
-# What the sandbox accepts; real keys are put into the real secrets by hand.
-_SECRETS = {"payment_secret_arn": "sk_test_sandbox", "carrier_secret_arn": "TEST_sandbox"}
+# What the sandbox accepts. By hand, real ones often get a line's end behind them; so have these.
+_SECRETS = {"payment_secret_arn": "sk_test_sandbox\n", "carrier_secret_arn": "TEST_sandbox\n"}
 
 
 def main() -> None:

@@ -56,6 +56,22 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
   ]
 }
 
+run "a_laptops_settings_are_refused_on_an_aws_account" {
+  command = plan
+  variables {
+    environment = "local"
+  }
+  expect_failures = [data.aws_caller_identity.current]
+}
+
+run "a_target_without_a_level_would_log_everything" {
+  command = plan
+  variables {
+    log_filter = "info,aws_smithy_runtime"
+  }
+  expect_failures = [var.log_filter]
+}
+
 run "values_that_mean_nothing_are_refused" {
   command = plan
   variables {

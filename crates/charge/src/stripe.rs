@@ -9,6 +9,10 @@ use provider::{Answer, Http, Secret};
 use serde::Deserialize;
 use step::budget;
 
+/// What this adapter is written against; without it the account's own setting would decide.
+/// <https://docs.stripe.com/api/versioning>
+const API_VERSION: &str = "2025-12-15.clover";
+
 /// Stripe, or whatever speaks its API.
 #[derive(Debug)]
 pub struct Stripe {
@@ -73,7 +77,6 @@ impl Stripe {
         form: &[(&str, String)],
     ) -> Result<Answer, ProviderError> {
         let request = self.http.request(reqwest::Method::POST, path);
-        let request = request.bearer_auth(self.secret.get().await?);
         self.sent(request.header("Idempotency-Key", key).form(form))
             .await
     }
@@ -112,11 +115,13 @@ impl Stripe {
         query: &[(&str, String)],
     ) -> Result<Answer, ProviderError> {
         let request = self.http.request(reqwest::Method::GET, path);
-        let request = request.bearer_auth(self.secret.get().await?);
         self.sent(request.query(query)).await
     }
 
     async fn sent(&self, request: reqwest::RequestBuilder) -> Result<Answer, ProviderError> {
+        let request = request
+            .bearer_auth(self.secret.get().await?)
+            .header("Stripe-Version", API_VERSION);
         let answer = self.http.send(request).await?;
         if answer.status == reqwest::StatusCode::UNAUTHORIZED {
             self.secret.forget().await;

@@ -73,8 +73,11 @@ impl Secret {
             .send()
             .await;
         let answer = answer.map_err(|_| unavailable("cannot be read from Secrets Manager"))?;
+        // Many an editor and `echo` end a line: no credential does, and a header must not.
         let value = answer
             .secret_string
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
             .ok_or_else(|| unavailable("has no value yet: put one"))?;
         *cached = Some((value.clone(), Instant::now()));
         Ok(value)

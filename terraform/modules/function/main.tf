@@ -1,7 +1,7 @@
 # One function, the role that only it has, and its log group.
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_116:Called by Step Functions and API Gateway, which wait for the answer and get the error. Nothing is queued that could be lost.
+  # checkov:skip=CKV_AWS_116:Step Functions and API Gateway wait for the answer and get the error; the orders queue has a dead-letter queue of its own.
   # checkov:skip=CKV_AWS_117:It talks to AWS and to the providers over TLS, and nothing listens. A VPC would add a NAT gateway that can fail, and keep nobody out.
   # checkov:skip=CKV_AWS_173:Settings and names, no secrets. A key here would be asked for at each cold start.
   # checkov:skip=CKV_AWS_272:Who may write to the packages' bucket may deploy as well; a signature would be made with the same rights.
