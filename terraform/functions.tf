@@ -85,9 +85,10 @@ module "function" {
   source   = "./modules/function"
   for_each = local.functions
 
-  name               = "${local.prefix}-${each.key}"
-  artifact           = "${var.artifacts_dir}/${each.key}/bootstrap.zip"
-  artifacts_bucket   = aws_s3_bucket.artifacts.id
+  name     = "${local.prefix}-${each.key}"
+  artifact = "${var.artifacts_dir}/${each.key}/bootstrap.zip"
+  # Not before it encrypts with the key.
+  artifacts_bucket   = aws_s3_bucket_server_side_encryption_configuration.artifacts.bucket
   architecture       = var.architecture
   memory_mb          = each.value.memory_mb
   timeout_s          = coalesce(var.timeout_override_s, each.value.timeout_s)
@@ -180,11 +181,21 @@ data "aws_iam_policy_document" "notify" {
     actions   = ["dynamodb:ConditionCheckItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
   }
+  # SES asks for the sender's identity, and for the receiver's where that is verified in this account as
+  # well, as everyone's is in its sandbox. The local stack's IAM asks for any, and knows no condition.
   statement {
-    sid     = "Customers"
-    actions = ["ses:SendEmail"]
-    # The local stack's IAM does not look into a SendEmail for its sender, and asks for any.
-    resources = [var.environment == "local" ? "*" : aws_sesv2_email_identity.sender.arn]
+    sid       = "Customers"
+    actions   = ["ses:SendEmail"]
+    resources = [var.environment == "local" ? "*" : "arn:${local.partition}:ses:${var.region}:${local.account}:identity/*"]
+
+    dynamic "condition" {
+      for_each = var.environment == "local" ? [] : [var.sender_address]
+      content {
+        test     = "StringEquals"
+        variable = "ses:FromAddress"
+        values   = [condition.value]
+      }
+    }
   }
   statement {
     sid       = "Operators"
@@ -244,8 +255,9 @@ data "aws_iam_policy_document" "start" {
     sid       = "StartOrders"
     actions   = ["states:StartExecution"]
     resources = [local.state_machine_arn]
+    # The key has a list of values.
     condition {
-      test     = "StringEquals"
+      test     = "ForAnyValue:StringEquals"
       variable = "states:StateMachineQualifier"
       values   = [local.live]
     }

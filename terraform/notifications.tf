@@ -1,5 +1,7 @@
 # The address customers' messages come from.
 resource "aws_sesv2_email_identity" "sender" {
+  count = var.sender_is_verified ? 0 : 1
+
   email_identity = var.sender_address
 }
 

@@ -39,8 +39,9 @@ resource "aws_lambda_event_source_mapping" "orders" {
   batch_size              = 5
   function_response_types = ["ReportBatchItemFailures"]
 
-  # Below what is reserved, or messages would be received and thrown back.
+  # Not more than is reserved, or messages would be received and thrown back; where nothing is, the least
+  # there is.
   scaling_config {
-    maximum_concurrency = var.reserved_concurrency == null ? 10 : var.reserved_concurrency.intake-queue
+    maximum_concurrency = var.reserved_concurrency == null ? 2 : var.reserved_concurrency.intake-queue
   }
 }

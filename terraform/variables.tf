@@ -31,6 +31,10 @@ variable "account_id" {
     condition     = var.account_id == null || can(regex("^[0-9]{12}$", var.account_id))
     error_message = "account_id must be the 12 digits of an AWS account, or null."
   }
+  validation {
+    condition     = var.account_id != null || var.environment != "prod"
+    error_message = "account_id must be set in prod, so that no other account is taken for it."
+  }
 }
 
 variable "deployment" {
@@ -50,8 +54,8 @@ variable "canary_percent" {
   default     = 10
 
   validation {
-    condition     = var.canary_percent >= 1 && var.canary_percent <= 99 && floor(var.canary_percent) == var.canary_percent
-    error_message = "canary_percent must be a whole number from 1 to 99."
+    condition     = var.canary_percent >= 1 && var.canary_percent <= 49 && floor(var.canary_percent) == var.canary_percent
+    error_message = "canary_percent must be a whole number from 1 to 49: the version with more is the one to go back to."
   }
 }
 
@@ -250,6 +254,10 @@ variable "operator_emails" {
     condition     = alltrue([for address in var.operator_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
     error_message = "operator_emails must be e-mail addresses."
   }
+  validation {
+    condition     = length(var.operator_emails) > 0 || var.environment != "prod"
+    error_message = "operator_emails must name somebody in prod: orders wait for them."
+  }
 }
 
 variable "monthly_budget_usd" {
@@ -307,6 +315,12 @@ variable "sender_address" {
     condition     = can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.sender_address))
     error_message = "sender_address must be an e-mail address."
   }
+}
+
+variable "sender_is_verified" {
+  description = "Whether SES knows the sender's address or its domain already, from another environment of this account for one; nothing is asked of SES then."
+  type        = bool
+  default     = false
 }
 
 variable "api_authorization" {

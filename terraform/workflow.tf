@@ -32,6 +32,13 @@ resource "aws_sfn_state_machine" "orders" {
     kms_data_key_reuse_period_seconds = 300
   }
 
+  # Step Functions takes its time to show a change, and to end what still runs.
+  timeouts {
+    create = "10m"
+    update = "10m"
+    delete = "15m"
+  }
+
   # Step Functions checks the role's rights when the state machine is made.
   depends_on = [aws_iam_role_policy.workflow]
 }

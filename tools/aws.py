@@ -60,7 +60,8 @@ def has_bucket(settings: dict[str, str], region: str, bucket: str) -> bool:
     import botocore.exceptions
 
     try:
-        client("s3", settings, region).head_bucket(Bucket=bucket)
+        # The name can be guessed: somebody else's bucket must not get our state.
+        client("s3", settings, region).head_bucket(Bucket=bucket, ExpectedBucketOwner=account(settings, region))
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchBucket"):
             return False

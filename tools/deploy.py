@@ -48,7 +48,19 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.env == "local":
         raise Problem("`local` is the stack on this machine", "make up, make down")
-    commands[arguments.command](Environment(arguments))
+    environment = Environment(arguments)
+    with aws.told("AWS refuses it", "see above; once it is mended, run the same command again"):
+        if arguments.env:
+            _check_account(environment)
+        commands[arguments.command](environment)
+
+
+def _check_account(environment: Environment) -> None:
+    """Terraform does it as well, but not before the first bucket is made or the first alias moved."""
+    wanted = terraform.setting(environment.name, "account_id")
+    account = aws.account(environment.deployment.settings, environment.region)
+    if wanted not in ("null", account):
+        raise Problem(f"`{environment.name}` belongs to account {wanted}, and this shell is signed in to {account}", "sign in there")
 
 
 class Environment:
@@ -59,7 +71,7 @@ class Environment:
         self.yes: bool = arguments.yes
         self.canary: bool = arguments.canary
         self.region = terraform.setting(self.name, "region")
-        self.architecture = os.environ.get("TF_VAR_architecture") or terraform.setting(self.name, "architecture")
+        self.architecture = terraform.setting(self.name, "architecture")
         self.artifacts: Path | None = arguments.artifacts
         variables = [f"-var=artifacts_dir={self.artifacts.resolve()}"] if self.artifacts else []
         variables += [f"-var={assignment}" for assignment in arguments.var]
@@ -77,10 +89,21 @@ class Environment:
     def bucket(self) -> str:
         return aws.state_bucket_name(self.deployment.settings, self.region)
 
-    @property
-    def record(self) -> dict[str, str]:
-        """Where it is noted what was live before the last deployment."""
-        return {"Bucket": self.bucket, "Key": f"orders/{self.name}.previous.json"}
+    def record(self, name: str) -> dict[str, str]:
+        """Where it is noted what was live: `previous` to the last deployment, `pending` while one is under way."""
+        account = aws.account(self.deployment.settings, self.region)
+        return {"Bucket": self.bucket, "Key": f"orders/{self.name}.{name}.json", "ExpectedBucketOwner": account}
+
+    def recorded(self, name: str) -> dict:
+        s3 = self.client("s3")
+        try:
+            return json.loads(s3.get_object(**self.record(name))["Body"].read())
+        except s3.exceptions.NoSuchKey:
+            return {}
+
+    def put_on_record(self, name: str, live: dict) -> None:
+        body = json.dumps(live, indent=2).encode()
+        self.client("s3").put_object(**self.record(name), Body=body, ContentType="application/json")
 
     def confirm(self, question: str) -> None:
         if self.yes:
@@ -117,14 +140,14 @@ def build(environment: Environment) -> None:
         say(f"{name}: {zipped.stat().st_size / 1e6:.1f} MB")
 
 
-def _begin(environment: Environment) -> None:
+def _begin(environment: Environment, *, building: bool = True) -> None:
     settings = environment.deployment.settings
     if not aws.has_bucket(settings, environment.region, environment.bucket):
         raise Problem(
             f"this account has no bucket {environment.bucket} for Terraform's state yet",
             f"make state-bucket ENV={environment.name}",
         )
-    if environment.artifacts is None:
+    if building and environment.artifacts is None:
         build(environment)
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     if changed and environment.name != "local":
@@ -135,7 +158,8 @@ def _begin(environment: Environment) -> None:
 
 def _alias(environment: Environment, outputs: dict) -> list[dict]:
     """The versions that new orders start with, the heaviest first."""
-    if "state_machine_alias_arn" not in outputs:
+    # An apply that broke off may have left some of them.
+    if not {"state_machine_alias_arn", "function_aliases"} <= outputs.keys():
         return []
     described = environment.client("stepfunctions").describe_state_machine_alias(
         stateMachineAliasArn=outputs["state_machine_alias_arn"]
@@ -176,6 +200,8 @@ def state_bucket(environment: Environment) -> None:
     environment.confirm(f"The bucket {bucket} is made, or put right: private, versioned, encrypted.")
     aws.make_state_bucket(environment.deployment.settings, environment.region)
     say(f"Terraform's state of every environment of this account and region goes to {bucket}")
+    # Amazon S3 User Guide, "Enabling versioning on buckets".
+    say("if it is new, wait a quarter of an hour before the first deployment: S3 asks for that after versioning is turned on")
 
 
 def plan(environment: Environment) -> None:
@@ -195,12 +221,17 @@ def deploy(environment: Environment) -> None:
         print(planned.text)
         _check_concurrency(environment, planned)
         environment.confirm(f"{len(planned.changes)} resources of `{environment.name}` change as above.")
+        # An apply that breaks off must not take the way back with it; what it has moved is not what was live.
+        before = environment.recorded("pending") or before
+        if before:
+            environment.put_on_record("pending", before)
         terraform.apply_plan(environment.deployment, len(planned.changes))
     else:
         say("nothing has changed since the last deployment")
     outputs = terraform.outputs(environment.deployment)
     after = _live(environment, outputs)
     _note(environment, before, after)
+    environment.client("s3").delete_object(**environment.record("pending"))
     _tell(environment, outputs, after)
 
 
@@ -213,21 +244,32 @@ def _check_concurrency(environment: Environment, planned: terraform.Plan) -> Non
         if resource["type"] == "aws_lambda_function"
     ]
     reserved = sum(max(function["reserved_concurrent_executions"], 0) for function in functions)
-    quota = environment.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
-    if reserved and reserved + _UNRESERVED > quota:
+    ours = _reserved_by_us(environment, [function["function_name"] for function in functions])
+    free = environment.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    if reserved and reserved - ours + _UNRESERVED > free:
         raise Problem(
-            f"this account runs {quota} functions at once; {reserved} are to be reserved and {_UNRESERVED} have to stay free",
+            f"this account has {free + ours} functions at once to give; {reserved} are to be reserved and {_UNRESERVED} have to stay free",
             "ask for a higher quota (Service Quotas, Lambda, Concurrent executions), or, outside of prod, set "
             f"reserved_concurrency = null in {environment.name}.tfvars",
         )
 
 
+def _reserved_by_us(environment: Environment, names: list[str]) -> int:
+    functions = environment.client("lambda")
+    reserved = 0
+    for name in names:
+        try:
+            reserved += functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", 0)
+        except functions.exceptions.ResourceNotFoundException:
+            continue
+    return reserved
+
+
 def _note(environment: Environment, before: dict, after: dict) -> None:
     """Keeps what was live, if it is no longer. A canary that is completed goes back to what was before it."""
-    moved = any(before.get(part) != after[part] for part in ("state_machine_version_arn", "functions", "canary"))
+    moved = any(before.get(part) != after.get(part) for part in ("state_machine_version_arn", "functions", "canary"))
     if before and moved and not before["canary"]:
-        body = json.dumps(before, indent=2).encode()
-        environment.client("s3").put_object(**environment.record, Body=body, ContentType="application/json")
+        environment.put_on_record("previous", before)
 
 
 def _tell(environment: Environment, outputs: dict, live: dict) -> None:
@@ -253,13 +295,11 @@ def _tell(environment: Environment, outputs: dict, live: dict) -> None:
 
 def rollback(environment: Environment) -> None:
     """Moves the aliases back. Orders in flight stay on the version they started with."""
-    s3 = environment.client("s3")
-    try:
-        previous = json.loads(s3.get_object(**environment.record)["Body"].read())
-    except s3.exceptions.NoSuchKey:
+    previous = environment.recorded("pending") or environment.recorded("previous")
+    if not previous:
         raise Problem(
             f"there is no deployment of `{environment.name}` to go back from", "deploy the commit that you want to go back to"
-        ) from None
+        )
     version = previous["state_machine_version_arn"]
     environment.confirm(f"New orders start on version {version.rpartition(':')[2]} of the process again.")
     with aws.told("the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"):
@@ -274,7 +314,8 @@ def rollback(environment: Environment) -> None:
 
 def destroy(environment: Environment) -> None:
     """Takes the environment down, with everything that it knows."""
-    _begin(environment)
+    _begin(environment, building=False)
+    _without_packages(environment)
     outputs = terraform.outputs(environment.deployment)
     tables = environment.client("dynamodb")
     for name in (outputs[key] for key in ("orders_table", "stock_table") if key in outputs):
@@ -284,10 +325,37 @@ def destroy(environment: Environment) -> None:
                 "if its orders are really to be lost: aws dynamodb update-table --no-deletion-protection-enabled "
                 f"--region {environment.region} --table-name {name}",
             )
-    environment.confirm("Every order, every secret and every log goes away, and none of it can be had back.")
+    environment.confirm("Every order, every secret and every log goes away. DynamoDB alone keeps a backup, for 35 days, of a table that could be restored.")
+    _stop_executions(environment, outputs)
     terraform.destroy(environment.deployment)
-    environment.client("s3").delete_object(**environment.record)
+    for name in ("pending", "previous"):
+        environment.client("s3").delete_object(**environment.record(name))
     say(f"`{environment.name}` is gone; its state stays, empty, in {environment.bucket}")
+
+
+def _without_packages(environment: Environment) -> None:
+    """Terraform reads the zips even to take functions away; what cannot be built must not stand in the way."""
+    if environment.artifacts is not None:
+        return
+    folder = environment.deployment.folder / "no-packages"
+    for name in function_names():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "bootstrap.zip").write_bytes(b"")
+    variables = (*environment.deployment.variables, f"-var=artifacts_dir={folder.resolve()}")
+    environment.deployment = dataclasses.replace(environment.deployment, variables=variables)
+
+
+def _stop_executions(environment: Environment, outputs: dict) -> None:
+    """A state machine is gone once its executions are, and a review waits for hours."""
+    if "state_machine_arn" not in outputs:
+        return
+    workflow = environment.client("stepfunctions")
+    pages = workflow.get_paginator("list_executions").paginate(stateMachineArn=outputs["state_machine_arn"], statusFilter="RUNNING")
+    running = [execution["executionArn"] for page in pages for execution in page["executions"]]
+    for arn in running:
+        workflow.stop_execution(executionArn=arn, error="Destroyed", cause="the environment is taken down")
+    if running:
+        say(f"{len(running)} executions were stopped")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     deployment.py
 
-Orders by queue, and what becomes of a message that is none. Two deployments while orders are in flight, the second by way of a canary, and a rollback: orders finish on
-the version they started with. Then production's settings on an account that has none of them: one apply, a
-plan that finds nothing left to do, and the way down.
+Orders by queue, and what becomes of a message that is none. Two deployments while orders are in flight, the
+second by way of a canary, and a rollback: orders finish on the version they started with. Then production's
+settings on an account that has none of them: one apply, a plan that finds nothing left to do, and the way
+down.
 """
 
 from __future__ import annotations
@@ -32,7 +33,18 @@ _NO_REVIEWS = 'review_limits={"USD"=1000000000}'
 _DROPPED = {
     r"aws_sfn_state_machine\.orders": {"tracing_configuration", "revision_id", "state_machine_version_arn"},
     r"aws_sfn_alias\.live": {"routing_configuration"},
-    r"module\.function\[\"\w+\"\]\.aws_s3_object\.artifact": {"tags_all"},
+    r"module\.function\[\"[\w-]+\"\]\.aws_s3_object\.artifact": {"tags_all"},
+    # What the provider reads of an alarm is its name and its bounds.
+    r".*aws_cloudwatch_metric_alarm\.\w+": {
+        "actions_enabled",
+        "alarm_actions",
+        "alarm_description",
+        "dimensions",
+        "ok_actions",
+        "period",
+        "statistic",
+        "treat_missing_data",
+    },
 }
 
 
@@ -192,7 +204,9 @@ class Check:
             "TF_VAR_architecture": terraform.processor(),
         }
         where = {"environment": environment}
-        prod = ("--env", "prod", "--artifacts", str(self.stack.artifacts))
+        account = aws.account(self.settings, REGION)
+        yours = ("--var", f"account_id={account}", "--var", 'operator_emails=["on-call@example.com"]')
+        prod = ("--env", "prod", "--artifacts", str(self.stack.artifacts), *yours)
         shutil.rmtree(TARGET / "deploy" / "prod", ignore_errors=True)
         self._deployed("deploy", *prod, **where)
         say("production: one apply on an account that has nothing of it")
@@ -210,7 +224,10 @@ class Check:
         tables = aws.client("dynamodb", self.settings, REGION)
         for table in ("orders-prod-orders", "orders-prod-stock"):
             tables.update_table(TableName=table, DeletionProtectionEnabled=False)
-        self._deployed("destroy", *prod, **where)
+        machine = self.shop.endpoints["state_machine_arn"].replace("orders-local", "orders-prod")
+        self.sfn.start_execution(stateMachineArn=machine, input='{"schema_version":1,"order_id":"in-flight","attempt":1}')
+        told = self._deployed("destroy", *prod, **where)
+        expect("1 executions were stopped" in told, f"what runs is stopped first: {told}")
         left = [name for name in tables.list_tables()["TableNames"] if name.startswith("orders-prod")]
         functions = aws.client("lambda", self.settings, REGION).list_functions()["Functions"]
         left += [function["FunctionName"] for function in functions if function["FunctionName"].startswith("orders-prod")]

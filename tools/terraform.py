@@ -256,16 +256,19 @@ def _init(deployment: Deployment, *backend: str) -> None:
 
 
 def setting(environment: str, name: str) -> str:
-    """A plain input as an environment has it: of its tfvars, or the variable's default."""
+    """A plain input as Terraform takes it: of the environment's tfvars, else of this shell, else the default."""
     files = [MODULE / "environments" / f"{environment}.tfvars", MODULE / "variables.tf"]
     if not files[0].exists():
         known = sorted(file.stem for file in files[0].parent.glob("*.tfvars"))
         raise Problem(f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it")
-    declared = rf'variable "{name}" {{.*?^  default += "?([^"\n]+)"?$.*?^}}'
-    found = re.search(rf'^{name} *= *"?([^"\n]+)"?$', files[0].read_text(), re.MULTILINE) or re.search(
-        declared, files[1].read_text(), re.MULTILINE | re.DOTALL
-    )
-    return found.group(1)
+    value = r'(?:"([^"\n]*)"|([^"#/\s]+))[ \t]*(?:(?:#|//).*)?$'
+    if found := re.search(rf"^[ \t]*{name}[ \t]*=[ \t]*{value}", files[0].read_text(), re.MULTILINE):
+        return found.group(1) or found.group(2)
+    if said := os.environ.get(f"TF_VAR_{name}"):
+        return said
+    declared = rf'^variable "{name}" {{(?:(?!^}}).)*?^  default[ ]+= {value}'
+    found = re.search(declared, files[1].read_text(), re.MULTILINE | re.DOTALL)
+    return found.group(1) or found.group(2)
 
 
 def init(deployment: Deployment) -> None:
@@ -378,6 +381,8 @@ def _require_refusals() -> None:
     for block in (MODULE / "variables.tf").read_text().split('\nvariable "')[1:]:
         name, validations = block.split('"')[0], block.count("validation {")
         # A yes or no has nothing but its environment to be wrong in.
+        if not validations and "= bool\n" in block:
+            continue
         if len(re.findall(rf"var\.{name}\b", refusals)) < max(validations, 1):
             raise Problem(
                 f"variable {name} has {validations} validations, and tests/settings.tftest.hcl does not see each refuse something",

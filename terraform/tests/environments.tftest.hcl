@@ -24,6 +24,9 @@ mock_provider "aws" {
 
 variables {
   artifacts_dir = "../target/functions"
+  # Yours, in prod.tfvars.
+  account_id      = "000000000000"
+  operator_emails = ["on-call@example.com"]
 }
 
 run "what_is_kept_is_encrypted_and_can_be_had_back" {

@@ -15,7 +15,9 @@ mock_provider "aws" {
 }
 
 variables {
-  environment = "prod"
+  environment     = "prod"
+  account_id      = "123456789012"
+  operator_emails = ["on-call@example.com"]
   # Any zips will do: the ones of the local stack are there.
   artifacts_dir  = "../target/functions"
   sender_address = "orders@example.com"
@@ -62,6 +64,15 @@ run "a_laptops_settings_are_refused_on_an_aws_account" {
     environment = "local"
   }
   expect_failures = [data.aws_caller_identity.current]
+}
+
+run "production_belongs_to_an_account_and_to_somebody" {
+  command = plan
+  variables {
+    account_id      = null
+    operator_emails = []
+  }
+  expect_failures = [var.account_id, var.operator_emails]
 }
 
 run "a_target_without_a_level_would_log_everything" {
