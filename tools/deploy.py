@@ -326,7 +326,7 @@ def destroy(environment: Environment) -> None:
                 f"--region {environment.region} --table-name {name}",
             )
     environment.confirm("Every order, every secret and every log goes away. DynamoDB alone keeps a backup, for 35 days, of a table that could be restored.")
-    _stop_executions(environment, outputs)
+    stop_executions(environment, outputs)
     terraform.destroy(environment.deployment)
     for name in ("pending", "previous"):
         environment.client("s3").delete_object(**environment.record(name))
@@ -345,7 +345,7 @@ def _without_packages(environment: Environment) -> None:
     environment.deployment = dataclasses.replace(environment.deployment, variables=variables)
 
 
-def _stop_executions(environment: Environment, outputs: dict) -> None:
+def stop_executions(environment: Environment, outputs: dict) -> None:
     """A state machine is gone once its executions are, and a review waits for hours."""
     if "state_machine_arn" not in outputs:
         return

@@ -10,6 +10,7 @@ down.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import time
 import zipfile
 
 import aws
+import deploy
 import terraform
 from common import REGION, ROOT, TARGET, Problem, aws_environment, function_names, run_tool, say, stack_named
 from shop import REVIEWED, Shop
@@ -52,6 +54,7 @@ def main() -> None:
     check = Check()
     check.orders_come_by_queue()
     check.orders_stay_where_they_started()
+    check.what_waits_can_be_stopped()
     check.production_on_an_empty_account()
 
 
@@ -143,6 +146,14 @@ class Check:
         self._only_ran(before[1], old_functions)
         say(f"rollback: new orders start on version {first} again, and what it calls is still there")
 
+    def what_waits_can_be_stopped(self) -> None:
+        """As a state machine has to be before it goes away."""
+        order = self._waiting()
+        arguments = argparse.Namespace(env=None, stack="e2e", yes=True, canary=False, artifacts=None, var=[])
+        deploy.stop_executions(deploy.Environment(arguments), {"state_machine_arn": self.shop.endpoints["state_machine_arn"]})
+        stopped = self.shop.becomes(order, lambda view: view["workflow"]["status"] == "ABORTED", _PATIENCE_S)
+        expect(stopped and stopped["status"] == "needs_attention", f"{order} was stopped, and somebody is told")
+
     def _functions_of(self, version: int) -> dict[str, str]:
         """What a version of the process calls."""
         arn = f"{self.shop.endpoints['state_machine_arn']}:{version}"
@@ -224,10 +235,7 @@ class Check:
         tables = aws.client("dynamodb", self.settings, REGION)
         for table in ("orders-prod-orders", "orders-prod-stock"):
             tables.update_table(TableName=table, DeletionProtectionEnabled=False)
-        machine = self.shop.endpoints["state_machine_arn"].replace("orders-local", "orders-prod")
-        self.sfn.start_execution(stateMachineArn=machine, input='{"schema_version":1,"order_id":"in-flight","attempt":1}')
-        told = self._deployed("destroy", *prod, **where)
-        expect("1 executions were stopped" in told, f"what runs is stopped first: {told}")
+        self._deployed("destroy", *prod, **where)
         left = [name for name in tables.list_tables()["TableNames"] if name.startswith("orders-prod")]
         functions = aws.client("lambda", self.settings, REGION).list_functions()["Functions"]
         left += [function["FunctionName"] for function in functions if function["FunctionName"].startswith("orders-prod")]
