@@ -19,18 +19,23 @@ resource "aws_dynamodb_table" "orders" {
     type = "S"
   }
   attribute {
-    name = "received_at"
+    name = "due_at"
     type = "N"
   }
 
-  # Sparse: only an open order's state item has open_shard, so that looking for orders that nobody
-  # moves reads those and no others. Sharded: one partition would cap how many orders can come in.
+  # Sparse: only the monitor's record of an order that is not over has open_shard, so that a sweep reads
+  # those and no others, the ones that are due first. Sharded: one partition would cap how many orders can
+  # come in.
   global_secondary_index {
     name            = "open"
     hash_key        = "open_shard"
-    range_key       = "received_at"
-    projection_type = "KEYS_ONLY"
+    range_key       = "due_at"
+    projection_type = "ALL"
   }
+
+  # For the monitor. Keys are enough: it reads what is stored, and no order's data travels.
+  stream_enabled   = true
+  stream_view_type = "KEYS_ONLY"
 
   server_side_encryption {
     enabled     = true

@@ -128,10 +128,10 @@ async fn create_tables(client: &Client) {
     let open = GlobalSecondaryIndex::builder()
         .index_name("open")
         .key_schema(key("open_shard", KeyType::Hash))
-        .key_schema(key("received_at", KeyType::Range))
+        .key_schema(key("due_at", KeyType::Range))
         .projection(
             Projection::builder()
-                .projection_type(ProjectionType::KeysOnly)
+                .projection_type(ProjectionType::All)
                 .build(),
         )
         .build()
@@ -143,7 +143,7 @@ async fn create_tables(client: &Client) {
         .attribute_definitions(attribute("order_id", ScalarAttributeType::S))
         .attribute_definitions(attribute("item", ScalarAttributeType::S))
         .attribute_definitions(attribute("open_shard", ScalarAttributeType::S))
-        .attribute_definitions(attribute("received_at", ScalarAttributeType::N))
+        .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
         .key_schema(key("order_id", KeyType::Hash))
         .key_schema(key("item", KeyType::Range))
         .global_secondary_indexes(open)

@@ -1,6 +1,7 @@
 //! What answers like Step Functions' API and remembers what it was asked: there is no engine to
 //! embed, and the end-to-end tests have the local stack's.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,9 @@ pub struct StepFunctions {
     /// Its endpoint.
     pub url: String,
     calls: Arc<Mutex<Vec<(String, Value)>>>,
+    // What it tells of an execution beyond that it runs, by the execution's name.
+    told: Arc<Mutex<HashMap<String, Value>>>,
+    refused: Arc<Mutex<HashSet<String>>>,
 }
 
 /// Starts it.
@@ -24,10 +28,11 @@ pub struct StepFunctions {
 pub fn step_functions() -> StepFunctions {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let calls = Arc::default();
     let step_functions = StepFunctions {
         url: format!("http://{address}"),
-        calls,
+        calls: Arc::default(),
+        told: Arc::default(),
+        refused: Arc::default(),
     };
     let served = step_functions.clone();
     std::thread::spawn(move || {
@@ -44,6 +49,23 @@ impl StepFunctions {
     #[must_use]
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.calls.lock().expect("a lock").clone()
+    }
+
+    /// From now on it tells this of an execution, whether or not it was asked to start it: members of
+    /// `DescribeExecution`'s answer, and `events` of its history.
+    pub fn tells(&self, name: &str, told: Value) {
+        let mut all = self.told.lock().expect("a lock");
+        all.insert(name.to_owned(), told);
+    }
+
+    /// From now on it throttles this operation, or no longer.
+    pub fn throttles(&self, operation: &str, throttles: bool) {
+        let mut refused = self.refused.lock().expect("a lock");
+        if throttles {
+            refused.insert(operation.to_owned());
+        } else {
+            refused.remove(operation);
+        }
     }
 
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
@@ -89,7 +111,22 @@ impl StepFunctions {
                 .iter()
                 .any(|(operation, input)| operation == "StartExecution" && input["name"] == name)
         };
+        let told = |input: &Value| {
+            let arn = input["executionArn"].as_str().unwrap_or_default();
+            let name = arn.rsplit(':').next().unwrap_or_default();
+            self.told.lock().expect("a lock").get(name).cloned()
+        };
+        let refusing = self.refused.lock().expect("a lock").contains(&operation);
         let answer = match operation.as_str() {
+            _ if refusing => refused("ThrottlingException"),
+            // The function of a step, asked by its path.
+            "" => ("200 OK", json!({"resolved": false})),
+            "GetExecutionHistory" => {
+                let events = told(&input).map_or(Value::Null, |told| told["events"].clone());
+                let events = if events.is_null() { json!([]) } else { events };
+                ("200 OK", json!({"events": events}))
+            }
+            "RedriveExecution" => ("200 OK", json!({"redriveDate": 1.0})),
             "StartExecution" if started(input["name"].as_str().unwrap_or_default()) => {
                 refused("ExecutionAlreadyExists")
             }
@@ -100,9 +137,15 @@ impl StepFunctions {
             "DescribeExecution" => {
                 let arn = input["executionArn"].as_str().unwrap_or_default();
                 let name = arn.rsplit(':').next().unwrap_or_default();
-                let running = json!({"executionArn": arn, "stateMachineArn": STATE_MACHINE,
+                let mut running = json!({"executionArn": arn, "stateMachineArn": STATE_MACHINE,
                     "name": name, "status": "RUNNING", "startDate": 1.0});
-                if started(name) {
+                let told = told(&input);
+                if let Some(Value::Object(told)) = told.clone() {
+                    for (member, value) in told.into_iter().filter(|(name, _)| name != "events") {
+                        running[member] = value;
+                    }
+                }
+                if started(name) || told.is_some() {
                     ("200 OK", running)
                 } else {
                     refused("ExecutionDoesNotExist")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use config::Config;
 use domain::ledger::{
-    Authorization, Authorize, Capture, CaptureResult, Effect, Entry, Reversal, Reverse,
+    Authorization, Authorize, Capture, CaptureResult, Claim, Effect, Entry, Reversal, Reverse,
     idempotency_key,
 };
 use domain::ports::{
@@ -41,6 +41,9 @@ pub enum Action {
     Capture,
     /// The undo of both.
     Reverse,
+    /// Ask what became of either, if nobody knows. Not the state machine's: the monitor and operators do,
+    /// once no execution is at work.
+    Resolve,
 }
 
 /// The step.
@@ -85,6 +88,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             Action::Authorize => self.authorize(&task.by).await,
             Action::Capture => self.capture(&task.by).await,
             Action::Reverse => self.reverse(&task.by).await,
+            Action::Resolve => self.resolve(&task.by).await,
         }
     }
 
@@ -263,6 +267,47 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 json!({"refunded": amount, "refund_id": refund})
             }
         })
+    }
+
+    /// Finds out what became of an effect whose outcome nobody knows. Never takes or holds money; an undo
+    /// that was begun is carried through, which asks first by itself.
+    async fn resolve(&self, by: &Invocation) -> Result<Value, StepError> {
+        let record = self.orders.load(&by.order_id).await;
+        let record = record.map_err(|error| step::store_error(&error))?;
+        let state = record.map(|record| record.state).ok_or_else(|| {
+            let text = format!("there is no order {}", by.order_id);
+            StepError::new(ErrorName::InvalidInput, text)
+        })?;
+        let unavailable = ErrorName::PaymentUnavailable;
+        if state.failure.is_some() {
+            if matches!(state.reverse, Some(Entry::Open(_))) {
+                self.reverse(by).await?;
+                return Ok(json!({"resolved": true}));
+            }
+            return Ok(json!({"resolved": false}));
+        }
+        let held = async |state: &OrderState, claim: &Claim| {
+            let found = self.find(by, claim.until).await?;
+            found
+                .map(|payment| authorization(payment, state.total))
+                .transpose()
+        };
+        let taken = async |state: &OrderState, _: &Claim| {
+            let payment = state.held_payment().ok_or_else(|| {
+                ProviderError::Defect("a shipped order without a payment".to_owned())
+            })?;
+            match self.provider.get(payment).await?.status {
+                PaymentStatus::Captured(amount) => Ok(Some(CaptureResult::Taken { amount })),
+                PaymentStatus::Held(_) | PaymentStatus::Voided => Ok(None),
+                PaymentStatus::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
+                PaymentStatus::Pending => Err(pending()),
+            }
+        };
+        let orders = &self.orders;
+        let resolved =
+            step::find_out::<Capture, _, _>(orders, by, &state, unavailable, taken).await?
+                || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
+        Ok(json!({"resolved": resolved}))
     }
 
     /// The payment that may have to be reversed, as the provider sees it now. `None` if there

@@ -16,6 +16,21 @@ pub enum Class {
     System,
 }
 
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 3] = [Self::Customer, Self::Dependency, Self::System];
+
+    /// Its name in records, views and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Dependency => "dependency",
+            Self::System => "system",
+        }
+    }
+}
+
 /// Where an order goes when a step ends with an error and its retries are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeadsTo {
@@ -96,49 +111,6 @@ catalogue! {
     StoreUnavailable: Dependency, retry: true, Failed;
     /// A defect or a wrong setting of ours.
     Internal: System, retry: false, Failed;
-}
-
-impl ErrorName {
-    /// What a person does about an order that ended with this error, in a sentence.
-    #[must_use]
-    pub const fn recommended_action(self) -> &'static str {
-        match self {
-            Self::InvalidInput => {
-                "Compare the execution's input with the order's current attempt; a newer attempt may be at work."
-            }
-            Self::OrderRejected => {
-                "Nothing to do: the order asks for what the catalogue does not offer. The customer may order again."
-            }
-            Self::ReviewRequired => "Look at the order, then approve or reject it.",
-            Self::ReviewRejected => {
-                "Nothing to do: a reviewer said no, or nobody decided in time. The customer may order again."
-            }
-            Self::OrderCancelled => {
-                "Nothing to do: the order was cancelled and everything was reversed."
-            }
-            Self::PaymentDeclined => {
-                "Nothing to do: the customer's bank said no. The customer may order again with another card."
-            }
-            Self::PaymentUnavailable => {
-                "Look at the payment provider's status page; once it answers, process the order again."
-            }
-            Self::ShipmentRejected => {
-                "Ask the customer for an address that the carrier accepts; then a new order."
-            }
-            Self::CarrierUnavailable => {
-                "Look at the carrier's status page; once it answers, process the order again."
-            }
-            Self::NotificationUnavailable => {
-                "Look at the mail service; once it answers, send the message again."
-            }
-            Self::StoreUnavailable => {
-                "Look at the database's throttling and status; once it answers, process the order again."
-            }
-            Self::Internal => {
-                "Look at the failed state's cause and the function's log; this is a defect or a wrong setting of ours."
-            }
-        }
-    }
 }
 
 impl fmt::Display for ErrorName {

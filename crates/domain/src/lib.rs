@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod advice;
 mod error;
 mod ids;
 pub mod ledger;
@@ -9,6 +10,7 @@ pub mod ports;
 mod reader;
 mod state;
 mod view;
+pub mod watch;
 
 pub use error::{Class, ErrorName, LeadsTo, StepError, UnknownErrorName};
 pub use ids::{CustomerId, InvalidId, OrderId, Sku};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ledger::{Booking, Effect, Unbooking};
+use crate::watch::Watch;
 use crate::{
     Decision, Failure, Fingerprint, Line, Money, Order, OrderId, OrderState, PersonalData, Sku,
     StepError, Submission,
@@ -64,9 +65,16 @@ pub struct Record {
     pub state: OrderState,
     /// What people did about it, oldest first.
     pub events: Vec<OperatorEvent>,
+    /// What earlier attempts have come to, oldest first.
+    pub earlier: Vec<OrderState>,
+    /// The monitor's record.
+    pub watch: Option<Watch>,
 }
 
-/// Something that a person did about an order: who, why and when.
+/// Who did it, where the monitor did.
+pub const MONITOR: &str = "monitor";
+
+/// Something that a person or the monitor did about an order: who, why and when.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OperatorEvent {
     /// When.

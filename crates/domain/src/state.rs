@@ -253,6 +253,33 @@ impl OrderState {
         }
     }
 
+    /// The state with which a new attempt at this order begins.
+    #[must_use]
+    pub fn next_attempt(&self, now: Timestamp) -> Self {
+        Self {
+            order_id: self.order_id.clone(),
+            version: self.version + 1,
+            attempt: self.attempt + 1,
+            stage: Stage::Received,
+            customer_id: self.customer_id.clone(),
+            total: self.total,
+            received_at: now,
+            reserved_lines: 0,
+            validated_at: None,
+            review: None,
+            cancel: None,
+            authorize: None,
+            book: None,
+            capture: None,
+            notify: None,
+            failure: None,
+            unbook: None,
+            reverse: None,
+            notify_failure: None,
+            closed_at: None,
+        }
+    }
+
     /// The name of the execution that processes this attempt: at most 75 characters of Step
     /// Functions' 80.
     #[must_use]

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::advice::Trouble;
 use crate::ledger::{Authorization, Booking, CaptureResult, Entry, Reversal, Unbooking};
-use crate::ports::OperatorEvent;
+use crate::ports::{MONITOR, Record};
 use crate::{Class, Currency, ErrorName, OrderState, Stage};
 
 /// Where an order stands, in one word.
@@ -54,6 +55,23 @@ impl ExecutionStatus {
 }
 
 impl Status {
+    /// The word that the outside knows it by.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Validated => "validated",
+            Self::InReview => "in_review",
+            Self::Authorized => "authorized",
+            Self::Shipped => "shipped",
+            Self::Completed => "completed",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::NeedsAttention => "needs_attention",
+        }
+    }
+
     /// The status of an order from its ledger and its execution.
     ///
     /// An execution that ended while the ledger is not closed needs a person, but for one case:
@@ -173,12 +191,12 @@ impl StatusView {
     /// What the outside sees of an order now.
     #[must_use]
     pub fn of(
-        state: &OrderState,
-        events: &[OperatorEvent],
+        record: &Record,
         execution: ExecutionStatus,
         execution_arn: String,
         now: Timestamp,
     ) -> Self {
+        let state = &record.state;
         Self {
             order_id: state.order_id.to_string(),
             status: Status::of(state, execution),
@@ -191,14 +209,10 @@ impl StatusView {
                 attempt: state.attempt,
             },
             failure: failure(state, execution),
-            timeline: timeline(state, events),
+            timeline: timeline(record),
         }
     }
 }
-
-/// What to do about an order whose execution ended before everything was done or reversed.
-const UNFINISHED: &str = "The order is neither done nor fully reversed. Look at the failed state of \
-     its execution, mend the cause, and redrive the execution: it goes on where it stopped.";
 
 fn failure(state: &OrderState, execution: ExecutionStatus) -> Option<FailureView> {
     let needs_attention = Status::of(state, execution) == Status::NeedsAttention;
@@ -207,15 +221,15 @@ fn failure(state: &OrderState, execution: ExecutionStatus) -> Option<FailureView
         None if needs_attention => ErrorName::Internal,
         None => return None,
     };
-    let action = if needs_attention {
-        UNFINISHED
+    let advice = if needs_attention {
+        Trouble::Unfinished.advice()
     } else {
-        error.recommended_action()
+        error.advice()
     };
     Some(FailureView {
         error,
         class: error.class(),
-        recommended_action: action.to_owned(),
+        recommended_action: advice.recommended_action.to_owned(),
     })
 }
 
@@ -228,7 +242,7 @@ fn done<T>(entry: Option<&Entry<T>>) -> Option<&T> {
     entry.and_then(Entry::outcome)
 }
 
-fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
+pub(crate) fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     let held = matches!(
         done(state.authorize.as_ref()),
         Some(Authorization::Held { .. })
@@ -268,7 +282,7 @@ fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     }
 }
 
-fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
+pub(crate) fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
     let booked = match done(state.book.as_ref()) {
         Some(Booking::Booked {
             carrier, tracking, ..
@@ -314,9 +328,29 @@ fn notification(
     }
 }
 
-fn timeline(state: &OrderState, events: &[OperatorEvent]) -> Vec<TimelineEntry> {
+fn timeline(record: &Record) -> Vec<TimelineEntry> {
     let mut timeline = Timeline(Vec::new());
-    timeline.add(state.received_at, "intake", "received", None);
+    for attempt in &record.earlier {
+        timeline.attempt(attempt);
+    }
+    timeline.attempt(&record.state);
+    for event in &record.events {
+        let detail = format!("{}: {}", event.by, event.reason);
+        let step = if event.by == MONITOR { "monitor" } else { "operator" };
+        timeline.add(event.at, step, &event.event, Some(detail));
+    }
+    timeline.0.sort_by_key(|entry| entry.at);
+    timeline.0
+}
+
+struct Timeline(Vec<TimelineEntry>);
+
+impl Timeline {
+    fn attempt(&mut self, state: &OrderState) {
+        let timeline = self;
+        if state.attempt == 1 {
+            timeline.add(state.received_at, "intake", "received", None);
+        }
     if let Some(review) = &state.review {
         timeline.add(review.since, "validate", "review_requested", None);
     }
@@ -388,17 +422,8 @@ fn timeline(state: &OrderState, events: &[OperatorEvent]) -> Vec<TimelineEntry> 
     if let Some(at) = state.closed_at {
         timeline.add(at, "workflow", state.stage.as_str(), None);
     }
-    for event in events {
-        let detail = format!("{}: {}", event.by, event.reason);
-        timeline.add(event.at, "operator", &event.event, Some(detail));
     }
-    timeline.0.sort_by_key(|entry| entry.at);
-    timeline.0
-}
 
-struct Timeline(Vec<TimelineEntry>);
-
-impl Timeline {
     fn add(&mut self, at: Timestamp, step: &str, event: &str, detail: Option<String>) {
         self.0.push(TimelineEntry {
             at,

@@ -163,13 +163,7 @@ impl Intake {
             }
         };
         let arn = self.workflow.execution_arn(&record.state);
-        let view = StatusView::of(
-            &record.state,
-            &record.events,
-            execution,
-            arn,
-            Timestamp::now(),
-        );
+        let view = StatusView::of(&record, execution, arn, Timestamp::now());
         answer(StatusCode::OK, &view)
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::{OrderId, Status, StatusView, Timestamp};
 
 use crate::connection::{Connection, Failure};
-use crate::table::{self, word};
+use crate::table;
 
 const EVERY: Duration = Duration::from_millis(400);
 /// Answers that may fail one after the other before following is given up.
@@ -89,7 +89,7 @@ fn ended(view: &StatusView) -> bool {
 fn summary<'a>(views: impl Iterator<Item = &'a StatusView>, over: usize) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for view in views.filter(|view| !ended(view)) {
-        *counts.entry(word(view.status)).or_default() += 1;
+        *counts.entry(view.status.as_str()).or_default() += 1;
     }
     let mut parts: Vec<String> = counts
         .iter()

@@ -2,22 +2,6 @@
 
 use domain::{Money, Status, StatusView};
 
-/// The word that the outside knows a status by.
-pub(crate) fn word(status: Status) -> &'static str {
-    match status {
-        Status::Received => "received",
-        Status::Validated => "validated",
-        Status::InReview => "in_review",
-        Status::Authorized => "authorized",
-        Status::Shipped => "shipped",
-        Status::Completed => "completed",
-        Status::Rejected => "rejected",
-        Status::Cancelled => "cancelled",
-        Status::Failed => "failed",
-        Status::NeedsAttention => "needs_attention",
-    }
-}
-
 /// One row an order: outcome, why, how long, tracking number, money captured.
 pub(crate) fn of(views: &[StatusView]) -> String {
     let heading = [
@@ -56,7 +40,7 @@ fn row(view: &StatusView) -> [String; 7] {
     };
     [
         view.order_id.clone(),
-        word(view.status).to_owned(),
+        view.status.as_str().to_owned(),
         took(view),
         captured,
         view.payment.status.clone(),

@@ -6,7 +6,7 @@ mod shipstation;
 use std::time::Duration;
 
 pub use config::{Account, Config};
-use domain::ledger::{Book, Booking, Entry, Unbook, Unbooking};
+use domain::ledger::{Book, Booking, Claim, Entry, Unbook, Unbooking};
 use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError};
 use domain::{ErrorName, Failure, OrderState, StepError, Timestamp};
 use serde::Deserialize;
@@ -27,6 +27,9 @@ pub enum Action {
     Book,
     /// The undo, and the first of the undos: it also notes why.
     Cancel,
+    /// Ask what became of either, if nobody knows. Not the state machine's: the monitor and operators do,
+    /// once no execution is at work.
+    Resolve,
 }
 
 /// The step.
@@ -84,6 +87,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         match task.action {
             Action::Book => self.book(&task.by).await,
             Action::Cancel => self.cancel(&task.by, task.failure.as_ref()).await,
+            Action::Resolve => self.resolve(&task.by).await,
         }
     }
 
@@ -119,6 +123,43 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                 format!("the carrier refuses the shipment: {code}"),
             )),
         }
+    }
+
+    /// Finds out what became of an effect whose outcome nobody knows. Never books; a cancellation that was
+    /// begun is carried through, which asks first by itself.
+    async fn resolve(&self, by: &Invocation) -> Result<Value, StepError> {
+        let record = self.orders.load(&by.order_id).await;
+        let record = record.map_err(|error| step::store_error(&error))?;
+        let state = record.map(|record| record.state).ok_or_else(|| {
+            let text = format!("there is no order {}", by.order_id);
+            StepError::new(ErrorName::InvalidInput, text)
+        })?;
+        if let Some(failure) = &state.failure {
+            if !matches!(state.unbook, Some(Entry::Open(_))) {
+                return Ok(json!({"resolved": false}));
+            }
+            let failure = FailureInput {
+                error: failure.error.as_str().to_owned(),
+                cause: failure.message.clone(),
+            };
+            self.cancel(by, Some(&failure)).await?;
+            return Ok(json!({"resolved": true}));
+        }
+        let booked = async |_: &OrderState, claim: &Claim| {
+            let reference = shipstation::reference(&by.order_id, by.attempt);
+            let found = self.carrier.find(&reference).await?;
+            if found.is_none()
+                && by.now.duration_since(claim.until).unsigned_abs() < self.settled_after
+            {
+                let text = "a label that the carrier does not know yet may exist".to_owned();
+                return Err(ProviderError::Unavailable(text));
+            }
+            Ok(found)
+        };
+        let unavailable = ErrorName::CarrierUnavailable;
+        let resolved =
+            step::find_out::<Book, _, _>(&self.orders, by, &state, unavailable, booked).await?;
+        Ok(json!({"resolved": resolved}))
     }
 
     /// Undo of [`Self::book`], and the first step of the failure branch: from here on no forward

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use domain::ledger::Effect;
+use domain::ledger::{Claim, Effect, Entry};
 use domain::ports::{Claimed, Invocation, Orders, ProviderError, StoreError};
 use domain::{ErrorName, Order, OrderId, OrderState, PersonalData, StepError, Timestamp};
 
@@ -89,6 +89,46 @@ where
             Err(error)
         }
     }
+}
+
+/// Finds out what came of effect `E` that somebody claimed and never committed, and does nothing else:
+/// `ask` asks the provider, and `None` means that it certainly never happened. Nothing to do if the
+/// outcome is known, or if nobody has claimed it.
+///
+/// # Errors
+/// The catalogue's; the step's own retryable name `unavailable` if the provider does not tell.
+pub async fn find_out<E, O, A>(
+    orders: &O,
+    by: &Invocation,
+    state: &OrderState,
+    unavailable: ErrorName,
+    ask: A,
+) -> Result<bool, StepError>
+where
+    E: Effect,
+    O: Orders,
+    A: AsyncFnOnce(&OrderState, &Claim) -> Result<Option<E::Outcome>, ProviderError>,
+{
+    let Some(Entry::Open(open)) = E::entry(state).cloned() else {
+        return Ok(false);
+    };
+    time_left(by)?;
+    let claimed = orders.claim::<E>(by).await;
+    let state = match claimed.map_err(|error| store_error(&error))? {
+        Claimed::Done { .. } => return Ok(false),
+        Claimed::Refused(error) => return Err(error),
+        Claimed::Perform { state, .. } => state,
+    };
+    match ask(&state, &open).await {
+        Ok(Some(outcome)) => orders.commit::<E>(by, outcome).await.map(drop),
+        Ok(None) => orders.withdraw::<E>(by).await,
+        Err(error) => {
+            let _ = orders.relinquish::<E>(by).await;
+            return Err(provider_error(&error, unavailable));
+        }
+    }
+    .map_err(|error| store_error(&error))?;
+    Ok(true)
 }
 
 /// Whether this invocation has the time to act before it is killed. A claim that is made too late

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::{OperatorEvent, Record, StoreError};
+use domain::watch::Watch;
 use domain::{Order, OrderId, OrderState, PersonalData, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,10 +18,12 @@ pub(crate) const ORDER: &str = "order";
 pub(crate) const PERSONAL: &str = "personal";
 pub(crate) const STATE: &str = "state";
 pub(crate) const REVIEW: &str = "review";
+pub(crate) const WATCH: &str = "watch";
 const EVENT: &str = "event#";
+const ATTEMPT: &str = "attempt#";
 
 /// Partitions of the index of open orders: each takes 1,000 writes a second.
-const OPEN_SHARDS: u64 = 8;
+pub(crate) const OPEN_SHARDS: u64 = 8;
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
@@ -71,9 +74,20 @@ pub(crate) fn of_personal(order_id: &OrderId, personal: &PersonalData) -> Result
 }
 
 pub(crate) fn of_state(state: &OrderState) -> Result<Item, StoreError> {
-    let mut item = with_key(state, key(&state.order_id, STATE))?;
-    if !state.stage.is_closed() {
-        item.insert("open_shard".to_owned(), text(open_shard(&state.order_id)));
+    with_key(state, key(&state.order_id, STATE))
+}
+
+/// What an earlier attempt at an order has come to.
+pub(crate) fn of_attempt(state: &OrderState) -> Result<Item, StoreError> {
+    let name = format!("{ATTEMPT}{:05}", state.attempt);
+    with_key(state, key(&state.order_id, &name))
+}
+
+/// In the index of open orders while it has a time at which somebody looks again.
+pub(crate) fn of_watch(watch: &Watch) -> Result<Item, StoreError> {
+    let mut item = with_key(watch, key(&watch.order_id, WATCH))?;
+    if !watch.is_over() {
+        item.insert("open_shard".to_owned(), text(open_shard(&watch.order_id)));
     }
     Ok(item)
 }
@@ -82,7 +96,7 @@ pub(crate) fn of_event(order_id: &OrderId, event: &OperatorEvent) -> Result<Item
     with_key(event, event_key(order_id, event))
 }
 
-fn open_shard(order_id: &OrderId) -> String {
+pub(crate) fn open_shard(order_id: &OrderId) -> String {
     let mut hasher = DefaultHasher::new();
     order_id.as_str().hash(&mut hasher);
     (hasher.finish() % OPEN_SHARDS).to_string()
@@ -90,6 +104,10 @@ fn open_shard(order_id: &OrderId) -> String {
 
 fn read<T: DeserializeOwned>(item: Item, what: &str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| unreadable(what))
+}
+
+pub(crate) fn watch(item: Item) -> Result<Watch, StoreError> {
+    read(item, "the monitor's record")
 }
 
 pub(crate) fn state(item: Item) -> Result<OrderState, StoreError> {
@@ -109,7 +127,8 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
     if items.is_empty() {
         return Ok(None);
     }
-    let (mut order, mut personal, mut state, mut events) = (None, None, None, Vec::new());
+    let (mut order, mut personal, mut state, mut watch) = (None, None, None, None);
+    let (mut events, mut earlier) = (Vec::new(), Vec::new());
     for item in items {
         let name = item
             .get("item")
@@ -120,6 +139,8 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
             ORDER => order = Some((fingerprint(&item)?, read::<Order>(item, "an order")?)),
             PERSONAL => personal = Some(read(item, "personal data")?),
             STATE => state = Some(self::state(item)?),
+            WATCH => watch = Some(self::watch(item)?),
+            name if name.starts_with(ATTEMPT) => earlier.push(self::state(item)?),
             name if name.starts_with(EVENT) => events.push(read(item, "an operator's event")?),
             // The review's token is nobody's business but its own reader's.
             _ => {}
@@ -132,5 +153,7 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
         personal,
         state: state.ok_or_else(|| unreadable("an order's state"))?,
         events,
+        earlier,
+        watch,
     }))
 }

@@ -16,6 +16,7 @@ use domain::ledger::{
 use domain::ports::{
     Accepted, Cancellation, Claimed, Decided, Invocation, OperatorEvent, Orders, Record, StoreError,
 };
+use domain::watch::Watch;
 use domain::{Decision, Failure, OrderId, OrderState, Stage, Submission, Timestamp};
 
 use crate::Store;
@@ -132,7 +133,11 @@ impl Store {
             .map_err(|error| classify("Query", &error))
     }
 
-    async fn review_token(&self, order_id: &OrderId) -> Result<Option<String>, StoreError> {
+    /// The token that a waiting review continues with.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn review_token(&self, order_id: &OrderId) -> Result<Option<String>, StoreError> {
         // Query rather than GetItem: the one reading right that every function has.
         let found = self
             .client
@@ -305,6 +310,7 @@ impl Orders for Store {
             item::of_order(order, &submission.fingerprint)?,
             item::of_personal(&order.order_id, &submission.personal)?,
             item::of_state(&state)?,
+            item::of_watch(&Watch::received(&state))?,
         ];
         let mut writes = Vec::with_capacity(items.len());
         for item in items {
@@ -371,7 +377,7 @@ impl Orders for Store {
                 .expression_attribute_names("#stage", "stage")
                 .expression_attribute_values(":stage", text(stage.as_str()));
             if stage.is_closed() {
-                set += ", closed_at = :at REMOVE open_shard";
+                set += ", closed_at = :at";
                 update = update.expression_attribute_values(":at", millisecond(at));
             }
         }

@@ -205,7 +205,7 @@ impl Stock for Store {
             let mut set = "SET reserved_lines = :to, #version = #version + :one".to_owned();
             let mut update = self.state_update(by);
             if to == 0 {
-                set += ", #stage = :stage, closed_at = :now REMOVE open_shard";
+                set += ", #stage = :stage, closed_at = :now";
                 update = update
                     .expression_attribute_names("#stage", "stage")
                     .expression_attribute_values(":stage", text(closed.as_str()))

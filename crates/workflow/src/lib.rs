@@ -6,9 +6,11 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sfn::types::ExecutionStatus as Reported;
+use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus as Reported};
+pub use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use domain::ports::ProviderError;
-use domain::{ErrorName, ExecutionStatus, OrderState, StepError};
+use domain::watch::Execution;
+use domain::{ErrorName, ExecutionStatus, OrderState, StepError, Timestamp};
 use serde_json::json;
 
 /// The version of an execution's input.
@@ -19,6 +21,22 @@ const INPUT_SCHEMA_VERSION: u32 = 1;
 pub struct Workflow {
     client: Client,
     state_machine_arn: String,
+}
+
+/// What Step Functions tells of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Where it stands.
+    pub execution: Execution,
+    /// Whether it can be redriven, and if not, why: in Step Functions' words.
+    pub redrivable: Result<(), String>,
+}
+
+/// So many events are looked at: more than all tries of one task leave that are retried in an hour.
+const HISTORY_PAGE: i32 = 250;
+
+fn time(at: aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
 }
 
 /// Why Step Functions did not do what it was asked: its own code, no input and no output.
@@ -113,6 +131,15 @@ impl Workflow {
     /// # Errors
     /// If Step Functions does not tell.
     pub async fn status(&self, state: &OrderState) -> Result<ExecutionStatus, WorkflowError> {
+        let described = self.describe(state).await?;
+        Ok(described.execution.status)
+    }
+
+    /// What Step Functions tells of the execution of the order's current attempt.
+    ///
+    /// # Errors
+    /// If it does not tell.
+    pub async fn describe(&self, state: &OrderState) -> Result<Described, WorkflowError> {
         let described = self
             .client
             .describe_execution()
@@ -120,20 +147,83 @@ impl Workflow {
             .send()
             .await;
         match described {
-            Ok(described) => Ok(match described.status {
-                Reported::Succeeded => ExecutionStatus::Succeeded,
-                Reported::Failed => ExecutionStatus::Failed,
-                Reported::TimedOut => ExecutionStatus::TimedOut,
-                Reported::Aborted => ExecutionStatus::Aborted,
-                Reported::PendingRedrive => ExecutionStatus::PendingRedrive,
-                // The SDK's enum is open; a status that is new to us is not an end.
-                _ => ExecutionStatus::Running,
-            }),
-            Err(error) if error.code() == Some("ExecutionDoesNotExist") => {
-                Ok(ExecutionStatus::NotStarted)
+            Ok(described) => {
+                let status = match described.status {
+                    Reported::Succeeded => ExecutionStatus::Succeeded,
+                    Reported::Failed => ExecutionStatus::Failed,
+                    Reported::TimedOut => ExecutionStatus::TimedOut,
+                    Reported::Aborted => ExecutionStatus::Aborted,
+                    Reported::PendingRedrive => ExecutionStatus::PendingRedrive,
+                    // The SDK's enum is open; a status that is new to us is not an end.
+                    _ => ExecutionStatus::Running,
+                };
+                let redrivable = match described.redrive_status {
+                    Some(ExecutionRedriveStatus::Redrivable) => Ok(()),
+                    Some(_) | None => Err(described
+                        .redrive_status_reason
+                        .unwrap_or_else(|| "Step Functions does not offer it".to_owned())),
+                };
+                Ok(Described {
+                    execution: Execution {
+                        attempt: state.attempt,
+                        status,
+                        redriven_at: described.redrive_date.and_then(time),
+                        stopped_at: described.stop_date.and_then(time),
+                    },
+                    redrivable,
+                })
             }
+            Err(error) if error.code() == Some("ExecutionDoesNotExist") => Ok(Described {
+                execution: Execution {
+                    attempt: state.attempt,
+                    status: ExecutionStatus::NotStarted,
+                    redriven_at: None,
+                    stopped_at: None,
+                },
+                redrivable: Err("there is no execution".to_owned()),
+            }),
             Err(error) => Err(WorkflowError::of("DescribeExecution", &error)),
         }
+    }
+
+    /// The last events of the execution of the order's current attempt, the latest first, without their
+    /// data.
+    ///
+    /// # Errors
+    /// If Step Functions does not tell.
+    pub async fn history(&self, state: &OrderState) -> Result<Vec<HistoryEvent>, WorkflowError> {
+        let history = self
+            .client
+            .get_execution_history()
+            .execution_arn(self.execution_arn(state))
+            .reverse_order(true)
+            .max_results(HISTORY_PAGE)
+            .include_execution_data(false)
+            .send()
+            .await;
+        let history = history.map_err(|error| WorkflowError::of("GetExecutionHistory", &error))?;
+        Ok(history.events)
+    }
+
+    /// Lets an execution that ended too early go on in the state where it stopped. Safe to repeat with
+    /// the same `client_token`.
+    ///
+    /// # Errors
+    /// If Step Functions does not take it.
+    pub async fn redrive(
+        &self,
+        state: &OrderState,
+        client_token: &str,
+    ) -> Result<(), WorkflowError> {
+        let sent = self
+            .client
+            .redrive_execution()
+            .execution_arn(self.execution_arn(state))
+            .client_token(client_token)
+            .send()
+            .await;
+        sent.map(drop)
+            .map_err(|error| WorkflowError::of("RedriveExecution", &error))
     }
 
     /// The ARN of the execution of the order's current attempt.

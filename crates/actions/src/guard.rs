@@ -1,0 +1,98 @@
+//! What is possible now.
+
+use domain::advice::Action;
+use domain::ports::Record;
+use domain::watch::{Place, payment_is_locked, shipment_is_unknown};
+use domain::{Stage, Status, Timestamp};
+use workflow::Described;
+
+/// Whether an action is possible on an order as it is stored, with its execution as Step Functions tells
+/// of it.
+///
+/// # Errors
+/// Why not, and what is possible instead.
+pub fn possible(
+    action: Action,
+    record: &Record,
+    described: &Described,
+    now: Timestamp,
+) -> Result<(), String> {
+    let state = &record.state;
+    let execution = described.execution.status;
+    let status = Status::of(state, execution);
+    let place = Place::of(state).map(|(place, _)| place);
+    let refuse = |why: &str| Err(why.to_owned());
+    let locked = payment_is_locked(state, now);
+    match action {
+        Action::Approve | Action::Reject => {
+            let decided = state
+                .review
+                .as_ref()
+                .and_then(|review| review.decision)
+                .is_some();
+            if decided {
+                refuse("the review was decided before")
+            } else if state.cancel.is_some() {
+                refuse("the order was cancelled")
+            } else if place != Some(Place::ReviewOrder) {
+                refuse("the order does not wait for a review")
+            } else {
+                Ok(())
+            }
+        }
+        Action::Cancel => match state.cancellable() {
+            Err(why) => refuse(why),
+            Ok(()) if state.cancel.is_some() => {
+                refuse("its cancellation was asked for before")
+            }
+            Ok(()) if execution.has_ended() => {
+                refuse("its execution has ended, and nothing would see it: redrive first")
+            }
+            Ok(()) => Ok(()),
+        },
+        Action::Redrive => {
+            if status != Status::NeedsAttention {
+                refuse("nothing is left unfinished")
+            } else if locked && state.failure.is_none() {
+                refuse("nobody knows what became of the payment: resolve it first")
+            } else {
+                described.redrivable.clone()
+            }
+        }
+        Action::Reprocess => match state.stage {
+            Stage::Failed | Stage::Rejected if !execution.has_ended() => {
+                refuse("its execution is still at work: the customer is being told")
+            }
+            Stage::Failed | Stage::Rejected if locked => {
+                refuse("nobody knows what became of the payment: resolve it first")
+            }
+            Stage::Failed | Stage::Rejected if record.personal.is_none() => {
+                refuse("the customer's data was erased")
+            }
+            Stage::Failed | Stage::Rejected => Ok(()),
+            Stage::Cancelled => refuse("somebody cancelled it: it takes a new order"),
+            Stage::Completed | Stage::Captured => refuse("the order is paid and shipped"),
+            _ => refuse("the order is not reversed yet"),
+        },
+        Action::Resend => {
+            if !matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure)) {
+                refuse("there is no message that was not sent")
+            } else if !execution.has_ended() {
+                refuse("its execution is still at work on the message")
+            } else if record.personal.is_none() {
+                refuse("the customer's data was erased")
+            } else {
+                Ok(())
+            }
+        }
+        Action::Resolve => {
+            if !locked && !shipment_is_unknown(state, now) {
+                refuse("every outcome is known")
+            } else if !execution.has_ended() {
+                refuse("its execution is at work, and asks by itself")
+            } else {
+                Ok(())
+            }
+        }
+    }
+}

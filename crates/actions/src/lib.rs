@@ -1,0 +1,324 @@
+#![doc = include_str!("../README.md")]
+
+mod guard;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_lambda::primitives::Blob;
+use domain::advice::Action;
+use domain::ports::{Cancellation, Decided, OperatorEvent, Orders as _, Record, StoreError};
+use domain::watch::Place;
+use domain::{Decision, ErrorName, OrderId, Timestamp};
+pub use guard::possible;
+use serde_json::{Value, json};
+use store::{Begun, Store};
+use workflow::{Described, Woken, Workflow, WorkflowError};
+
+/// A step's function may work for so long: more than the longest of their timeouts.
+const STEP: Duration = Duration::from_secs(45);
+
+/// Who wants something, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who: an ARN or the like. It is kept on the order.
+    pub by: &'a str,
+    /// Why, in their words, without personal data. It is kept on the order.
+    pub reason: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such order.
+    #[error("there is no order {0}")]
+    NotFound(OrderId),
+    /// It is not possible now: why.
+    #[error("{0}")]
+    NotPossible(String),
+    /// Something that is needed for it does not answer, or says no: the same may succeed later.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(order_id) => Self::NotFound(order_id),
+            StoreError::Unavailable(_) | StoreError::Defect(_) => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<WorkflowError> for Refused {
+    fn from(error: WorkflowError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// What is done to orders, and through what.
+#[derive(Debug)]
+pub struct Actions {
+    /// The orders.
+    pub store: Store,
+    /// Their executions.
+    pub workflow: Workflow,
+    lambda: aws_sdk_lambda::Client,
+    /// The functions of the steps, by the step's name.
+    steps: HashMap<String, String>,
+}
+
+impl Actions {
+    /// Acts on these; `steps` has a function's name or ARN for each of `charge`, `ship` and `notify`.
+    #[must_use]
+    pub fn new(
+        config: &aws_config::SdkConfig,
+        store: Store,
+        workflow: Workflow,
+        steps: HashMap<String, String>,
+    ) -> Self {
+        let config = aws_sdk_lambda::config::Builder::from(config)
+            // A step is safe to call again, and its own claim says when.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(STEP).build())
+            .build();
+        Self {
+            store,
+            workflow,
+            lambda: aws_sdk_lambda::Client::from_conf(config),
+            steps,
+        }
+    }
+
+    /// What is stored of an order, and what Step Functions tells of its execution.
+    ///
+    /// # Errors
+    /// If either does not answer.
+    pub async fn look(&self, order_id: &OrderId) -> Result<(Record, Described), Refused> {
+        let record = self.store.load(order_id).await?;
+        let record = record.ok_or_else(|| Refused::NotFound(order_id.clone()))?;
+        let described = self.workflow.describe(&record.state).await?;
+        Ok((record, described))
+    }
+
+    /// Does it, if it is possible now, and tells what came of it.
+    ///
+    /// # Errors
+    /// If it is not possible, or something does not answer.
+    pub async fn act(
+        &self,
+        action: Action,
+        order_id: &OrderId,
+        asked: Asked<'_>,
+    ) -> Result<String, Refused> {
+        if asked.reason.trim().is_empty() {
+            return Err(Refused::NotPossible("say why: it is kept".to_owned()));
+        }
+        let (record, described) = self.look(order_id).await?;
+        // A decision that was made before may have woken nobody: it is safe to repeat.
+        let decision = match action {
+            Action::Approve => Some(Decision::Approved),
+            Action::Reject => Some(Decision::Rejected),
+            _ => None,
+        };
+        if let Some(decision) = decision {
+            return self.decide(order_id, decision, asked).await;
+        }
+        possible(action, &record, &described, asked.at).map_err(Refused::NotPossible)?;
+        match action {
+            Action::Approve | Action::Reject => Ok(String::new()),
+            Action::Cancel => self.cancel(order_id, asked).await,
+            Action::Redrive => self.redrive(&record, asked).await,
+            Action::Reprocess => self.reprocess(&record, asked).await,
+            Action::Resend => self.resend(&record, asked).await,
+            Action::Resolve => self.resolve(&record, asked).await,
+        }
+    }
+
+    async fn decide(
+        &self,
+        order_id: &OrderId,
+        decision: Decision,
+        asked: Asked<'_>,
+    ) -> Result<String, Refused> {
+        let word = match decision {
+            Decision::Approved => "approved",
+            Decision::Rejected => "rejected",
+        };
+        // On record first: an execution that is woken finds the decision there.
+        let event = event(word, asked);
+        let decided = self.store.decide_review(order_id, decision, &event).await?;
+        let token = match decided {
+            Decided::Refused(why) => return Err(Refused::NotPossible(why)),
+            Decided::Recorded { token: None } => {
+                return Ok(format!(
+                    "{word}; its execution finds that when it comes to ask"
+                ));
+            }
+            Decided::Recorded { token: Some(token) } => token,
+        };
+        let woken = match decision {
+            Decision::Approved => self.workflow.succeed(&token).await,
+            Decision::Rejected => {
+                let cause = "a reviewer said no";
+                let error = ErrorName::ReviewRejected;
+                self.workflow.fail(&token, error, cause).await
+            }
+        };
+        Ok(match woken? {
+            Woken::Yes => format!("{word}, and its execution goes on"),
+            Woken::NotWaiting => format!("{word}; its execution does not wait any more"),
+        })
+    }
+
+    async fn cancel(&self, order_id: &OrderId, asked: Asked<'_>) -> Result<String, Refused> {
+        let noted = event("cancelled", asked);
+        match self.store.request_cancel(order_id, asked.at).await? {
+            Cancellation::Refused(why) => return Err(Refused::NotPossible(why.to_owned())),
+            Cancellation::Requested { review } => {
+                self.store.note(order_id, &noted).await?;
+                if let Some(token) = review {
+                    let error = ErrorName::OrderCancelled;
+                    let cause = "cancelled while waiting for a review";
+                    self.workflow.fail(&token, error, cause).await?;
+                }
+            }
+        }
+        Ok("cancellation requested; the next step sees it".to_owned())
+    }
+
+    async fn redrive(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+        let state = &record.state;
+        self.store
+            .note(&state.order_id, &event("redrive_requested", asked))
+            .await?;
+        // The same request twice is one redrive; after the next failure it is another one.
+        let token = format!("{}-{}", state.execution_name(), state.version);
+        self.workflow.redrive(state, &token).await?;
+        Ok("its execution goes on where it stopped".to_owned())
+    }
+
+    async fn reprocess(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+        let noted = event("reprocess_requested", asked);
+        let state = match self.store.begin_attempt(&record.state, &noted).await? {
+            Begun::Yes(state) => state,
+            Begun::Changed(state) => {
+                let attempt = state.attempt;
+                return Err(Refused::NotPossible(format!(
+                    "the order has changed meanwhile; it is at attempt {attempt}"
+                )));
+            }
+        };
+        let attempt = state.attempt;
+        match self.workflow.start(&state).await {
+            Ok(()) => Ok(format!("attempt {attempt} has begun")),
+            // It is on record: the monitor starts what was not started.
+            Err(_) => Ok(format!("attempt {attempt} begins within minutes")),
+        }
+    }
+
+    async fn resend(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+        let state = &record.state;
+        let action = match Place::of(state) {
+            Some((Place::NotifyFailure, _)) => "failed",
+            _ => "shipped",
+        };
+        self.store
+            .note(&state.order_id, &event("resend_requested", asked))
+            .await?;
+        self.call("notify", action, record).await?;
+        Ok("the message is sent".to_owned())
+    }
+
+    /// The carrier first: money goes back only once the goods stay.
+    async fn resolve(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+        self.store
+            .note(&record.state.order_id, &event("resolve_requested", asked))
+            .await?;
+        self.ask_providers(record).await?;
+        Ok("the providers were asked, and what they say is on record".to_owned())
+    }
+
+    /// Asks the providers what became of effects whose outcome nobody knows. Whether there was any.
+    ///
+    /// # Errors
+    /// If one of them does not tell.
+    pub async fn ask_providers(&self, record: &Record) -> Result<bool, Refused> {
+        let ship = self.call("ship", "resolve", record).await?;
+        let charge = self.call("charge", "resolve", record).await?;
+        Ok(ship["resolved"] == true || charge["resolved"] == true)
+    }
+
+    /// Wakes an execution that still waits for what was decided: whoever decided may have died in between.
+    /// Whether it did wait.
+    ///
+    /// # Errors
+    /// If the database or Step Functions does not answer.
+    pub async fn wake(&self, record: &Record) -> Result<bool, Refused> {
+        let state = &record.state;
+        let decision = state.review.as_ref().and_then(|review| review.decision);
+        let Some(token) = self.store.review_token(&state.order_id).await? else {
+            return Ok(false);
+        };
+        let error = ErrorName::ReviewRejected;
+        let woken = match decision {
+            _ if state.cancel.is_some() => {
+                let cause = "cancelled while waiting for a review";
+                let error = ErrorName::OrderCancelled;
+                self.workflow.fail(&token, error, cause).await?
+            }
+            Some(Decision::Approved) => self.workflow.succeed(&token).await?,
+            Some(Decision::Rejected) => {
+                let cause = "a reviewer said no";
+                self.workflow.fail(&token, error, cause).await?
+            }
+            None => return Ok(false),
+        };
+        Ok(woken == Woken::Yes)
+    }
+
+    /// Asks a step's own function, which has its credentials and its rules.
+    async fn call(&self, step: &str, action: &str, record: &Record) -> Result<Value, Refused> {
+        let state = &record.state;
+        let name = self.steps.get(step).ok_or_else(|| {
+            Refused::Unavailable(format!("the function of {step} is not known here"))
+        })?;
+        let task = json!({
+            "action": action,
+            "order_id": state.order_id,
+            "attempt": state.attempt,
+            "execution": state.execution_name(),
+        });
+        let request = self.lambda.invoke().function_name(name);
+        let answer = request.payload(Blob::new(task.to_string())).send().await;
+        let answer = answer
+            .map_err(|_| Refused::Unavailable(format!("the function of {step} does not answer")))?;
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        let payload: Value = serde_json::from_slice(&payload).unwrap_or_default();
+        if answer.function_error.is_none() {
+            return Ok(payload);
+        }
+        let part = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
+        let (error, message) = (part("errorType"), part("errorMessage"));
+        // Only our own texts are known to be free of personal data.
+        Err(Refused::Unavailable(match error.parse::<ErrorName>() {
+            Ok(name) => format!("{name}: {message}"),
+            Err(_) => format!("the function of {step} ended with {error}"),
+        }))
+    }
+}
+
+fn event(word: &str, asked: Asked<'_>) -> OperatorEvent {
+    OperatorEvent {
+        at: asked.at,
+        event: word.to_owned(),
+        by: asked.by.to_owned(),
+        reason: asked.reason.to_owned(),
+    }
+}

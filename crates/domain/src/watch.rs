@@ -1,0 +1,597 @@
+//! Where an order is, as the monitor sees it: derived from the ledger, from what Step Functions tells of
+//! the execution, and from the time, by one function, [`Watch::next`]. Whatever tells it first, late,
+//! twice or not at all, the next look comes to the same.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::{Deserialize, Serialize};
+
+use crate::advice::Trouble;
+use crate::ledger::{CaptureResult, Entry, Reversal};
+use crate::view::{payment, shipment};
+use crate::{ErrorName, ExecutionStatus, Money, OrderId, OrderState, Stage, Status};
+
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident: $waits_for:literal, at_risk: $at_risk:expr, overdue: $overdue:expr;)*) => {
+        /// The state of the process that an order is in. Named as in `statemachine/order.asl.json`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Place {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Place {
+            /// Every place, in the order in which an order comes to them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The state's name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+
+            /// What an order that is here waits for.
+            #[must_use]
+            pub const fn waits_for(self) -> &'static str {
+                match self { $(Self::$name => $waits_for),* }
+            }
+
+            /// How long an order is here at most while nothing is wrong: longer than one try of its task
+            /// may take.
+            #[must_use]
+            pub const fn at_risk_after(self) -> Duration {
+                match self { $(Self::$name => $at_risk),* }
+            }
+
+            /// After how long somebody should look, though retries may still go on.
+            #[must_use]
+            pub const fn overdue_after(self) -> Duration {
+                match self { $(Self::$name => $overdue),* }
+            }
+        }
+    };
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+places! {
+    /// Catalogue, stock and risk are looked at.
+    ValidateOrder: "the catalogue and the stock", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    /// A person has to decide.
+    ReviewOrder: "a person's decision", at_risk: Duration::from_secs(20 * HOUR), overdue: Duration::from_secs(25 * HOUR);
+    /// The customer's money is to be held.
+    ChargePayment: "the payment provider", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    /// The shipment is to be booked.
+    ShipOrder: "the carrier", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    /// The customer's money is to be taken.
+    CapturePayment: "the payment provider", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    /// The customer is to be told that the order is on its way.
+    NotifyCustomer: "the mail service", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    /// The shipment is to be cancelled.
+    CancelShipment: "the carrier", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    /// The customer's money is to be given back.
+    ReversePayment: "the payment provider", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    /// The stock is to be released.
+    ReleaseStock: "the stock", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    /// The customer is to be told that the order did not come about.
+    NotifyFailure: "the mail service", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+}
+
+fn done_at<T>(entry: Option<&Entry<T>>) -> Option<Timestamp> {
+    match entry {
+        Some(Entry::Done { at, .. }) => Some(*at),
+        Some(Entry::Open(_)) | None => None,
+    }
+}
+
+impl Place {
+    /// Where the ledger says that an order is, and since when. `None` once nothing is left to do.
+    #[must_use]
+    pub fn of(state: &OrderState) -> Option<(Self, Timestamp)> {
+        if let Some(failure) = &state.failure {
+            let unbooked = done_at(state.unbook.as_ref());
+            let reversed = done_at(state.reverse.as_ref());
+            return match (unbooked, reversed, state.closed_at) {
+                (_, _, Some(_)) if done_at(state.notify_failure.as_ref()).is_some() => None,
+                (_, _, Some(at)) => Some((Self::NotifyFailure, at)),
+                (None, _, None) => Some((Self::CancelShipment, failure.at)),
+                (Some(at), None, None) => Some((Self::ReversePayment, at)),
+                (Some(_), Some(at), None) => Some((Self::ReleaseStock, at)),
+            };
+        }
+        let since = |at: Option<Timestamp>| at.unwrap_or(state.received_at);
+        match state.stage {
+            Stage::Received => Some((Self::ValidateOrder, state.received_at)),
+            Stage::InReview => {
+                let at = state.review.as_ref().map(|review| review.since);
+                Some((Self::ReviewOrder, since(at)))
+            }
+            Stage::Validated => Some((Self::ChargePayment, since(state.validated_at))),
+            Stage::Authorized => {
+                Some((Self::ShipOrder, since(done_at(state.authorize.as_ref()))))
+            }
+            Stage::Shipped => Some((Self::CapturePayment, since(done_at(state.book.as_ref())))),
+            Stage::Captured => {
+                Some((Self::NotifyCustomer, since(done_at(state.capture.as_ref()))))
+            }
+            Stage::Completed | Stage::Rejected | Stage::Cancelled | Stage::Failed => None,
+        }
+    }
+}
+
+/// How an order does against the limits of its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As usual.
+    OnTrack,
+    /// Longer than usual.
+    AtRisk,
+    /// Longer than it may be.
+    Overdue,
+}
+
+impl Health {
+    /// Every value, the best first.
+    pub const ALL: [Self; 3] = [Self::OnTrack, Self::AtRisk, Self::Overdue];
+
+    /// Its name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OnTrack => "on_track",
+            Self::AtRisk => "at_risk",
+            Self::Overdue => "overdue",
+        }
+    }
+
+    fn of(place: Place, since: Timestamp, now: Timestamp) -> Self {
+        if now >= since + place.overdue_after() {
+            Self::Overdue
+        } else if now >= since + place.at_risk_after() {
+            Self::AtRisk
+        } else {
+            Self::OnTrack
+        }
+    }
+}
+
+/// What Step Functions told of an order's execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// The attempt of the order that it works for.
+    pub attempt: u32,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// When it was last redriven, if it was.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub redriven_at: Option<Timestamp>,
+    /// When it ended, if it has.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl Execution {
+    /// Whether this is later news than `other`, whichever came first: a later attempt, a later redrive, or
+    /// its end.
+    #[must_use]
+    pub fn is_news_after(&self, other: &Self) -> bool {
+        let position = |execution: &Self| {
+            let progress = match execution.status {
+                ExecutionStatus::NotStarted => 0,
+                ExecutionStatus::Running | ExecutionStatus::PendingRedrive => 1,
+                ExecutionStatus::Succeeded
+                | ExecutionStatus::Failed
+                | ExecutionStatus::TimedOut
+                | ExecutionStatus::Aborted => 2,
+            };
+            (execution.attempt, execution.redriven_at, progress)
+        };
+        position(self) > position(other)
+    }
+}
+
+/// A task that has failed and waits for its next try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Which state it is.
+    pub place: Place,
+    /// How many tries of the task have failed.
+    pub failed: u32,
+    /// How many tries there are in all under the rule that retries this error.
+    pub of: u32,
+    /// The error of the last one, as Step Functions has it.
+    pub error: String,
+    /// The next one is not later than this; with full jitter it may be sooner.
+    #[serde(with = "millisecond::required")]
+    pub next_by: Timestamp,
+}
+
+/// What of an order's money and end was counted already, so that each is counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Minor units held.
+    #[serde(default)]
+    pub authorized: u64,
+    /// Minor units taken.
+    #[serde(default)]
+    pub captured: u64,
+    /// Minor units let go or given back.
+    #[serde(default)]
+    pub reversed: u64,
+    /// The order has ended.
+    #[serde(default)]
+    pub ended: bool,
+    /// Retries seen in this place.
+    #[serde(default)]
+    pub retries: u32,
+}
+
+/// The monitor's record of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Whose record this is.
+    pub order_id: OrderId,
+    /// Raised by every write of it.
+    pub revision: u64,
+    /// The attempt of the order.
+    pub attempt: u32,
+    /// The version of the ledger that it was derived from.
+    pub ledger: u64,
+    /// In a word.
+    pub status: Status,
+    /// The state of the process that the order is in; `None` once nothing is left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Since when it is there.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// How it does there.
+    pub health: Health,
+    /// What is known of the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<Execution>,
+    /// Set while the task waits for its next try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Why it was or is being reversed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorName>,
+    /// What needs a person, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub troubles: BTreeMap<Trouble, Timestamp>,
+    /// What the order is worth.
+    pub total: Money,
+    /// When it was accepted.
+    #[serde(with = "millisecond::required")]
+    pub received_at: Timestamp,
+    /// What was counted.
+    pub counted: Counted,
+    /// When it is to be looked at again though nothing tells of it. `None` once it is over.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub due_at: Option<Timestamp>,
+}
+
+/// How long before a hold is no longer relied on somebody hears of it.
+const HOLD_WARNING: Duration = Duration::from_secs(24 * HOUR);
+/// An order that is only running is looked at after this; most have ended by then.
+const FIRST_LOOK: Duration = Duration::from_secs(20);
+/// Then, while it is in one place.
+const NEXT_LOOK: Duration = Duration::from_secs(MINUTE);
+/// What waits for a person changes slowly.
+const SLOW_LOOK: Duration = Duration::from_secs(5 * MINUTE);
+
+impl Watch {
+    /// The record of an order that was just accepted.
+    #[must_use]
+    pub fn received(state: &OrderState) -> Self {
+        Self {
+            order_id: state.order_id.clone(),
+            revision: 1,
+            attempt: state.attempt,
+            ledger: state.version,
+            status: Status::Received,
+            place: Some(Place::ValidateOrder),
+            since: state.received_at,
+            health: Health::OnTrack,
+            execution: None,
+            retry: None,
+            error: None,
+            troubles: BTreeMap::new(),
+            total: state.total,
+            received_at: state.received_at,
+            counted: Counted::default(),
+            due_at: Some(state.received_at + FIRST_LOOK),
+        }
+    }
+
+    /// The record after this, from the ledger as it is, what was told of the execution, and what its
+    /// history says of retries, if somebody has looked there.
+    #[must_use]
+    pub fn next(
+        &self,
+        state: &OrderState,
+        told: Option<Execution>,
+        history: Option<Option<Retry>>,
+        now: Timestamp,
+    ) -> Self {
+        let known = self
+            .execution
+            .filter(|known| known.attempt == state.attempt);
+        let told = told.filter(|told| told.attempt == state.attempt);
+        let execution = match (known, told) {
+            (Some(known), Some(told)) if told.is_news_after(&known) => Some(told),
+            (Some(known), _) => Some(known),
+            (None, told) => told,
+        };
+        let ended = execution.is_some_and(|execution| execution.status.has_ended());
+        let place = Place::of(state);
+        let since = place.map_or(state.closed_at.unwrap_or(now), |(_, since)| since);
+        let place = place.map(|(place, _)| place);
+        let same_place = self.place == place && self.attempt == state.attempt;
+        let retry = match history {
+            Some(found) => found,
+            None if same_place => self.retry.clone(),
+            None => None,
+        };
+        // It is about the place, and over once that is left.
+        let retry = retry.filter(|retry| Some(retry.place) == place && !ended);
+        let health = match place {
+            Some(place) => Health::of(place, since, now),
+            None => Health::OnTrack,
+        };
+        let status = Status::of(state, known_status(state, execution));
+        let mut troubles = BTreeMap::new();
+        for trouble in troubles_of(state, place, since, execution, now) {
+            let since = self.troubles.get(&trouble).copied().unwrap_or(now);
+            troubles.insert(trouble, since);
+        }
+        let mut next = Self {
+            order_id: self.order_id.clone(),
+            revision: self.revision + 1,
+            attempt: state.attempt,
+            ledger: state.version,
+            status,
+            place,
+            since,
+            health,
+            execution,
+            error: state.failure.as_ref().map(|failure| failure.error),
+            troubles,
+            total: state.total,
+            received_at: self.received_at,
+            counted: counted(self, state, ended, retry.as_ref(), same_place),
+            retry,
+            due_at: None,
+        };
+        next.due_at = next.due(state, now);
+        next
+    }
+
+    /// Whether nothing is left to do and nothing is left to hear.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.due_at.is_none()
+    }
+
+    /// What the order waits for, in words.
+    #[must_use]
+    pub fn waits_for(&self) -> &'static str {
+        let ended = self
+            .execution
+            .is_some_and(|execution| execution.status.has_ended());
+        match self.place {
+            None => "nothing",
+            Some(_) if ended => "an operator",
+            Some(Place::ValidateOrder) if self.execution.is_none() => "its execution",
+            Some(place) => place.waits_for(),
+        }
+    }
+
+    /// When time alone may change what this says.
+    fn due(&self, state: &OrderState, now: Timestamp) -> Option<Timestamp> {
+        let ended = self
+            .execution
+            .is_some_and(|execution| execution.status.has_ended());
+        let Some(place) = self.place else {
+            return if ended { None } else { Some(now + NEXT_LOOK) };
+        };
+        if ended && self.troubles.is_empty() {
+            // Its end was told before the ledger was read, or will be told again.
+            return Some(now + FIRST_LOOK);
+        }
+        if ended {
+            return Some(now + SLOW_LOOK);
+        }
+        let usual = if self.health == Health::OnTrack && now < self.since + FIRST_LOOK {
+            self.since + FIRST_LOOK
+        } else if place == Place::ReviewOrder {
+            now + SLOW_LOOK
+        } else {
+            now + NEXT_LOOK
+        };
+        let hold = state.hold_trusted_until().map(|until| until - HOLD_WARNING);
+        let changes = [
+            Some(self.since + place.at_risk_after()),
+            Some(self.since + place.overdue_after()),
+            hold,
+        ];
+        let next = changes.into_iter().flatten().filter(|at| *at > now).min();
+        Some(next.map_or(usual, |next| next.min(usual)))
+    }
+}
+
+/// What to take the execution for while nothing was told of it.
+fn known_status(state: &OrderState, execution: Option<Execution>) -> ExecutionStatus {
+    match execution {
+        Some(execution) => execution.status,
+        None if state.stage == Stage::Received => ExecutionStatus::NotStarted,
+        None => ExecutionStatus::Running,
+    }
+}
+
+fn troubles_of(
+    state: &OrderState,
+    place: Option<Place>,
+    since: Timestamp,
+    execution: Option<Execution>,
+    now: Timestamp,
+) -> Vec<Trouble> {
+    let ended = execution.is_some_and(|execution| execution.status.has_ended());
+    let status = Status::of(state, known_status(state, execution));
+    let started = execution
+        .is_some_and(|execution| execution.status != ExecutionStatus::NotStarted)
+        || state.stage != Stage::Received;
+    let health = place.map(|place| Health::of(place, since, now));
+    let hold_lapses = state.failure.is_none()
+        && state.capture.is_none()
+        && state
+            .hold_trusted_until()
+            .is_some_and(|until| now >= until - HOLD_WARNING);
+    let unknown = payment_is_locked(state, now) || shipment_is_unknown(state, now);
+    let message = matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure));
+    let overdue = health == Some(Health::Overdue) && !ended && started;
+    [
+        (Trouble::Unfinished, status == Status::NeedsAttention),
+        (Trouble::OutcomeUnknown, ended && unknown),
+        (Trouble::MessageNotSent, ended && message),
+        (
+            Trouble::NotStarted,
+            !started && health > Some(Health::OnTrack),
+        ),
+        (
+            Trouble::ReviewOverdue,
+            overdue && place == Some(Place::ReviewOrder),
+        ),
+        (Trouble::HoldLapsing, hold_lapses),
+        (
+            Trouble::Overdue,
+            overdue && place != Some(Place::ReviewOrder),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(trouble, applies)| applies.then_some(trouble))
+    .collect()
+}
+
+fn counted(
+    before: &Watch,
+    state: &OrderState,
+    ended: bool,
+    retry: Option<&Retry>,
+    same_place: bool,
+) -> Counted {
+    let total = state.total.minor();
+    let captured = match state.capture.as_ref().and_then(Entry::outcome) {
+        Some(CaptureResult::Taken { amount }) => *amount,
+        Some(CaptureResult::Refused { .. }) | None => 0,
+    };
+    let reversed = match state.reverse.as_ref().and_then(Entry::outcome) {
+        Some(Reversal::Voided) => total,
+        Some(Reversal::Refunded { amount, .. }) => *amount,
+        Some(Reversal::Nothing) | None => 0,
+    };
+    let seen = if same_place {
+        before.counted.retries
+    } else {
+        0
+    };
+    Counted {
+        authorized: if state.held_payment().is_some() {
+            total
+        } else {
+            0
+        },
+        captured,
+        reversed,
+        ended: ended && (state.stage.is_closed() || state.stage == Stage::Captured),
+        retries: retry.map_or(seen, |retry| retry.failed.max(seen)),
+    }
+}
+
+/// How long an order that came to its end spent in each place that it passed.
+#[must_use]
+pub fn durations(state: &OrderState) -> Vec<(Place, Duration)> {
+    let reviewed = state.review.as_ref().map(|review| review.since);
+    let steps = [
+        (
+            Place::ValidateOrder,
+            Some(state.received_at),
+            reviewed.or(state.validated_at),
+        ),
+        (Place::ReviewOrder, reviewed, state.validated_at),
+        (
+            Place::ChargePayment,
+            state.validated_at,
+            done_at(state.authorize.as_ref()),
+        ),
+        (
+            Place::ShipOrder,
+            done_at(state.authorize.as_ref()),
+            done_at(state.book.as_ref()),
+        ),
+        (
+            Place::CapturePayment,
+            done_at(state.book.as_ref()),
+            done_at(state.capture.as_ref()),
+        ),
+        (
+            Place::NotifyCustomer,
+            done_at(state.capture.as_ref()),
+            done_at(state.notify.as_ref()),
+        ),
+        (
+            Place::CancelShipment,
+            state.failure.as_ref().map(|failure| failure.at),
+            done_at(state.unbook.as_ref()),
+        ),
+        (
+            Place::ReversePayment,
+            done_at(state.unbook.as_ref()),
+            done_at(state.reverse.as_ref()),
+        ),
+        (
+            Place::ReleaseStock,
+            done_at(state.reverse.as_ref()),
+            state.closed_at,
+        ),
+        (
+            Place::NotifyFailure,
+            state.failure.as_ref().and(state.closed_at),
+            done_at(state.notify_failure.as_ref()),
+        ),
+    ];
+    let took = |(place, from, to): (Place, Option<Timestamp>, Option<Timestamp>)| {
+        let took = Duration::try_from(to?.duration_since(from?)).ok()?;
+        Some((place, took))
+    };
+    steps.into_iter().filter_map(took).collect()
+}
+
+/// Whether an effect that could pay again is locked: nobody knows what became of the last one, so that
+/// the provider has to be asked first.
+#[must_use]
+pub fn payment_is_locked(state: &OrderState, now: Timestamp) -> bool {
+    payment(state, now).status == "unknown"
+}
+
+/// Whether nobody knows what became of the shipment, or of its undo.
+#[must_use]
+pub fn shipment_is_unknown(state: &OrderState, now: Timestamp) -> bool {
+    shipment(state, now).status == "unknown"
+}

@@ -1,0 +1,37 @@
+//! Settings from the environment.
+
+use std::collections::HashMap;
+
+use step::InitError;
+use step::env::{parsed, required};
+
+/// What the monitor is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of the orders table.
+    pub orders_table: String,
+    /// ARN that executions are started through.
+    pub state_machine_arn: String,
+    /// ARN of the topic that operators are told by.
+    pub operators_topic_arn: String,
+    /// ARN of the function of each step that can be asked, by the step's name.
+    pub steps: HashMap<String, String>,
+    /// Name of the deployment, a dimension of every metric.
+    pub environment: String,
+}
+
+impl Config {
+    /// Reads the environment that Terraform sets.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, InitError> {
+        Ok(Self {
+            orders_table: required("ORDERS_TABLE")?,
+            state_machine_arn: required("STATE_MACHINE_ARN")?,
+            operators_topic_arn: required("OPERATORS_TOPIC_ARN")?,
+            steps: parsed("STEP_FUNCTIONS", |text| serde_json::from_str(text).ok())?,
+            environment: required("ENVIRONMENT")?,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! A look at one order.
+
+use domain::ports::{Operators, Orders as _, Record};
+use domain::watch::{Execution, Watch, durations};
+use domain::{ExecutionStatus, OrderId, Timestamp};
+use tracing::{info, warn};
+use workflow::Described;
+
+use crate::metrics::{Measured, Metric};
+use crate::{Failed, Monitor, notice};
+
+/// Others write the same record: the stream, events and the sweep. Each try begins with what is stored.
+const TRIES: u32 = 5;
+
+/// What a look has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// The record as it is now.
+    Is(Box<Watch>),
+    /// There is no such order.
+    Nowhere,
+}
+
+impl<P: Operators> Monitor<P> {
+    /// Something was told of an order: its record is brought up to date from what is stored and told.
+    pub(crate) async fn heard(
+        &self,
+        order_id: &OrderId,
+        told: Option<Execution>,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        for _ in 0..TRIES {
+            let Some(record) = self.actions.store.load(order_id).await? else {
+                return Ok(());
+            };
+            if self.follow(&record, told, None, now).await?.is_some() {
+                return Ok(());
+            }
+        }
+        // Whoever was quicker each time has seen at least as much.
+        Ok(())
+    }
+
+    /// An order is due: its execution is asked as well, and what can be mended is mended.
+    pub(crate) async fn look(&self, order_id: &OrderId, now: Timestamp) -> Result<Looked, Failed> {
+        for _ in 0..TRIES {
+            let Some(record) = self.actions.store.load(order_id).await? else {
+                return Ok(Looked::Nowhere);
+            };
+            let described = self.actions.workflow.describe(&record.state).await?;
+            let record = match self.repair(record, &described, now).await? {
+                Some(changed) => changed,
+                None => continue,
+            };
+            let history = self.retry(&record, &described).await?;
+            let told = Some(described.execution);
+            if let Some(watch) = self.follow(&record, told, history, now).await? {
+                return Ok(Looked::Is(Box::new(watch)));
+            }
+        }
+        warn!(
+            order_id = order_id.as_str(),
+            "record changes too fast to be written"
+        );
+        Ok(Looked::Nowhere)
+    }
+
+    /// Whether the task waits for its next try. Only asked of an execution that is at work.
+    async fn retry(
+        &self,
+        record: &Record,
+        described: &Described,
+    ) -> Result<Option<Option<domain::watch::Retry>>, Failed> {
+        if described.execution.status != ExecutionStatus::Running {
+            return Ok(None);
+        }
+        let history = self.actions.workflow.history(&record.state).await?;
+        Ok(Some(self.rules.retry(&history)))
+    }
+
+    /// Writes the record that follows from all this. `None` if somebody else wrote it meanwhile.
+    async fn follow(
+        &self,
+        record: &Record,
+        told: Option<Execution>,
+        history: Option<Option<domain::watch::Retry>>,
+        now: Timestamp,
+    ) -> Result<Option<Watch>, Failed> {
+        let before = record.watch.clone().unwrap_or_else(|| Watch {
+            revision: 0,
+            ..Watch::received(&record.state)
+        });
+        let next = before.next(&record.state, told, history, now);
+        let unchanged = Watch {
+            revision: before.revision,
+            due_at: before.due_at,
+            ..next.clone()
+        } == before;
+        let still_due = before.due_at.is_some_and(|at| at > now) || before.is_over();
+        if unchanged && still_due && before.is_over() == next.is_over() {
+            return Ok(Some(before));
+        }
+        // On the list before it is on the record: what is on the record is not told again.
+        for trouble in next.troubles.keys() {
+            if !before.troubles.contains_key(trouble) {
+                let cause = notice::cause(*trouble, &next);
+                let order_id = &next.order_id;
+                self.actions.store.count_notice(&cause, order_id, now).await?;
+                info!(
+                    order_id = order_id.as_str(),
+                    trouble = trouble.as_str(),
+                    "order needs a person"
+                );
+            }
+        }
+        if !self.actions.store.put_watch(&next).await? {
+            return Ok(None);
+        }
+        self.emit(&changes(&before, &next, record));
+        Ok(Some(next))
+    }
+}
+
+/// What is to be counted of the way from one record to the next.
+fn changes(before: &Watch, next: &Watch, record: &Record) -> Vec<Measured> {
+    let state = &record.state;
+    let mut measured = Vec::new();
+    if before.revision <= 1 {
+        measured.push(Measured::plain(Metric::OrdersReceived, 1));
+    }
+    let same_attempt = before.attempt == next.attempt;
+    let counted = if same_attempt {
+        before.counted
+    } else {
+        domain::watch::Counted::default()
+    };
+    let currency = state.total.currency().to_string();
+    for (metric, before, next) in [
+        (
+            Metric::MoneyAuthorized,
+            counted.authorized,
+            next.counted.authorized,
+        ),
+        (
+            Metric::MoneyCaptured,
+            counted.captured,
+            next.counted.captured,
+        ),
+        (
+            Metric::MoneyReversed,
+            counted.reversed,
+            next.counted.reversed,
+        ),
+    ] {
+        if next > before {
+            measured.push(Measured::of(metric, currency.clone(), next - before));
+        }
+    }
+    if let Some(place) = next.place
+        && next.counted.retries > 0
+    {
+        let seen = if before.place == next.place {
+            counted.retries
+        } else {
+            0
+        };
+        if next.counted.retries > seen {
+            let more = u64::from(next.counted.retries - seen);
+            measured.push(Measured::of(Metric::Retries, place.as_str(), more));
+        }
+    }
+    if next.counted.ended && !counted.ended {
+        measured.push(Measured::of(Metric::OrdersEnded, next.status.as_str(), 1));
+        if let Some(error) = next.error {
+            let class = error.class().as_str();
+            measured.push(Measured::of(Metric::OrdersReversed, class, 1));
+        }
+        let ended = next.execution.and_then(|execution| execution.stopped_at);
+        let took = ended.map(|at| at.duration_since(state.received_at).as_millis());
+        if let Some(took) = took.and_then(|took| u64::try_from(took).ok()) {
+            measured.push(Measured::plain(Metric::OrderDuration, took));
+        }
+        for (place, took) in durations(state) {
+            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            measured.push(Measured::of(Metric::StepDuration, place.as_str(), took));
+        }
+    }
+    measured
+}

@@ -1,0 +1,126 @@
+//! What operators are told: once for each order and cause, and one message for all orders of one cause.
+
+use std::time::Duration;
+
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use domain::advice::Trouble;
+use domain::ports::{Operators, ProviderError};
+use domain::watch::Watch;
+use domain::Timestamp;
+use store::Notice;
+use tracing::{info, warn};
+
+use crate::{Failed, Monitor};
+
+/// After a message about a cause the next one about the same cause waits for this long, and has all orders
+/// in it that came meanwhile.
+pub const QUIET: Duration = Duration::from_secs(15 * 60);
+
+/// So many orders are named in a message; the others are counted.
+const NAMED: usize = 20;
+
+/// The root cause of a trouble: what it is, where, and with which error.
+pub(crate) fn cause(trouble: Trouble, watch: &Watch) -> String {
+    let place = watch.place.map_or("-", domain::watch::Place::as_str);
+    let error = match (&watch.retry, watch.error) {
+        (Some(retry), _) => retry.error.as_str(),
+        (None, Some(error)) => error.as_str(),
+        (None, None) => "-",
+    };
+    format!("{}#{place}#{error}", trouble.as_str())
+}
+
+impl<P: Operators> Monitor<P> {
+    /// Tells of what has come since the last message about the same cause.
+    pub(crate) async fn tell(&self, now: Timestamp) -> Result<(), Failed> {
+        for notice in self.actions.store.notices().await? {
+            if notice.told_at.is_some_and(|at| now < at + QUIET) {
+                continue;
+            }
+            let (subject, text) = message(&notice, &self.environment);
+            // Kept on the list until it is taken: told twice is better than never.
+            if let Err(error) = self.operators.tell(&subject, &text).await {
+                warn!(cause = notice.cause, %error, "operators not told");
+                continue;
+            }
+            self.actions.store.told(&notice, now).await?;
+            info!(
+                cause = notice.cause,
+                orders = notice.orders.len(),
+                "operators told"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn message(notice: &Notice, environment: &str) -> (String, String) {
+    let mut parts = notice.cause.split('#');
+    let (word, place, error) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let trouble = Trouble::ALL
+        .into_iter()
+        .find(|trouble| trouble.as_str() == word);
+    let advice = trouble.unwrap_or(Trouble::Unfinished).advice();
+    let count = notice.orders.len();
+    let orders = if count == 1 { "order" } else { "orders" };
+    let subject = format!("[{environment}] {count} {orders}: {word} in {place}");
+    let mut text = format!("{}\n\n", advice.meaning);
+    text += &format!("Where: {place}");
+    if error != "-" {
+        text += &format!(", with {error}");
+    }
+    text += &format!("\nWhat to do: {}\n", advice.recommended_action);
+    text += &format!("More: docs/RUNBOOK.md, {}\n\n", advice.runbook);
+    for order in notice.orders.iter().take(NAMED) {
+        text += &format!("orderctl status {order}\n");
+        if let Some(action) = advice.action {
+            text += &format!("orderctl {} {order} --reason \"…\"\n", action.as_str());
+        }
+    }
+    if count > NAMED {
+        text += &format!("and {} more: orderctl orders --trouble {word}\n", count - NAMED);
+    }
+    (subject, text)
+}
+
+/// Amazon SNS.
+#[derive(Debug)]
+pub struct Sns {
+    client: aws_sdk_sns::Client,
+    topic_arn: String,
+}
+
+impl Sns {
+    /// The operators' topic.
+    #[must_use]
+    pub fn new(config: &aws_config::SdkConfig, topic_arn: impl Into<String>) -> Self {
+        let timeouts = aws_config::timeout::TimeoutConfig::builder()
+            .operation_timeout(Duration::from_secs(5))
+            .build();
+        let config = aws_sdk_sns::config::Builder::from(config)
+            .timeout_config(timeouts)
+            .build();
+        Self {
+            client: aws_sdk_sns::Client::from_conf(config),
+            topic_arn: topic_arn.into(),
+        }
+    }
+}
+
+impl Operators for Sns {
+    async fn tell(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
+        let request = self.client.publish().topic_arn(&self.topic_arn);
+        let sent = request.subject(subject).message(text).send().await;
+        sent.map(drop).map_err(|error| match &error {
+            SdkError::ServiceError(context) => {
+                let code = context.err().code().unwrap_or("an unknown error");
+                ProviderError::Unavailable(format!("the operators' topic answered {code}"))
+            }
+            _ => ProviderError::Unknown("the operators' topic did not answer".to_owned()),
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! What the schedule does: counts the open orders, looks at those that are due, tells the operators.
+
+use domain::advice::Trouble;
+use domain::ports::Operators;
+use domain::watch::{Health, Place, Watch};
+use domain::Timestamp;
+use store::Store;
+use tracing::warn;
+
+use crate::metrics::{Measured, Metric};
+use crate::{Failed, Monitor};
+
+/// The most orders of one sweep that are looked at, each with a few requests. The others are due still, and
+/// first in the next sweep: the longest overdue come first.
+pub const LOOKS: usize = 200;
+
+/// What a sweep has come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Orders that have not ended.
+    pub open: usize,
+    /// Orders that were looked at.
+    pub looked: usize,
+    /// Orders that could not be looked at.
+    pub failed: usize,
+    /// Orders that are due and have to wait for the next sweep.
+    pub postponed: usize,
+}
+
+impl<P: Operators> Monitor<P> {
+    /// Looks at what is due, and says how things stand.
+    ///
+    /// # Errors
+    /// If the database does not answer at all. A look that fails is left to the next sweep.
+    pub async fn sweep(&self, now: Timestamp) -> Result<Swept, Failed> {
+        let open = self.open().await?;
+        let mut due: Vec<&Watch> = open
+            .iter()
+            .filter(|watch| watch.due_at.is_some_and(|at| at <= now))
+            .collect();
+        due.sort_by_key(|watch| watch.due_at);
+        let mut swept = Swept {
+            open: open.len(),
+            postponed: due.len().saturating_sub(LOOKS),
+            ..Swept::default()
+        };
+        for watch in due.into_iter().take(LOOKS) {
+            swept.looked += 1;
+            if let Err(error) = self.look(&watch.order_id, now).await {
+                swept.failed += 1;
+                warn!(order_id = watch.order_id.as_str(), %error, "order not looked at");
+            }
+        }
+        self.tell(now).await?;
+        // As it is after the looks.
+        let open = if swept.looked > 0 { self.open().await? } else { open };
+        self.emit(&gauges(&open, swept, now));
+        Ok(swept)
+    }
+
+    async fn open(&self) -> Result<Vec<Watch>, Failed> {
+        let mut open = Vec::new();
+        for shard in Store::shards() {
+            let mut page = None;
+            loop {
+                let (watches, next) = self.actions.store.open_orders(shard, page).await?;
+                open.extend(watches);
+                if next.is_none() {
+                    break;
+                }
+                page = next;
+            }
+        }
+        Ok(open)
+    }
+}
+
+/// How things stand, from the records of all open orders.
+fn gauges(open: &[Watch], swept: Swept, now: Timestamp) -> Vec<Measured> {
+    let count = |of: &dyn Fn(&Watch) -> bool| {
+        let count = open.iter().filter(|watch| of(watch)).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    };
+    let oldest = open.iter().filter(|watch| watch.place.is_some());
+    let oldest = oldest.map(|watch| watch.received_at).min();
+    let age = oldest.and_then(|at| u64::try_from(now.duration_since(at).as_secs()).ok());
+    let needs = |watch: &Watch| {
+        let mut troubles = watch.troubles.keys();
+        troubles.any(|trouble| *trouble != Trouble::Overdue)
+    };
+    let postponed = u64::try_from(swept.postponed + swept.failed).unwrap_or(u64::MAX);
+    vec![
+        Measured::plain(Metric::OpenOrders, count(&|watch| watch.place.is_some())),
+        Measured::plain(Metric::OldestOpenOrder, age.unwrap_or(0)),
+        Measured::plain(
+            Metric::AtRisk,
+            count(&|watch| watch.health == Health::AtRisk),
+        ),
+        Measured::plain(
+            Metric::Overdue,
+            count(&|watch| watch.troubles.contains_key(&Trouble::Overdue)),
+        ),
+        Measured::plain(Metric::Retrying, count(&|watch| watch.retry.is_some())),
+        Measured::plain(
+            Metric::ReviewsWaiting,
+            count(&|watch| watch.place == Some(Place::ReviewOrder)),
+        ),
+        Measured::plain(Metric::NeedsAttention, count(&needs)),
+        Measured::plain(
+            Metric::UnknownOutcomes,
+            count(&|watch| watch.troubles.contains_key(&Trouble::OutcomeUnknown)),
+        ),
+        Measured::plain(Metric::LooksPostponed, postponed),
+        // A zero for each minute without: an alarm tells silence from nothing.
+        Measured::plain(Metric::OrdersReceived, 0),
+        Measured::plain(Metric::Sweeps, 1),
+    ]
+}

@@ -1,0 +1,50 @@
+//! What operators are told.
+
+use domain::ErrorName;
+use tests::document;
+
+use crate::{Shop, status};
+
+async fn gave_up(shop: &Shop, order_id: &str) {
+    shop.database.validated(&document(order_id)).await;
+    shop.database
+        .reversing(order_id, ErrorName::CarrierUnavailable)
+        .await;
+    shop.event(&status(&format!("{order_id}-1"), "FAILED")).await;
+}
+
+#[tokio::test]
+async fn a_burst_of_one_cause_is_one_message_and_each_order_is_told_once() {
+    let shop = Shop::open().await;
+    for number in 0..7 {
+        gave_up(&shop, &format!("ord-{number}")).await;
+    }
+    shop.sweep(1).await;
+    let subject = "[test] 7 orders: unfinished in CancelShipment";
+    assert_eq!(shop.told.0.told(), [subject]);
+    // What comes again says nothing new.
+    shop.event(&status("ord-3-1", "FAILED")).await;
+    shop.sweep(20 * 60).await;
+    assert_eq!(shop.told.0.told().len(), 1);
+    // Another order of the same cause waits for the quiet to end, then is told.
+    gave_up(&shop, "ord-late").await;
+    shop.sweep(2).await;
+    assert_eq!(shop.told.0.told().len(), 1);
+    shop.sweep(16 * 60).await;
+    let told = shop.told.0.told();
+    assert_eq!(told[1..], ["[test] 1 order: unfinished in CancelShipment"]);
+}
+
+#[tokio::test]
+async fn a_declined_card_tells_nobody() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document("ord-1")).await;
+    shop.database
+        .reversing("ord-1", ErrorName::PaymentDeclined)
+        .await;
+    for _ in 0..2 {
+        shop.event(&status("ord-1-1", "RUNNING")).await;
+        shop.sweep(30).await;
+    }
+    assert!(shop.told.0.told().is_empty());
+}

@@ -1,0 +1,182 @@
+//! What is mended without a person, and what is not.
+
+use domain::advice::Trouble;
+use domain::ports::Orders as _;
+use domain::watch::{Health, Place};
+use domain::{Decision, ErrorName, Status, Timestamp};
+use serde_json::json;
+use tests::{document, invocation};
+
+use crate::{ORDER, Shop, status};
+
+async fn events(shop: &Shop) -> Vec<String> {
+    let order_id = ORDER.parse().expect("an order id");
+    let record = shop.database.store.load(&order_id).await.expect("an answer");
+    let events = record.expect("the order").events.into_iter();
+    events
+        .map(|event| format!("{} {}", event.by, event.event))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_never_started_is_started_once() {
+    let shop = Shop::open().await;
+    shop.database.accepted(&document(ORDER)).await;
+    assert_eq!(shop.sweep(1).await.looked, 0, "whoever is at it has time");
+    assert_eq!(shop.sweep(60).await.looked, 1);
+    let starts = |shop: &Shop| {
+        let calls = shop.step_functions.calls().into_iter();
+        calls
+            .filter(|(operation, _)| operation == "StartExecution")
+            .map(|(_, input)| input["name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(starts(&shop), ["ord-1-1"]);
+    assert_eq!(events(&shop).await, ["monitor started"]);
+    shop.sweep(120).await;
+    assert_eq!(starts(&shop).len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_started_becomes_a_persons_and_is_tried_again() {
+    let shop = Shop::open().await;
+    shop.database.accepted(&document(ORDER)).await;
+    shop.step_functions.throttles("StartExecution", true);
+    shop.sweep(60).await;
+    assert!(shop.watch(ORDER).await.troubles.is_empty());
+    shop.sweep(150).await;
+    let watch = shop.watch(ORDER).await;
+    let troubles: Vec<_> = watch.troubles.keys().copied().collect();
+    assert_eq!(troubles, [Trouble::NotStarted]);
+    assert_eq!(watch.waits_for(), "its execution");
+    shop.step_functions.throttles("StartExecution", false);
+    shop.sweep(220).await;
+    let watch = shop.watch(ORDER).await;
+    assert!(watch.troubles.is_empty(), "{watch:?}");
+    assert_eq!(events(&shop).await, ["monitor started"]);
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_told_of_is_recorded_on_the_order() {
+    let shop = Shop::open().await;
+    crate::completed(&shop.database, ORDER).await;
+    shop.event(&status("ord-1-1", "RUNNING")).await;
+    let ended = json!({"status": "SUCCEEDED", "stopDate": Timestamp::now().as_second()});
+    shop.step_functions.tells("ord-1-1", ended);
+    shop.sweep(90).await;
+    assert!(shop.watch(ORDER).await.is_over());
+    assert_eq!(events(&shop).await, ["monitor end_recorded"]);
+}
+
+#[tokio::test]
+async fn an_undo_that_gave_up_needs_a_person_until_it_goes_on() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database
+        .reversing(ORDER, ErrorName::CarrierUnavailable)
+        .await;
+    shop.event(&status("ord-1-1", "FAILED")).await;
+    let watch = shop.watch(ORDER).await;
+    assert_eq!(watch.status, Status::NeedsAttention);
+    assert_eq!(watch.place, Some(Place::CancelShipment));
+    assert!(watch.troubles.contains_key(&Trouble::Unfinished));
+    assert_eq!(watch.waits_for(), "an operator");
+}
+
+#[tokio::test]
+async fn a_decision_whose_execution_was_never_told_is_told_to_it() {
+    let shop = Shop::open().await;
+    shop.database.accepted(&document(ORDER)).await;
+    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    let by = invocation(ORDER, "validate", 1000);
+    let order = tests::submission(&document(ORDER)).order;
+    let reserved = domain::ports::Stock::reserve(&shop.database.store, &by, &order, true).await;
+    reserved.expect("reserved");
+    let opened = shop.database.store.open_review(&by, "token").await;
+    opened.expect("an answer").expect("opened");
+    let event = domain::ports::OperatorEvent {
+        at: Timestamp::now(),
+        event: "approved".to_owned(),
+        by: "somebody".to_owned(),
+        reason: "known".to_owned(),
+    };
+    let decided = shop.database.store.decide_review(&by.order_id, Decision::Approved, &event);
+    decided.await.expect("decided");
+    shop.sweep(60).await;
+    let calls = shop.step_functions.calls();
+    let woken = calls
+        .iter()
+        .filter(|(operation, _)| operation == "SendTaskSuccess");
+    assert_eq!(woken.count(), 1, "{calls:?}");
+    assert_eq!(events(&shop).await, ["somebody approved", "monitor woken"]);
+}
+
+#[tokio::test]
+async fn a_task_that_waits_for_its_next_try_is_told_from_one_that_runs() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    let failed = |id: u32, at: u32| {
+        json!({"id": id, "timestamp": at, "type": "TaskFailed", "taskFailedEventDetails":
+            {"resourceType": "lambda", "resource": "invoke", "error": "PaymentUnavailable"}})
+    };
+    let scheduled = |id: u32| json!({"id": id, "timestamp": 1, "type": "TaskScheduled"});
+    let entered = json!({"id": 1, "timestamp": 1, "type": "TaskStateEntered",
+        "stateEnteredEventDetails": {"name": "ChargePayment"}});
+    let events = json!([failed(5, 9), scheduled(4), failed(3, 5), scheduled(2), entered]);
+    let running = json!({"status": "RUNNING", "events": events});
+    shop.step_functions.tells("ord-1-1", running);
+    shop.sweep(60).await;
+    let watch = shop.watch(ORDER).await;
+    let retry = watch.retry.clone().expect("a retry");
+    assert_eq!((retry.failed, retry.of), (2, 16));
+    assert_eq!(retry.next_by.as_second(), 11);
+    assert_eq!((watch.health, watch.counted.retries), (Health::OnTrack, 2));
+    assert_eq!(watch.waits_for(), "the payment provider");
+}
+
+#[tokio::test]
+async fn an_order_is_at_risk_then_overdue_by_its_own_steps_limits() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    for (later_s, health) in [
+        (60, Health::OnTrack),
+        (130, Health::AtRisk),
+        (16 * 60, Health::Overdue),
+    ] {
+        shop.sweep(later_s).await;
+        assert_eq!(shop.watch(ORDER).await.health, health, "after {later_s} s");
+    }
+    let watch = shop.watch(ORDER).await;
+    assert!(watch.troubles.contains_key(&Trouble::Overdue));
+}
+
+#[tokio::test]
+async fn a_hold_that_is_about_to_lapse_is_told_in_time() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    crate::held(&shop.database, ORDER).await;
+    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    let lapses = domain::ledger::Authorization::TRUSTED_FOR.as_secs();
+    let lapses = i64::try_from(lapses).expect("days");
+    shop.sweep(lapses - 25 * 3600).await;
+    let lapsing = |watch: &domain::watch::Watch| watch.troubles.contains_key(&Trouble::HoldLapsing);
+    assert!(!lapsing(&shop.watch(ORDER).await));
+    shop.sweep(lapses - 23 * 3600).await;
+    assert!(lapsing(&shop.watch(ORDER).await));
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_sent_is_a_persons_though_the_order_is_complete() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    crate::held(&shop.database, ORDER).await;
+    crate::booked(&shop.database, ORDER).await;
+    crate::captured(&shop.database, ORDER).await;
+    shop.event(&status("ord-1-1", "SUCCEEDED")).await;
+    let watch = shop.watch(ORDER).await;
+    assert_eq!(watch.status, Status::Completed);
+    let troubles: Vec<_> = watch.troubles.keys().copied().collect();
+    assert_eq!(troubles, [Trouble::MessageNotSent]);
+    assert!(!watch.is_over());
+}
