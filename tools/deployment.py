@@ -53,8 +53,8 @@ _DROPPED = {
 def main() -> None:
     check = Check()
     check.orders_come_by_queue()
-    check.orders_stay_where_they_started()
     check.what_waits_can_be_stopped()
+    check.orders_stay_where_they_started()
     check.production_on_an_empty_account()
 
 

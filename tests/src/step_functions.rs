@@ -157,7 +157,9 @@ impl StepFunctions {
             "SendTaskSuccess" | "SendTaskFailure" => ("200 OK", json!({})),
             _ => refused("UnknownOperationException"),
         };
-        calls.push((operation, input));
+        if !refusing {
+            calls.push((operation, input));
+        }
         answer
     }
 }

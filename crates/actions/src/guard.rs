@@ -42,9 +42,7 @@ pub fn possible(
         }
         Action::Cancel => match state.cancellable() {
             Err(why) => refuse(why),
-            Ok(()) if state.cancel.is_some() => {
-                refuse("its cancellation was asked for before")
-            }
+            Ok(()) if state.cancel.is_some() => refuse("its cancellation was asked for before"),
             Ok(()) if execution.has_ended() => {
                 refuse("its execution has ended, and nothing would see it: redrive first")
             }

@@ -304,9 +304,9 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             }
         };
         let orders = &self.orders;
-        let resolved =
-            step::find_out::<Capture, _, _>(orders, by, &state, unavailable, taken).await?
-                || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
+        let resolved = step::find_out::<Capture, _, _>(orders, by, &state, unavailable, taken)
+            .await?
+            || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
         Ok(json!({"resolved": resolved}))
     }
 

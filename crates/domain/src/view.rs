@@ -336,7 +336,11 @@ fn timeline(record: &Record) -> Vec<TimelineEntry> {
     timeline.attempt(&record.state);
     for event in &record.events {
         let detail = format!("{}: {}", event.by, event.reason);
-        let step = if event.by == MONITOR { "monitor" } else { "operator" };
+        let step = if event.by == MONITOR {
+            "monitor"
+        } else {
+            "operator"
+        };
         timeline.add(event.at, step, &event.event, Some(detail));
     }
     timeline.0.sort_by_key(|entry| entry.at);
@@ -351,77 +355,77 @@ impl Timeline {
         if state.attempt == 1 {
             timeline.add(state.received_at, "intake", "received", None);
         }
-    if let Some(review) = &state.review {
-        timeline.add(review.since, "validate", "review_requested", None);
-    }
-    if let Some(at) = state.validated_at {
-        timeline.add(at, "validate", "validated", None);
-    }
-    timeline.entry(
-        "charge",
-        "authorize",
-        state.authorize.as_ref(),
-        |outcome| match outcome {
-            Authorization::Held { payment } => ("authorized", Some(payment.clone())),
-            Authorization::Declined { code } => ("declined", Some(code.clone())),
-        },
-    );
-    timeline.entry(
-        "ship",
-        "book",
-        state.book.as_ref(),
-        |outcome| match outcome {
-            Booking::Booked { tracking, .. } => ("booked", Some(tracking.clone())),
-            Booking::Refused { code } => ("refused", Some(code.clone())),
-        },
-    );
-    timeline.entry(
-        "charge",
-        "capture",
-        state.capture.as_ref(),
-        |outcome| match outcome {
-            CaptureResult::Taken { amount } => ("captured", Some(amount.to_string())),
-            CaptureResult::Refused { code } => ("capture_refused", Some(code.clone())),
-        },
-    );
-    timeline.entry("notify", "notify", state.notify.as_ref(), |_| {
-        ("customer_notified", None)
-    });
-    if let Some(cancel) = &state.cancel {
-        timeline.add(cancel.at, "intake", "cancel_requested", None);
-    }
-    if let Some(failure) = &state.failure {
-        let detail = format!("{}: {}", failure.error, failure.message);
-        timeline.add(failure.at, "workflow", "reversing", Some(detail));
-    }
-    timeline.entry(
-        "ship",
-        "unbook",
-        state.unbook.as_ref(),
-        |outcome| match outcome {
-            Unbooking::Cancelled => ("shipment_cancelled", None),
-            Unbooking::Nothing => ("no_shipment_to_cancel", None),
-        },
-    );
-    timeline.entry(
-        "charge",
-        "reverse",
-        state.reverse.as_ref(),
-        |outcome| match outcome {
-            Reversal::Nothing => ("no_payment_to_reverse", None),
-            Reversal::Voided => ("voided", None),
-            Reversal::Refunded { refund, .. } => ("refunded", Some(refund.clone())),
-        },
-    );
-    timeline.entry(
-        "notify",
-        "notify_failure",
-        state.notify_failure.as_ref(),
-        |_| ("customer_notified", None),
-    );
-    if let Some(at) = state.closed_at {
-        timeline.add(at, "workflow", state.stage.as_str(), None);
-    }
+        if let Some(review) = &state.review {
+            timeline.add(review.since, "validate", "review_requested", None);
+        }
+        if let Some(at) = state.validated_at {
+            timeline.add(at, "validate", "validated", None);
+        }
+        timeline.entry(
+            "charge",
+            "authorize",
+            state.authorize.as_ref(),
+            |outcome| match outcome {
+                Authorization::Held { payment } => ("authorized", Some(payment.clone())),
+                Authorization::Declined { code } => ("declined", Some(code.clone())),
+            },
+        );
+        timeline.entry(
+            "ship",
+            "book",
+            state.book.as_ref(),
+            |outcome| match outcome {
+                Booking::Booked { tracking, .. } => ("booked", Some(tracking.clone())),
+                Booking::Refused { code } => ("refused", Some(code.clone())),
+            },
+        );
+        timeline.entry(
+            "charge",
+            "capture",
+            state.capture.as_ref(),
+            |outcome| match outcome {
+                CaptureResult::Taken { amount } => ("captured", Some(amount.to_string())),
+                CaptureResult::Refused { code } => ("capture_refused", Some(code.clone())),
+            },
+        );
+        timeline.entry("notify", "notify", state.notify.as_ref(), |_| {
+            ("customer_notified", None)
+        });
+        if let Some(cancel) = &state.cancel {
+            timeline.add(cancel.at, "intake", "cancel_requested", None);
+        }
+        if let Some(failure) = &state.failure {
+            let detail = format!("{}: {}", failure.error, failure.message);
+            timeline.add(failure.at, "workflow", "reversing", Some(detail));
+        }
+        timeline.entry(
+            "ship",
+            "unbook",
+            state.unbook.as_ref(),
+            |outcome| match outcome {
+                Unbooking::Cancelled => ("shipment_cancelled", None),
+                Unbooking::Nothing => ("no_shipment_to_cancel", None),
+            },
+        );
+        timeline.entry(
+            "charge",
+            "reverse",
+            state.reverse.as_ref(),
+            |outcome| match outcome {
+                Reversal::Nothing => ("no_payment_to_reverse", None),
+                Reversal::Voided => ("voided", None),
+                Reversal::Refunded { refund, .. } => ("refunded", Some(refund.clone())),
+            },
+        );
+        timeline.entry(
+            "notify",
+            "notify_failure",
+            state.notify_failure.as_ref(),
+            |_| ("customer_notified", None),
+        );
+        if let Some(at) = state.closed_at {
+            timeline.add(at, "workflow", state.stage.as_str(), None);
+        }
     }
 
     fn add(&mut self, at: Timestamp, step: &str, event: &str, detail: Option<String>) {

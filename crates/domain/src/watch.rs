@@ -110,13 +110,9 @@ impl Place {
                 Some((Self::ReviewOrder, since(at)))
             }
             Stage::Validated => Some((Self::ChargePayment, since(state.validated_at))),
-            Stage::Authorized => {
-                Some((Self::ShipOrder, since(done_at(state.authorize.as_ref()))))
-            }
+            Stage::Authorized => Some((Self::ShipOrder, since(done_at(state.authorize.as_ref())))),
             Stage::Shipped => Some((Self::CapturePayment, since(done_at(state.book.as_ref())))),
-            Stage::Captured => {
-                Some((Self::NotifyCustomer, since(done_at(state.capture.as_ref()))))
-            }
+            Stage::Captured => Some((Self::NotifyCustomer, since(done_at(state.capture.as_ref())))),
             Stage::Completed | Stage::Rejected | Stage::Cancelled | Stage::Failed => None,
         }
     }
@@ -216,6 +212,17 @@ pub struct Retry {
     /// The next one is not later than this; with full jitter it may be sooner.
     #[serde(with = "millisecond::required")]
     pub next_by: Timestamp,
+}
+
+/// What was heard of an order's execution.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// What was told of it.
+    pub execution: Option<Execution>,
+    /// Whether Step Functions itself was asked, just now.
+    pub asked: bool,
+    /// What its history says of a next try, if somebody has looked there.
+    pub retry: Option<Option<Retry>>,
 }
 
 /// What of an order's money and end was counted already, so that each is counted once.
@@ -320,20 +327,13 @@ impl Watch {
         }
     }
 
-    /// The record after this, from the ledger as it is, what was told of the execution, and what its
-    /// history says of retries, if somebody has looked there.
+    /// The record after this, from the ledger as it is and what was heard of the execution.
     #[must_use]
-    pub fn next(
-        &self,
-        state: &OrderState,
-        told: Option<Execution>,
-        history: Option<Option<Retry>>,
-        now: Timestamp,
-    ) -> Self {
+    pub fn next(&self, state: &OrderState, heard: &Heard, now: Timestamp) -> Self {
         let known = self
             .execution
             .filter(|known| known.attempt == state.attempt);
-        let told = told.filter(|told| told.attempt == state.attempt);
+        let told = heard.execution.filter(|told| told.attempt == state.attempt);
         let execution = match (known, told) {
             (Some(known), Some(told)) if told.is_news_after(&known) => Some(told),
             (Some(known), _) => Some(known),
@@ -344,8 +344,8 @@ impl Watch {
         let since = place.map_or(state.closed_at.unwrap_or(now), |(_, since)| since);
         let place = place.map(|(place, _)| place);
         let same_place = self.place == place && self.attempt == state.attempt;
-        let retry = match history {
-            Some(found) => found,
+        let retry = match &heard.retry {
+            Some(found) => found.clone(),
             None if same_place => self.retry.clone(),
             None => None,
         };
@@ -379,7 +379,7 @@ impl Watch {
             retry,
             due_at: None,
         };
-        next.due_at = next.due(state, now);
+        next.due_at = next.due(state, heard.asked, now);
         next
     }
 
@@ -387,6 +387,11 @@ impl Watch {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.due_at.is_none()
+    }
+
+    fn is_started(&self) -> bool {
+        self.execution
+            .is_some_and(|execution| execution.status != ExecutionStatus::NotStarted)
     }
 
     /// What the order waits for, in words.
@@ -398,18 +403,24 @@ impl Watch {
         match self.place {
             None => "nothing",
             Some(_) if ended => "an operator",
-            Some(Place::ValidateOrder) if self.execution.is_none() => "its execution",
+            Some(Place::ValidateOrder) if !self.is_started() => "its execution",
             Some(place) => place.waits_for(),
         }
     }
 
     /// When time alone may change what this says.
-    fn due(&self, state: &OrderState, now: Timestamp) -> Option<Timestamp> {
-        let ended = self
-            .execution
-            .is_some_and(|execution| execution.status.has_ended());
+    fn due(&self, state: &OrderState, asked: bool, now: Timestamp) -> Option<Timestamp> {
+        let status = self.execution.map(|execution| execution.status);
+        let ended = status.is_some_and(ExecutionStatus::has_ended);
         let Some(place) = self.place else {
-            return if ended { None } else { Some(now + NEXT_LOOK) };
+            // An end that does not fit the order's may have been followed by a redrive that nobody told of.
+            let fits = match status {
+                Some(ExecutionStatus::Succeeded) => state.failure.is_none(),
+                Some(ExecutionStatus::Failed) => state.failure.is_some(),
+                _ => false,
+            };
+            let over = ended && (fits || asked);
+            return (!over).then(|| now + NEXT_LOOK);
         };
         if ended && self.troubles.is_empty() {
             // Its end was told before the ledger was read, or will be told again.

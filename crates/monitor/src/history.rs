@@ -242,7 +242,10 @@ mod tests {
     #[test]
     fn failures_of_an_earlier_state_and_under_another_rule_do_not_count() {
         let mut history = vec![entered(0, "ChargePayment"), scheduled(0)];
-        history.extend([failed_with(1, "PaymentUnavailable"), entered(10, "ShipOrder")]);
+        history.extend([
+            failed_with(1, "PaymentUnavailable"),
+            entered(10, "ShipOrder"),
+        ]);
         history.extend([scheduled(11), failed_with(12, "States.Timeout")]);
         history.extend([scheduled(13), failed_with(14, "CarrierUnavailable")]);
         history.reverse();

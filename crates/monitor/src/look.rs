@@ -1,7 +1,7 @@
 //! A look at one order.
 
 use domain::ports::{Operators, Orders as _, Record};
-use domain::watch::{Execution, Watch, durations};
+use domain::watch::{Execution, Heard, Retry, Watch, durations};
 use domain::{ExecutionStatus, OrderId, Timestamp};
 use tracing::{info, warn};
 use workflow::Described;
@@ -29,11 +29,15 @@ impl<P: Operators> Monitor<P> {
         told: Option<Execution>,
         now: Timestamp,
     ) -> Result<(), Failed> {
+        let heard = Heard {
+            execution: told,
+            ..Heard::default()
+        };
         for _ in 0..TRIES {
             let Some(record) = self.actions.store.load(order_id).await? else {
                 return Ok(());
             };
-            if self.follow(&record, told, None, now).await?.is_some() {
+            if self.follow(&record, &heard, now).await?.is_some() {
                 return Ok(());
             }
         }
@@ -52,9 +56,12 @@ impl<P: Operators> Monitor<P> {
                 Some(changed) => changed,
                 None => continue,
             };
-            let history = self.retry(&record, &described).await?;
-            let told = Some(described.execution);
-            if let Some(watch) = self.follow(&record, told, history, now).await? {
+            let heard = Heard {
+                execution: Some(described.execution),
+                asked: true,
+                retry: self.retry(&record, &described).await?,
+            };
+            if let Some(watch) = self.follow(&record, &heard, now).await? {
                 return Ok(Looked::Is(Box::new(watch)));
             }
         }
@@ -70,7 +77,7 @@ impl<P: Operators> Monitor<P> {
         &self,
         record: &Record,
         described: &Described,
-    ) -> Result<Option<Option<domain::watch::Retry>>, Failed> {
+    ) -> Result<Option<Option<Retry>>, Failed> {
         if described.execution.status != ExecutionStatus::Running {
             return Ok(None);
         }
@@ -82,15 +89,14 @@ impl<P: Operators> Monitor<P> {
     async fn follow(
         &self,
         record: &Record,
-        told: Option<Execution>,
-        history: Option<Option<domain::watch::Retry>>,
+        heard: &Heard,
         now: Timestamp,
     ) -> Result<Option<Watch>, Failed> {
         let before = record.watch.clone().unwrap_or_else(|| Watch {
             revision: 0,
             ..Watch::received(&record.state)
         });
-        let next = before.next(&record.state, told, history, now);
+        let next = before.next(&record.state, heard, now);
         let unchanged = Watch {
             revision: before.revision,
             due_at: before.due_at,
@@ -105,7 +111,10 @@ impl<P: Operators> Monitor<P> {
             if !before.troubles.contains_key(trouble) {
                 let cause = notice::cause(*trouble, &next);
                 let order_id = &next.order_id;
-                self.actions.store.count_notice(&cause, order_id, now).await?;
+                self.actions
+                    .store
+                    .count_notice(&cause, order_id, now)
+                    .await?;
                 info!(
                     order_id = order_id.as_str(),
                     trouble = trouble.as_str(),

@@ -188,7 +188,10 @@ fn line(
 pub(crate) fn emit(environment: &str, measured: &[Measured]) {
     for line in lines(environment, measured, Timestamp::now()) {
         // As it is: CloudWatch knows nothing of what a log line of ours has around it.
-        #[expect(clippy::print_stdout, reason = "the format is a line on standard output")]
+        #[expect(
+            clippy::print_stdout,
+            reason = "the format is a line on standard output"
+        )]
         {
             println!("{line}");
         }
@@ -217,7 +220,10 @@ mod tests {
                 "Metrics": [{"Name": "OpenOrders", "Unit": "Count"}, {"Name": "Overdue", "Unit": "Count"}]}]},
                 "Environment": "prod", "OpenOrders": 3, "Overdue": 1})
         );
-        assert_eq!(lines[1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Environment", "Step"]]));
+        assert_eq!(
+            lines[1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["Environment", "Step"]])
+        );
         assert_eq!(lines[2]["StepDuration"], 700);
     }
 }

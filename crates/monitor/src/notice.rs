@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use domain::Timestamp;
 use domain::advice::Trouble;
 use domain::ports::{Operators, ProviderError};
 use domain::watch::Watch;
-use domain::Timestamp;
 use store::Notice;
 use tracing::{info, warn};
 
@@ -82,7 +82,10 @@ fn message(notice: &Notice, environment: &str) -> (String, String) {
         }
     }
     if count > NAMED {
-        text += &format!("and {} more: orderctl orders --trouble {word}\n", count - NAMED);
+        text += &format!(
+            "and {} more: orderctl orders --trouble {word}\n",
+            count - NAMED
+        );
     }
     (subject, text)
 }

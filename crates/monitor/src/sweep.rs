@@ -1,9 +1,9 @@
 //! What the schedule does: counts the open orders, looks at those that are due, tells the operators.
 
+use domain::Timestamp;
 use domain::advice::Trouble;
 use domain::ports::Operators;
 use domain::watch::{Health, Place, Watch};
-use domain::Timestamp;
 use store::Store;
 use tracing::warn;
 
@@ -53,7 +53,11 @@ impl<P: Operators> Monitor<P> {
         }
         self.tell(now).await?;
         // As it is after the looks.
-        let open = if swept.looked > 0 { self.open().await? } else { open };
+        let open = if swept.looked > 0 {
+            self.open().await?
+        } else {
+            open
+        };
         self.emit(&gauges(&open, swept, now));
         Ok(swept)
     }

@@ -138,7 +138,9 @@ mod tests {
     fn a_date_may_be_a_number_or_a_text() {
         let at = |date: Value| {
             let detail = json!({"name": "o-1", "status": "RUNNING", "redriveDate": date});
-            execution(&detail).redriven_at.map(Timestamp::as_millisecond)
+            execution(&detail)
+                .redriven_at
+                .map(Timestamp::as_millisecond)
         };
         assert_eq!(at(json!(1_795_428_000_000_i64)), Some(1_795_428_000_000));
         assert_eq!(at(json!("1795428000000")), Some(1_795_428_000_000));
@@ -173,7 +175,10 @@ mod tests {
         let Ok(Trigger::Ledger(orders, first)) = read(&json!({"Records": records})) else {
             panic!("a change of the ledger");
         };
-        assert_eq!(orders.iter().map(OrderId::as_str).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            orders.iter().map(OrderId::as_str).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
         assert_eq!(first.map(Timestamp::as_millisecond), Some(20_500));
         let none = read(&json!({"Records": [record("a", "watch", 1.0)]}));
         assert_eq!(none, Ok(Trigger::Nothing));

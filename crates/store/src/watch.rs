@@ -172,13 +172,17 @@ impl Store {
             .update_item()
             .table_name(&self.orders_table)
             .set_key(Some(notice_key(cause)))
-            .update_expression("SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD waiting :order")
+            .update_expression(
+                "SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD waiting :order",
+            )
             .expression_attribute_values(":cause", text(cause))
             .expression_attribute_values(":now", millisecond(now))
             .expression_attribute_values(":order", AttributeValue::Ss(vec![order_id.to_string()]))
             .send()
             .await;
-        update.map(drop).map_err(|error| classify("UpdateItem", &error))
+        update
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
     }
 
     /// The root causes of which operators are to be told, each with its orders, and when they were last
@@ -220,7 +224,9 @@ impl Store {
             .expression_attribute_values(":orders", AttributeValue::Ss(notice.orders.clone()))
             .send()
             .await;
-        update.map(drop).map_err(|error| classify("UpdateItem", &error))
+        update
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
     }
 }
 

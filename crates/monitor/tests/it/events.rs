@@ -74,7 +74,8 @@ async fn an_old_event_never_moves_an_order_back_and_a_redrive_may() {
 async fn happy(lost: Option<usize>) -> Shop {
     let shop = Shop::open().await;
     shop.database.accepted(&document(ORDER)).await;
-    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    shop.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
     let mut number = 0;
     let mut heard = || {
         number += 1;

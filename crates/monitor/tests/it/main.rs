@@ -62,7 +62,12 @@ impl Shop {
 
     pub(crate) async fn watch(&self, order_id: &str) -> Watch {
         let order_id = order_id.parse::<OrderId>().expect("an order id");
-        let record = self.database.store.load(&order_id).await.expect("an answer");
+        let record = self
+            .database
+            .store
+            .load(&order_id)
+            .await
+            .expect("an answer");
         record.and_then(|record| record.watch).expect("a record")
     }
 

@@ -10,7 +10,8 @@ async fn gave_up(shop: &Shop, order_id: &str) {
     shop.database
         .reversing(order_id, ErrorName::CarrierUnavailable)
         .await;
-    shop.event(&status(&format!("{order_id}-1"), "FAILED")).await;
+    shop.event(&status(&format!("{order_id}-1"), "FAILED"))
+        .await;
 }
 
 #[tokio::test]

@@ -11,7 +11,12 @@ use crate::{ORDER, Shop, status};
 
 async fn events(shop: &Shop) -> Vec<String> {
     let order_id = ORDER.parse().expect("an order id");
-    let record = shop.database.store.load(&order_id).await.expect("an answer");
+    let record = shop
+        .database
+        .store
+        .load(&order_id)
+        .await
+        .expect("an answer");
     let events = record.expect("the order").events.into_iter();
     events
         .map(|event| format!("{} {}", event.by, event.event))
@@ -87,7 +92,8 @@ async fn an_undo_that_gave_up_needs_a_person_until_it_goes_on() {
 async fn a_decision_whose_execution_was_never_told_is_told_to_it() {
     let shop = Shop::open().await;
     shop.database.accepted(&document(ORDER)).await;
-    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    shop.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
     let by = invocation(ORDER, "validate", 1000);
     let order = tests::submission(&document(ORDER)).order;
     let reserved = domain::ports::Stock::reserve(&shop.database.store, &by, &order, true).await;
@@ -100,7 +106,10 @@ async fn a_decision_whose_execution_was_never_told_is_told_to_it() {
         by: "somebody".to_owned(),
         reason: "known".to_owned(),
     };
-    let decided = shop.database.store.decide_review(&by.order_id, Decision::Approved, &event);
+    let decided = shop
+        .database
+        .store
+        .decide_review(&by.order_id, Decision::Approved, &event);
     decided.await.expect("decided");
     shop.sweep(60).await;
     let calls = shop.step_functions.calls();
@@ -122,7 +131,13 @@ async fn a_task_that_waits_for_its_next_try_is_told_from_one_that_runs() {
     let scheduled = |id: u32| json!({"id": id, "timestamp": 1, "type": "TaskScheduled"});
     let entered = json!({"id": 1, "timestamp": 1, "type": "TaskStateEntered",
         "stateEnteredEventDetails": {"name": "ChargePayment"}});
-    let events = json!([failed(5, 9), scheduled(4), failed(3, 5), scheduled(2), entered]);
+    let events = json!([
+        failed(5, 9),
+        scheduled(4),
+        failed(3, 5),
+        scheduled(2),
+        entered
+    ]);
     let running = json!({"status": "RUNNING", "events": events});
     shop.step_functions.tells("ord-1-1", running);
     shop.sweep(60).await;
@@ -138,7 +153,8 @@ async fn a_task_that_waits_for_its_next_try_is_told_from_one_that_runs() {
 async fn an_order_is_at_risk_then_overdue_by_its_own_steps_limits() {
     let shop = Shop::open().await;
     shop.database.validated(&document(ORDER)).await;
-    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    shop.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
     for (later_s, health) in [
         (60, Health::OnTrack),
         (130, Health::AtRisk),
@@ -156,7 +172,8 @@ async fn a_hold_that_is_about_to_lapse_is_told_in_time() {
     let shop = Shop::open().await;
     shop.database.validated(&document(ORDER)).await;
     crate::held(&shop.database, ORDER).await;
-    shop.step_functions.tells("ord-1-1", json!({"status": "RUNNING"}));
+    shop.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
     let lapses = domain::ledger::Authorization::TRUSTED_FOR.as_secs();
     let lapses = i64::try_from(lapses).expect("days");
     shop.sweep(lapses - 25 * 3600).await;
