@@ -9,7 +9,7 @@ DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env $(or $(ENV),$(error say which e
 fresh-stack = @$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
+.PHONY: help facts setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -96,6 +96,9 @@ rollback: setup ## New orders start on what was live before the last deployment;
 
 destroy: setup ## Takes an environment down with all that it knows; ENV=dev
 	@$(DEPLOY)
+
+facts: ## Writes terraform/monitor.json, what Terraform knows of metrics and alarms, from the monitor's code
+	@cargo run --quiet --locked -p monitor --example facts >target/monitor.json && mv target/monitor.json terraform/monitor.json
 
 lint: ## Format, Clippy and the documentation's links, warnings as errors
 	cargo fmt --all --check

@@ -8,6 +8,7 @@ locals {
     notify       = { timeout_s = 20, memory_mb = 256 }
     intake       = { timeout_s = 10, memory_mb = 256 }
     intake-queue = { timeout_s = 40, memory_mb = 256 }
+    monitor      = { timeout_s = 240, memory_mb = 256 }
   }
 
   environment_of_all = {
@@ -71,6 +72,20 @@ locals {
         STATE_MACHINE_ARN = local.live_alias_arn
       }
     }
+    monitor = {
+      policy             = data.aws_iam_policy_document.monitor.json
+      encrypted_services = ["dynamodb", "sns", "sqs", "states"]
+      environment = {
+        STATE_MACHINE_ARN   = local.live_alias_arn
+        OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
+        STEP_FUNCTIONS      = jsonencode(local.asked_functions)
+      }
+    }
+  }
+
+  # By name: a function of this list cannot refer to another one.
+  asked_functions = {
+    for step in ["charge", "notify", "ship"] : step => "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.prefix}-${step}"
   }
 
   # From names, not from the resources: they depend on the functions.

@@ -107,6 +107,21 @@ data "aws_iam_policy_document" "key" {
       values   = [local.account]
     }
   }
+  # What EventBridge cannot deliver goes to an encrypted queue.
+  statement {
+    sid       = "Events"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = ["*"]
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.status_rule_arn]
+    }
+  }
   # So do budgets; nothing is documented of a condition that they would meet (AWS Cost Management User
   # Guide, "Creating an Amazon SNS topic for budget notifications").
   statement {

@@ -1,5 +1,5 @@
-# Names, and nothing else. Resources are by topic: functions, tables, workflow, api, queue, notifications,
-# secrets, key, budget.
+# Names, and nothing else. Resources are by topic: functions, tables, workflow, api, queue, monitor,
+# alarms, dashboard, notifications, secrets, key, budget.
 
 data "aws_caller_identity" "current" {
   lifecycle {
@@ -28,6 +28,10 @@ locals {
     api_logs        = "/aws/vendedlogs/apigateway/${local.prefix}-api"
     operators_topic = "${local.prefix}-operators"
     orders_queue    = "${local.prefix}-orders"
+    dead_looks      = "${local.prefix}-monitor-dead-letters"
+    status_rule     = "${local.prefix}-execution-status"
+    schedule_rule   = "${local.prefix}-monitor-schedule"
+    dashboard       = "${local.prefix}"
     dead_orders     = "${local.prefix}-orders-dead-letters"
     budget          = "${local.prefix}-monthly"
     key             = "alias/${local.prefix}"

@@ -19,7 +19,7 @@ module "dead_orders" {
   source = "./modules/dead_letter_queue"
 
   name       = local.names.dead_orders
-  source_arn = "arn:${local.partition}:sqs:${var.region}:${local.account}:${local.names.orders_queue}"
+  queue_arns = ["arn:${local.partition}:sqs:${var.region}:${local.account}:${local.names.orders_queue}"]
   key_id     = aws_kms_key.data.key_id
   topic_arn  = aws_sns_topic.operators.arn
   what_to_do = "Messages in ${local.names.dead_orders} are no orders, or could not be stored for twenty minutes. The log of ${local.prefix}-intake-queue says why, by the message's id. Ask the sender to mend what is no order and delete it here; move the others back to ${local.names.orders_queue} (SQS console, Start DLQ redrive): taking an order twice is safe."

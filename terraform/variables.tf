@@ -281,6 +281,7 @@ variable "reserved_concurrency" {
     intake   = number
     # At least 2: an event source mapping has no less.
     intake-queue = number
+    monitor      = number
   })
   # Stripe takes 100 requests a second (docs.stripe.com/rate-limits), ShipStation 200 a minute
   # (docs.shipstation.com/rate-limits); a call takes about a second.
@@ -291,6 +292,7 @@ variable "reserved_concurrency" {
     notify       = 20
     intake       = 50
     intake-queue = 10
+    monitor      = 10
   }
 
   validation {
@@ -304,6 +306,17 @@ variable "reserved_concurrency" {
   validation {
     condition     = var.reserved_concurrency != null || var.environment != "prod"
     error_message = "reserved_concurrency must be set in prod: without it a flood of orders overruns the payment provider and the carrier."
+  }
+}
+
+variable "saved_queries" {
+  description = "Whether the runbook's queries are kept in CloudWatch Logs Insights. The stack on a laptop knows none."
+  type        = bool
+  default     = true
+
+  validation {
+    condition     = var.saved_queries || var.environment == "local"
+    error_message = "saved_queries must be true but for environment `local`."
   }
 }
 

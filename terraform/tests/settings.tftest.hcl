@@ -42,6 +42,7 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     carrier_settled_after_s = 1
     log_filter              = "trace"
     timeout_override_s      = 8
+    saved_queries           = false
     reserved_concurrency    = null
   }
   expect_failures = [
@@ -54,6 +55,7 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     var.carrier_settled_after_s,
     var.log_filter,
     var.timeout_override_s,
+    var.saved_queries,
     var.reserved_concurrency,
   ]
 }
@@ -111,7 +113,7 @@ run "values_that_mean_nothing_are_refused" {
     monthly_budget_usd   = 0
     api_authorization    = "JWT"
     api_throttle         = { rate = 50, burst = 10 }
-    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50, intake-queue = 10 }
+    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50, intake-queue = 10, monitor = 10 }
   }
   expect_failures = [
     var.region,
@@ -140,7 +142,7 @@ run "values_that_mean_nothing_are_refused" {
 run "a_queue_is_read_by_two_or_more" {
   command = plan
   variables {
-    reserved_concurrency = { validate = 20, charge = 20, ship = 5, notify = 20, intake = 50, intake-queue = 1 }
+    reserved_concurrency = { validate = 20, charge = 20, ship = 5, notify = 20, intake = 50, intake-queue = 1, monitor = 10 }
   }
   expect_failures = [var.reserved_concurrency]
 }

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use domain::advice::Trouble;
+use domain::watch::Place;
 use domain::{Class, ErrorName, LeadsTo};
 use tests::definition::{UNDO, names, read, rules, tasks};
 
@@ -169,6 +171,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
         ("notify", notify::WORST_CASE),
         ("intake", intake::WORST_CASE),
         ("intake-queue", intake::QUEUE_WORST_CASE),
+        ("monitor", monitor::WORST_CASE),
     ]);
     let known: Vec<&str> = timeouts.keys().map(String::as_str).collect();
     assert_eq!(
@@ -236,5 +239,44 @@ fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
                 timeouts[function]
             );
         }
+    }
+}
+
+#[test]
+fn terraform_knows_the_metrics_and_alarms_that_the_monitor_has() {
+    let written: serde_json::Value =
+        serde_json::from_str(&read("terraform/monitor.json")).expect("JSON");
+    assert_eq!(written, monitor::alarms::facts(), "run `make facts`");
+    let alarms = read("terraform/alarms.tf");
+    for alarm in monitor::alarms::ALARMS {
+        assert!(alarms.contains(alarm.name), "nobody makes the alarm {}", alarm.name);
+    }
+}
+
+#[test]
+fn every_alarm_error_and_trouble_has_a_section_in_the_runbook() {
+    let runbook = read("docs/RUNBOOK.md");
+    let alarms = monitor::alarms::ALARMS.map(|alarm| alarm.name);
+    let errors = ErrorName::ALL.iter().map(|error| error.advice().runbook);
+    let troubles = Trouble::ALL.map(|trouble| trouble.advice().runbook);
+    for heading in alarms.into_iter().chain(errors).chain(troubles) {
+        assert!(runbook.contains(&format!("\n## {heading}\n")), "no section {heading}");
+    }
+}
+
+#[test]
+fn every_place_is_a_task_of_the_process_and_its_limits_leave_room_for_a_try() {
+    let tasks: BTreeMap<String, _> = tasks().into_iter().collect();
+    let places: BTreeSet<&str> = Place::ALL.iter().map(|place| place.as_str()).collect();
+    let names: BTreeSet<&str> = tasks.keys().map(String::as_str).collect();
+    assert_eq!(places, names);
+    for place in Place::ALL {
+        let task = &tasks[place.as_str()];
+        let seconds = task["TimeoutSeconds"].as_u64().expect("a limit");
+        let tries = if *place == Place::ReviewOrder { 6 } else { 1 };
+        let try_ = Duration::from_secs(seconds);
+        assert!(place.at_risk_after() > try_, "{place:?}");
+        assert!(place.overdue_after() > try_ * tries, "{place:?}");
+        assert!(place.overdue_after() > place.at_risk_after());
     }
 }

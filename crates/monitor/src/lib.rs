@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod alarms;
 mod config;
 mod history;
 mod look;
@@ -19,7 +20,7 @@ pub use notice::{QUIET, Sns};
 use serde_json::{Value, json};
 use step::InitError;
 use store::Store;
-pub use sweep::{LOOKS, Swept};
+pub use sweep::{LOOKS, Swept, WORST_CASE};
 use tracing::{error, warn};
 use trigger::Trigger;
 use workflow::{Workflow, WorkflowError};

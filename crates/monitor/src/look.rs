@@ -1,7 +1,7 @@
 //! A look at one order.
 
 use domain::ports::{Operators, Orders as _, Record};
-use domain::watch::{Execution, Heard, Retry, Watch, durations};
+use domain::watch::{Execution, Heard, Place, Retry, Watch, durations};
 use domain::{ExecutionStatus, OrderId, Timestamp};
 use tracing::{info, warn};
 use workflow::Described;
@@ -185,7 +185,12 @@ fn changes(before: &Watch, next: &Watch, record: &Record) -> Vec<Measured> {
             measured.push(Measured::of(Metric::OrdersReversed, class, 1));
         }
         let ended = next.execution.and_then(|execution| execution.stopped_at);
-        let took = ended.map(|at| at.duration_since(state.received_at).as_millis());
+        // A person's time says nothing about ours.
+        let reviewed = durations(state)
+            .into_iter()
+            .find(|(place, _)| *place == Place::ReviewOrder)
+            .map_or(0, |(_, took)| i128::try_from(took.as_millis()).unwrap_or(0));
+        let took = ended.map(|at| at.duration_since(state.received_at).as_millis() - reviewed);
         if let Some(took) = took.and_then(|took| u64::try_from(took).ok()) {
             measured.push(Measured::plain(Metric::OrderDuration, took));
         }

@@ -65,7 +65,7 @@ metrics! {
     OrdersEnded: Count, by "Outcome";
     /// Orders that were reversed, by who can mend it: `customer`, `dependency`, `system`.
     OrdersReversed: Count, by "Class";
-    /// From the door to the end.
+    /// From the door to the end, without the time that a person took to decide.
     OrderDuration: Milliseconds;
     /// What an order spent in a state of the process.
     StepDuration: Milliseconds, by "Step";

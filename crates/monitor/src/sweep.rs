@@ -1,6 +1,8 @@
 //! What the schedule does: counts the open orders, looks at those that are due, tells the operators.
 
 use domain::Timestamp;
+use std::time::{Duration, Instant};
+
 use domain::advice::Trouble;
 use domain::ports::Operators;
 use domain::watch::{Health, Place, Watch};
@@ -13,6 +15,13 @@ use crate::{Failed, Monitor};
 /// The most orders of one sweep that are looked at, each with a few requests. The others are due still, and
 /// first in the next sweep: the longest overdue come first.
 pub const LOOKS: usize = 200;
+
+/// A sweep begins no look after so long; what is left is due still.
+const LOOKING: Duration = Duration::from_secs(45);
+
+/// What the longest invocation can take: the last look has the providers asked, by two functions of at most
+/// 45 seconds each, and there are reads and messages around it.
+pub const WORST_CASE: Duration = Duration::from_secs(LOOKING.as_secs() + 2 * 45 + 60);
 
 /// What a sweep has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +53,12 @@ impl<P: Operators> Monitor<P> {
             postponed: due.len().saturating_sub(LOOKS),
             ..Swept::default()
         };
+        let began = Instant::now();
         for watch in due.into_iter().take(LOOKS) {
+            if began.elapsed() > LOOKING {
+                swept.postponed += 1;
+                continue;
+            }
             swept.looked += 1;
             if let Err(error) = self.look(&watch.order_id, now).await {
                 swept.failed += 1;

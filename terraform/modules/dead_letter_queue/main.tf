@@ -6,10 +6,35 @@ resource "aws_sqs_queue" "this" {
   kms_master_key_id                 = var.key_id
   kms_data_key_reuse_period_seconds = 300
 
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [var.source_arn]
-  })
+  redrive_allow_policy = (
+    length(var.queue_arns) > 0
+    ? jsonencode({ redrivePermission = "byQueue", sourceQueueArns = var.queue_arns })
+    : jsonencode({ redrivePermission = "denyAll" })
+  )
+}
+
+resource "aws_sqs_queue_policy" "this" {
+  count = length(var.rule_arns) > 0 ? 1 : 0
+
+  queue_url = aws_sqs_queue.this.url
+  policy    = data.aws_iam_policy_document.rules.json
+}
+
+data "aws_iam_policy_document" "rules" {
+  statement {
+    sid       = "UndeliveredEvents"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.this.arn]
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = var.rule_arns
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -8,13 +8,25 @@ variable "name" {
   }
 }
 
-variable "source_arn" {
-  description = "ARN of the queue whose messages end up here, and no other's; by name, as that queue depends on this one."
-  type        = string
+variable "queue_arns" {
+  description = "ARNs of the queues whose messages end up here, and no other's; by name, as those queues depend on this one."
+  type        = list(string)
+  default     = []
 
   validation {
-    condition     = strcontains(var.source_arn, ":sqs:")
-    error_message = "source_arn must be the ARN of a queue."
+    condition     = alltrue([for arn in var.queue_arns : strcontains(arn, ":sqs:")])
+    error_message = "queue_arns must be ARNs of queues."
+  }
+}
+
+variable "rule_arns" {
+  description = "ARNs of the EventBridge rules whose undelivered events end up here."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.rule_arns : strcontains(arn, ":events:")])
+    error_message = "rule_arns must be ARNs of rules."
   }
 }
 

@@ -1,0 +1,99 @@
+//! When somebody is woken. Terraform makes the alarms from `terraform/monitor.json`, which is written from
+//! this; a test holds the two together.
+
+use serde_json::{Map, Value, json};
+
+use crate::metrics::{ENVIRONMENT, Metric, NAMESPACE};
+
+/// An alarm: what its message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name after the environment's, and the heading of its section in `docs/RUNBOOK.md`.
+    pub name: &'static str,
+    /// The metric of ours that it looks at, if it is one of ours.
+    pub metric: Option<Metric>,
+    /// What it means, in a sentence.
+    pub meaning: &'static str,
+    /// What to do first.
+    pub action: &'static str,
+}
+
+/// Every alarm but those of the dead-letter queues, whose text is with them.
+pub const ALARMS: [Alarm; 9] = [
+    Alarm {
+        name: "NeedsAttention",
+        metric: Some(Metric::NeedsAttention),
+        meaning: "Orders wait for somebody: money or goods are neither delivered nor given back.",
+        action: "orderctl orders --trouble any lists them, each with its next action.",
+    },
+    Alarm {
+        name: "OverdueOrders",
+        metric: Some(Metric::Overdue),
+        meaning: "Orders are in one step for longer than its limit; they are still being retried.",
+        action: "orderctl orders --trouble overdue says in which step; look at what that step waits for.",
+    },
+    Alarm {
+        name: "SystemFailures",
+        metric: Some(Metric::OrdersReversed),
+        meaning: "Orders were reversed because of a defect or a wrong setting of ours.",
+        action: "Look at what was deployed last and at the failed step's log; make rollback takes it back.",
+    },
+    Alarm {
+        name: "DependencyFailures",
+        metric: Some(Metric::OrdersReversed),
+        meaning: "Orders were reversed because a provider or a service did not do its part.",
+        action: "Look at the provider's status page; once it answers, reprocess the orders.",
+    },
+    Alarm {
+        name: "SlowOrders",
+        metric: Some(Metric::OrderDuration),
+        meaning: "One order in a hundred takes longer than ten minutes, the time in review not counted.",
+        action: "Look at the dashboard for the step that takes the time.",
+    },
+    Alarm {
+        name: "NoOrders",
+        metric: Some(Metric::OrdersReceived),
+        meaning: "Far fewer orders come in than usual at this time.",
+        action: "Send a test order; look at the API's access log and at the senders of the queue.",
+    },
+    Alarm {
+        name: "MonitorSilent",
+        metric: Some(Metric::Sweeps),
+        meaning: "The monitor has not looked at the orders for five minutes: nothing else here can be trusted.",
+        action: "Look at the monitor's log and at its schedule.",
+    },
+    Alarm {
+        name: "Throttles",
+        metric: None,
+        meaning: "Functions are refused for want of concurrency.",
+        action: "Look at which one; orders wait and are not lost. Raise reserved_concurrency if it lasts.",
+    },
+    Alarm {
+        name: "FunctionErrors",
+        metric: None,
+        meaning: "A function that answers every error itself has failed: a crash, a time-out, a missing right.",
+        action: "Look at the function's log.",
+    },
+];
+
+/// What Terraform has to know of metrics and alarms.
+#[must_use]
+pub fn facts() -> Value {
+    let metrics: Map<String, Value> = Metric::ALL
+        .iter()
+        .map(|metric| {
+            let facts = json!({"unit": metric.unit(), "dimension": metric.dimension()});
+            (metric.as_str().to_owned(), facts)
+        })
+        .collect();
+    let alarms: Map<String, Value> = ALARMS
+        .iter()
+        .map(|alarm| {
+            let (meaning, action, name) = (alarm.meaning, alarm.action, alarm.name);
+            let text = format!("{meaning} {action} More: docs/RUNBOOK.md, {name}.");
+            let metric = alarm.metric.map(Metric::as_str);
+            (name.to_owned(), json!({"text": text, "metric": metric}))
+        })
+        .collect();
+    json!({"namespace": NAMESPACE, "environment_dimension": ENVIRONMENT, "metrics": metrics, "alarms": alarms})
+}

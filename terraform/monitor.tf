@@ -1,0 +1,149 @@
+# What watches the orders: one function with three triggers, and what it may do.
+
+locals {
+  # By name: the key's policy names it.
+  status_rule_arn = "arn:${local.partition}:events:${var.region}:${local.account}:rule/${local.names.status_rule}"
+}
+
+# Executions that begin and end. Best effort on AWS's side; the schedule makes good what is lost.
+resource "aws_cloudwatch_event_rule" "execution_status" {
+  name        = local.names.status_rule
+  description = "Executions of the order process that begin or end."
+  event_pattern = jsonencode({
+    source      = ["aws.states"]
+    detail-type = ["Step Functions Execution Status Change"]
+    detail      = { stateMachineArn = [local.state_machine_arn] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "execution_status" {
+  rule = aws_cloudwatch_event_rule.execution_status.name
+  arn  = module.function["monitor"].arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = 3600
+    maximum_retry_attempts       = 20
+  }
+  dead_letter_config {
+    arn = module.dead_looks.arn
+  }
+}
+
+resource "aws_cloudwatch_event_rule" "schedule" {
+  name                = local.names.schedule_rule
+  description         = "The monitor's sweep."
+  schedule_expression = "rate(1 minute)"
+}
+
+# One that is missed is made good by the next.
+resource "aws_cloudwatch_event_target" "schedule" {
+  rule = aws_cloudwatch_event_rule.schedule.name
+  arn  = module.function["monitor"].arn
+}
+
+resource "aws_lambda_permission" "monitor" {
+  for_each = {
+    execution-status = aws_cloudwatch_event_rule.execution_status.arn
+    schedule         = aws_cloudwatch_event_rule.schedule.arn
+  }
+
+  statement_id  = each.key
+  action        = "lambda:InvokeFunction"
+  function_name = module.function["monitor"].name
+  principal     = "events.amazonaws.com"
+  source_arn    = each.value
+}
+
+# Each change of an order's ledger.
+resource "aws_lambda_event_source_mapping" "ledger" {
+  event_source_arn  = aws_dynamodb_table.orders.stream_arn
+  function_name     = module.function["monitor"].arn
+  starting_position = "LATEST"
+  batch_size        = 100
+  # Changes of one order that come together are one look.
+  maximum_batching_window_in_seconds = 1
+  # What cannot be dealt with must not keep the others waiting: the schedule looks at it.
+  maximum_retry_attempts         = 3
+  maximum_record_age_in_seconds  = 600
+  bisect_batch_on_function_error = true
+
+  filter_criteria {
+    filter {
+      pattern = jsonencode({ dynamodb = { Keys = { item = { S = ["state"] } } } })
+    }
+  }
+  destination_config {
+    on_failure {
+      destination_arn = module.dead_looks.arn
+    }
+  }
+}
+
+# Events that the function has failed on.
+resource "aws_lambda_function_event_invoke_config" "monitor" {
+  function_name          = module.function["monitor"].name
+  maximum_retry_attempts = 2
+
+  destination_config {
+    on_failure {
+      destination = module.dead_looks.arn
+    }
+  }
+}
+
+module "dead_looks" {
+  source = "./modules/dead_letter_queue"
+
+  name       = local.names.dead_looks
+  rule_arns  = [local.status_rule_arn]
+  key_id     = aws_kms_key.data.key_id
+  topic_arn  = aws_sns_topic.operators.arn
+  what_to_do = "Events in ${local.names.dead_looks} could not be dealt with. No order is lost: the monitor's schedule looks at every open one. Its log says why; once it is mended, purge the queue. More: docs/RUNBOOK.md, DeadLetters."
+}
+
+data "aws_iam_policy_document" "monitor" {
+  source_policy_documents = [data.aws_iam_policy_document.start.json]
+
+  statement {
+    sid       = "Orders"
+    actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "OpenOrders"
+    actions   = ["dynamodb:Query"]
+    resources = ["${aws_dynamodb_table.orders.arn}/index/open"]
+  }
+  statement {
+    sid       = "Changes"
+    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+    resources = [aws_dynamodb_table.orders.stream_arn]
+  }
+  statement {
+    sid       = "SeeOrders"
+    actions   = ["states:DescribeExecution", "states:GetExecutionHistory"]
+    resources = [local.any_execution_arn]
+  }
+  # Wakes what was decided about. Step Functions knows no resource for these actions, only the task token.
+  statement {
+    sid       = "WakeReviews"
+    actions   = ["states:SendTaskFailure", "states:SendTaskSuccess"]
+    resources = ["*"]
+  }
+  # Asks what became of an effect that nobody knows of; never for the effect itself.
+  statement {
+    sid       = "AskSteps"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.asked_functions["charge"], local.asked_functions["ship"]]
+  }
+  statement {
+    sid       = "Operators"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.operators.arn]
+  }
+  statement {
+    sid       = "DeadLetters"
+    actions   = ["sqs:SendMessage"]
+    resources = [module.dead_looks.arn]
+  }
+}
