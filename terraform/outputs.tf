@@ -54,6 +54,16 @@ output "functions" {
   }
 }
 
+output "asked_functions" {
+  description = "ARN of the function of each step that operators and the monitor may ask."
+  value       = local.asked_functions
+}
+
+output "dashboard_url" {
+  description = "The dashboard in CloudWatch's console."
+  value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.names.dashboard}"
+}
+
 output "orders_queue_url" {
   description = "URL of the queue that takes order documents from systems of this account."
   value       = aws_sqs_queue.orders.url

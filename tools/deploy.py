@@ -276,7 +276,7 @@ def _tell(environment: Environment, outputs: dict, live: dict) -> None:
     """Where orders go, what is still to be done, and what new orders start with."""
     if environment.name != "local":
         file = environment.deployment.folder / "endpoints.json"
-        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table")}
+        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table", "asked_functions")}
         file.write_text(json.dumps({"intake": outputs["api_url"], **named}, indent=2) + "\n")
         say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
         secrets = environment.client("secretsmanager")

@@ -142,6 +142,7 @@ def _write_endpoints(stack: Stack, outputs: dict) -> None:
         "state_machine_arn": outputs["state_machine_arn"],
         "orders_table": outputs["orders_table"],
         "stock_table": outputs["stock_table"],
+        "asked_functions": outputs["asked_functions"],
     }
     stack.endpoints_file.write_text(json.dumps(endpoints, indent=2) + "\n")
 

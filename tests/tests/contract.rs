@@ -249,7 +249,11 @@ fn terraform_knows_the_metrics_and_alarms_that_the_monitor_has() {
     assert_eq!(written, monitor::alarms::facts(), "run `make facts`");
     let alarms = read("terraform/alarms.tf");
     for alarm in monitor::alarms::ALARMS {
-        assert!(alarms.contains(alarm.name), "nobody makes the alarm {}", alarm.name);
+        assert!(
+            alarms.contains(alarm.name),
+            "nobody makes the alarm {}",
+            alarm.name
+        );
     }
 }
 
@@ -260,7 +264,10 @@ fn every_alarm_error_and_trouble_has_a_section_in_the_runbook() {
     let errors = ErrorName::ALL.iter().map(|error| error.advice().runbook);
     let troubles = Trouble::ALL.map(|trouble| trouble.advice().runbook);
     for heading in alarms.into_iter().chain(errors).chain(troubles) {
-        assert!(runbook.contains(&format!("\n## {heading}\n")), "no section {heading}");
+        assert!(
+            runbook.contains(&format!("\n## {heading}\n")),
+            "no section {heading}"
+        );
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is possible now.
 
 use domain::advice::Action;
+use domain::ledger::Entry;
 use domain::ports::Record;
 use domain::watch::{Place, payment_is_locked, shipment_is_unknown};
-use domain::{Stage, Status, Timestamp};
+use domain::{ExecutionStatus, OrderState, Stage, Status, Timestamp};
 use workflow::Described;
 
 /// Whether an action is possible on an order as it is stored, with its execution as Step Functions tells
@@ -23,6 +24,9 @@ pub fn possible(
     let place = Place::of(state).map(|(place, _)| place);
     let refuse = |why: &str| Err(why.to_owned());
     let locked = payment_is_locked(state, now);
+    // Step Functions forgets an execution 90 days after its end.
+    let forgotten = execution == ExecutionStatus::NotStarted && state.stage != Stage::Received;
+    let ended = execution.has_ended() || forgotten;
     match action {
         Action::Approve | Action::Reject => {
             let decided = state
@@ -43,7 +47,7 @@ pub fn possible(
         Action::Cancel => match state.cancellable() {
             Err(why) => refuse(why),
             Ok(()) if state.cancel.is_some() => refuse("its cancellation was asked for before"),
-            Ok(()) if execution.has_ended() => {
+            Ok(()) if ended => {
                 refuse("its execution has ended, and nothing would see it: redrive first")
             }
             Ok(()) => Ok(()),
@@ -51,14 +55,14 @@ pub fn possible(
         Action::Redrive => {
             if status != Status::NeedsAttention {
                 refuse("nothing is left unfinished")
-            } else if locked && state.failure.is_none() {
+            } else if locked && state.failure.is_none() && state.cancel.is_none() {
                 refuse("nobody knows what became of the payment: resolve it first")
             } else {
                 described.redrivable.clone()
             }
         }
         Action::Reprocess => match state.stage {
-            Stage::Failed | Stage::Rejected if !execution.has_ended() => {
+            Stage::Failed | Stage::Rejected if !ended => {
                 refuse("its execution is still at work: the customer is being told")
             }
             Stage::Failed | Stage::Rejected if locked => {
@@ -75,7 +79,7 @@ pub fn possible(
         Action::Resend => {
             if !matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure)) {
                 refuse("there is no message that was not sent")
-            } else if !execution.has_ended() {
+            } else if !ended {
                 refuse("its execution is still at work on the message")
             } else if record.personal.is_none() {
                 refuse("the customer's data was erased")
@@ -86,11 +90,19 @@ pub fn possible(
         Action::Resolve => {
             if !locked && !shipment_is_unknown(state, now) {
                 refuse("every outcome is known")
-            } else if !execution.has_ended() {
+            } else if !ended {
                 refuse("its execution is at work, and asks by itself")
+            } else if state.failure.is_none() && state.cancel.is_some() {
+                refuse("the order was cancelled: redrive it, and its failure branch asks")
+            } else if state.failure.is_some() && !undo_is_open(state) {
+                refuse("it is being reversed: redrive it, and its failure branch asks")
             } else {
                 Ok(())
             }
         }
     }
+}
+
+fn undo_is_open(state: &OrderState) -> bool {
+    matches!(state.unbook, Some(Entry::Open(_))) || matches!(state.reverse, Some(Entry::Open(_)))
 }

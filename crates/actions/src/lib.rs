@@ -206,7 +206,7 @@ impl Actions {
 
     async fn reprocess(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
         let noted = event("reprocess_requested", asked);
-        let state = match self.store.begin_attempt(&record.state, &noted).await? {
+        let state = match self.store.begin_attempt(record, &noted).await? {
             Begun::Yes(state) => state,
             Begun::Changed(state) => {
                 let attempt = state.attempt;

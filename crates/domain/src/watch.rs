@@ -358,6 +358,13 @@ impl Watch {
         let status = Status::of(state, known_status(state, execution));
         let mut troubles = BTreeMap::new();
         for trouble in troubles_of(state, place, since, execution, now) {
+            // Most unknown outcomes are known once the first look has had the providers asked.
+            if trouble == Trouble::OutcomeUnknown
+                && !heard.asked
+                && !self.troubles.contains_key(&trouble)
+            {
+                continue;
+            }
             let since = self.troubles.get(&trouble).copied().unwrap_or(now);
             troubles.insert(trouble, since);
         }
@@ -422,12 +429,9 @@ impl Watch {
             let over = ended && (fits || asked);
             return (!over).then(|| now + NEXT_LOOK);
         };
-        if ended && self.troubles.is_empty() {
-            // Its end was told before the ledger was read, or will be told again.
-            return Some(now + FIRST_LOOK);
-        }
         if ended {
-            return Some(now + SLOW_LOOK);
+            // What was only told of is looked at soon: it may mend by itself.
+            return Some(now + if asked { SLOW_LOOK } else { FIRST_LOOK });
         }
         let usual = if self.health == Health::OnTrack && now < self.since + FIRST_LOOK {
             self.since + FIRST_LOOK
@@ -545,7 +549,13 @@ pub fn durations(state: &OrderState) -> Vec<(Place, Duration)> {
             Some(state.received_at),
             reviewed.or(state.validated_at),
         ),
-        (Place::ReviewOrder, reviewed, state.validated_at),
+        (
+            Place::ReviewOrder,
+            reviewed,
+            state
+                .validated_at
+                .or(state.failure.as_ref().map(|failure| failure.at)),
+        ),
         (
             Place::ChargePayment,
             state.validated_at,

@@ -24,7 +24,7 @@ pub const ALARMS: [Alarm; 9] = [
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
         meaning: "Orders wait for somebody: money or goods are neither delivered nor given back.",
-        action: "orderctl orders --trouble any lists them, each with its next action.",
+        action: "orderctl orders --trouble any lists them; the message about each says what to do.",
     },
     Alarm {
         name: "OverdueOrders",
@@ -71,7 +71,7 @@ pub const ALARMS: [Alarm; 9] = [
     Alarm {
         name: "FunctionErrors",
         metric: None,
-        meaning: "A function that answers every error itself has failed: a crash, a time-out, a missing right.",
+        meaning: "A function that answers every error itself has failed: a crash or a time-out.",
         action: "Look at the function's log.",
     },
 ];

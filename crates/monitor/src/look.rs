@@ -52,9 +52,8 @@ impl<P: Operators> Monitor<P> {
                 return Ok(Looked::Nowhere);
             };
             let described = self.actions.workflow.describe(&record.state).await?;
-            let record = match self.repair(record, &described, now).await? {
-                Some(changed) => changed,
-                None => continue,
+            let Some(record) = self.repair(record, &described, now).await? else {
+                continue;
             };
             let heard = Heard {
                 execution: Some(described.execution),

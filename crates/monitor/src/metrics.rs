@@ -136,10 +136,13 @@ impl Measured {
     }
 }
 
+/// Name and value of a metric's own dimension.
+type Dimension<'a> = Option<(&'a str, &'a str)>;
+
 /// The lines that say these values: one for each set of dimensions.
 #[must_use]
 pub fn lines(environment: &str, measured: &[Measured], now: Timestamp) -> Vec<Value> {
-    let mut lines: Vec<(Option<(&str, &str)>, Vec<&Measured>)> = Vec::new();
+    let mut lines: Vec<(Dimension<'_>, Vec<&Measured>)> = Vec::new();
     for value in measured {
         let dimension = value.metric.dimension().zip(value.of.as_deref());
         match lines.iter_mut().find(|(of, values)| {
@@ -157,7 +160,7 @@ pub fn lines(environment: &str, measured: &[Measured], now: Timestamp) -> Vec<Va
 
 fn line(
     environment: &str,
-    dimension: Option<(&str, &str)>,
+    dimension: Dimension<'_>,
     values: &[&Measured],
     now: Timestamp,
 ) -> Value {

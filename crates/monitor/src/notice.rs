@@ -14,7 +14,7 @@ use crate::{Failed, Monitor};
 
 /// After a message about a cause the next one about the same cause waits for this long, and has all orders
 /// in it that came meanwhile.
-pub const QUIET: Duration = Duration::from_secs(15 * 60);
+pub const QUIET: Duration = Duration::from_mins(15);
 
 /// So many orders are named in a message; the others are counted.
 const NAMED: usize = 20;
@@ -22,11 +22,11 @@ const NAMED: usize = 20;
 /// The root cause of a trouble: what it is, where, and with which error.
 pub(crate) fn cause(trouble: Trouble, watch: &Watch) -> String {
     let place = watch.place.map_or("-", domain::watch::Place::as_str);
-    let error = match (&watch.retry, watch.error) {
-        (Some(retry), _) => retry.error.as_str(),
-        (None, Some(error)) => error.as_str(),
-        (None, None) => "-",
-    };
+    // Why an order is reversed is not why its undo gave up.
+    let error = watch
+        .retry
+        .as_ref()
+        .map_or("-", |retry| retry.error.as_str());
     format!("{}#{place}#{error}", trouble.as_str())
 }
 
@@ -68,26 +68,31 @@ fn message(notice: &Notice, environment: &str) -> (String, String) {
     let count = notice.orders.len();
     let orders = if count == 1 { "order" } else { "orders" };
     let subject = format!("[{environment}] {count} {orders}: {word} in {place}");
-    let mut text = format!("{}\n\n", advice.meaning);
-    text += &format!("Where: {place}");
-    if error != "-" {
-        text += &format!(", with {error}");
-    }
-    text += &format!("\nWhat to do: {}\n", advice.recommended_action);
-    text += &format!("More: docs/RUNBOOK.md, {}\n\n", advice.runbook);
+    let with = if error == "-" {
+        String::new()
+    } else {
+        format!(", with {error}")
+    };
+    let mut lines = vec![
+        advice.meaning.to_owned(),
+        String::new(),
+        format!("Where: {place}{with}"),
+        format!("What to do: {}", advice.recommended_action),
+        format!("More: docs/RUNBOOK.md, {}", advice.runbook),
+        String::new(),
+    ];
     for order in notice.orders.iter().take(NAMED) {
-        text += &format!("orderctl status {order}\n");
+        lines.push(format!("orderctl status {order}"));
         if let Some(action) = advice.action {
-            text += &format!("orderctl {} {order} --reason \"…\"\n", action.as_str());
+            let action = action.as_str();
+            lines.push(format!("orderctl {action} {order} --reason \"…\""));
         }
     }
     if count > NAMED {
-        text += &format!(
-            "and {} more: orderctl orders --trouble {word}\n",
-            count - NAMED
-        );
+        let more = count - NAMED;
+        lines.push(format!("and {more} more: orderctl orders --trouble {word}"));
     }
-    (subject, text)
+    (subject, lines.join("\n"))
 }
 
 /// Amazon SNS.

@@ -43,7 +43,7 @@ impl<P: Operators> Monitor<P> {
             };
         }
         if !status.has_ended() {
-            if self.decided_and_not_woken(&record, now) && self.actions.wake(&record).await? {
+            if decided_and_not_woken(&record, now) && self.actions.wake(&record).await? {
                 let why = "it was decided, and its execution had not been told";
                 self.mended(&record, "woken", why, now).await?;
             }
@@ -74,26 +74,6 @@ impl<P: Operators> Monitor<P> {
         }
     }
 
-    /// Whoever decided about a review, or cancelled the order that waits for one, may have died before
-    /// waking its execution.
-    fn decided_and_not_woken(&self, record: &Record, now: Timestamp) -> bool {
-        let state = &record.state;
-        let Some(review) = &state.review else {
-            return false;
-        };
-        if state.failure.is_some() || state.authorize.is_some() {
-            return false;
-        }
-        let cancelled = state.cancel.as_ref().map(|cancel| cancel.at);
-        let decided = match (review.decision, state.stage) {
-            (Some(Decision::Approved), Stage::Validated) => review.decided_at,
-            (Some(Decision::Rejected), Stage::InReview) => review.decided_at,
-            (_, Stage::InReview) => cancelled,
-            _ => None,
-        };
-        decided.is_some_and(|at| now >= at + GRACE)
-    }
-
     async fn mended(
         &self,
         record: &Record,
@@ -113,4 +93,24 @@ impl<P: Operators> Monitor<P> {
         self.emit(&[Measured::plain(Metric::Repairs, 1)]);
         Ok(())
     }
+}
+
+/// Whoever decided about a review, or cancelled the order that waits for one, may have died before
+/// waking its execution.
+fn decided_and_not_woken(record: &Record, now: Timestamp) -> bool {
+    let state = &record.state;
+    let Some(review) = &state.review else {
+        return false;
+    };
+    if state.failure.is_some() || state.authorize.is_some() {
+        return false;
+    }
+    let cancelled = state.cancel.as_ref().map(|cancel| cancel.at);
+    let decided = match (review.decision, state.stage) {
+        (Some(Decision::Approved), Stage::Validated) => review.decided_at,
+        (Some(Decision::Rejected), Stage::InReview) => review.decided_at,
+        (_, Stage::InReview) => cancelled,
+        _ => None,
+    };
+    decided.is_some_and(|at| now >= at + GRACE)
 }

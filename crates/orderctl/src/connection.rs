@@ -1,10 +1,11 @@
 //! Where the shop is, and how to talk to it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use actions::Actions;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -42,11 +43,13 @@ struct Endpoints {
     state_machine_arn: String,
     orders_table: String,
     stock_table: String,
+    /// The functions of the steps that can be asked, by the step's name.
+    #[serde(default)]
+    asked_functions: HashMap<String, String>,
 }
 
 pub(crate) struct Connection {
-    pub(crate) store: Store,
-    pub(crate) workflow: Workflow,
+    pub(crate) actions: Actions,
     config: SdkConfig,
     http: reqwest::Client,
     intake: String,
@@ -78,9 +81,10 @@ impl Connection {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(15))
             .build();
+        let store = Store::new(&config, &found.orders_table, &found.stock_table);
+        let workflow = Workflow::new(&config, &found.state_machine_arn);
         Ok(Self {
-            store: Store::new(&config, &found.orders_table, &found.stock_table),
-            workflow: Workflow::new(&config, &found.state_machine_arn),
+            actions: Actions::new(&config, store, workflow, found.asked_functions),
             http: http.map_err(Failure::of)?,
             intake: found.intake,
             config,
@@ -174,14 +178,6 @@ fn http_request(method: &str, url: &str, body: Vec<u8>) -> Result<http::Request<
 impl Answer {
     pub(crate) fn ok(&self) -> bool {
         self.status.is_success()
-    }
-
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        if self.ok() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        }
     }
 
     /// In a line for people: a problem with all its violations, or what became of the order.

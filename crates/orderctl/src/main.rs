@@ -7,11 +7,11 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use actions::Asked;
 use clap::{Parser, Subcommand};
-use domain::ports::{Decided, OperatorEvent, Orders as _};
-use domain::{Decision, ErrorName, OrderId, StatusView, Timestamp};
-use store::Article;
-use workflow::Woken;
+use domain::advice::{Action, Trouble};
+use domain::{OrderId, StatusView, Timestamp};
+use store::{Article, Store};
 
 use crate::connection::{Connection, Failure};
 
@@ -69,7 +69,46 @@ enum Command {
         reason: String,
     },
     /// Asks for an order to be cancelled.
-    Cancel { order: OrderId },
+    Cancel {
+        order: OrderId,
+        /// Why; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lets an execution that ended too early go on where it stopped.
+    Redrive {
+        order: OrderId,
+        /// Why; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Begins a new attempt at an order that was reversed.
+    Reprocess {
+        order: OrderId,
+        /// Why; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Sends the message that the customer did not get.
+    Resend {
+        order: OrderId,
+        /// Why; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Has the providers asked what became of an effect whose outcome nobody knows.
+    Resolve {
+        order: OrderId,
+        /// Why; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lists the open orders: where each is, how it does there, and what it needs.
+    Orders {
+        /// Only those with this trouble, such as `unfinished`; `any` for each that has one.
+        #[arg(long)]
+        trouble: Option<String>,
+    },
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
         /// A JSON array of articles; see `orders/catalogue/sample.json`.
@@ -109,18 +148,27 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Approve { order, reason } => {
-            decide(&connection, &order, Decision::Approved, reason).await
+            act(&connection, Action::Approve, &order, &reason).await
         }
         Command::Reject { order, reason } => {
-            decide(&connection, &order, Decision::Rejected, reason).await
+            act(&connection, Action::Reject, &order, &reason).await
         }
-        Command::Cancel { order } => {
-            let answer = connection
-                .post(&format!("/orders/{order}/cancel"), Vec::new())
-                .await?;
-            println!("{order}: {}", answer.told());
-            Ok(answer.exit_code())
+        Command::Cancel { order, reason } => {
+            act(&connection, Action::Cancel, &order, &reason).await
         }
+        Command::Redrive { order, reason } => {
+            act(&connection, Action::Redrive, &order, &reason).await
+        }
+        Command::Reprocess { order, reason } => {
+            act(&connection, Action::Reprocess, &order, &reason).await
+        }
+        Command::Resend { order, reason } => {
+            act(&connection, Action::Resend, &order, &reason).await
+        }
+        Command::Resolve { order, reason } => {
+            act(&connection, Action::Resolve, &order, &reason).await
+        }
+        Command::Orders { trouble } => orders(&connection, trouble.as_deref()).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }
 }
@@ -138,49 +186,58 @@ async fn submit(connection: &Connection, files: &[PathBuf]) -> Result<ExitCode, 
     Ok(code)
 }
 
-async fn decide(
+async fn act(
     connection: &Connection,
+    action: Action,
     order: &OrderId,
-    decision: Decision,
-    reason: String,
+    reason: &str,
 ) -> Result<ExitCode, Failure> {
-    let event = match decision {
-        Decision::Approved => "approved",
-        Decision::Rejected => "rejected",
-    };
-    let on_record = OperatorEvent {
-        at: Timestamp::now(),
-        event: event.to_owned(),
-        by: connection.caller().await?,
+    let by = connection.caller().await?;
+    let asked = Asked {
+        by: &by,
         reason,
+        at: Timestamp::now(),
     };
-    // On record first: an execution that is woken finds the decision there.
-    let decided = connection
-        .store
-        .decide_review(order, decision, &on_record)
-        .await;
-    let token = match decided.map_err(Failure::of)? {
-        Decided::Recorded { token } => token,
-        Decided::Refused(why) => return Err(Failure::new(format!("{order}: {why}"))),
-    };
-    let Some(token) = token else {
-        println!("{order}: {event}; its execution finds that when it comes to ask");
-        return Ok(ExitCode::SUCCESS);
-    };
-    let woken = match decision {
-        Decision::Approved => connection.workflow.succeed(&token).await,
-        Decision::Rejected => {
-            let cause = "a reviewer said no";
-            connection
-                .workflow
-                .fail(&token, ErrorName::ReviewRejected, cause)
-                .await
-        }
-    };
-    match woken.map_err(Failure::of)? {
-        Woken::Yes => println!("{order}: {event}, and its execution goes on"),
-        Woken::NotWaiting => println!("{order}: {event}; its execution does not wait any more"),
+    let done = connection.actions.act(action, order, asked).await;
+    let done = done.map_err(|refused| Failure::new(format!("{order}: {refused}")))?;
+    println!("{order}: {done}");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn orders(connection: &Connection, trouble: Option<&str>) -> Result<ExitCode, Failure> {
+    let known = || Trouble::ALL.iter().map(|known| known.as_str());
+    if let Some(word) = trouble
+        && word != "any"
+        && !known().any(|known| known == word)
+    {
+        let known = known().collect::<Vec<_>>().join(", ");
+        return Err(Failure::new(format!(
+            "there is no trouble {word}; there are any, {known}"
+        )));
     }
+    let mut open = Vec::new();
+    for shard in Store::shards() {
+        let mut page = None;
+        loop {
+            let found = connection.actions.store.open_orders(shard, page).await;
+            let (watches, next) = found.map_err(Failure::of)?;
+            open.extend(watches);
+            if next.is_none() {
+                break;
+            }
+            page = next;
+        }
+    }
+    open.retain(|watch| match trouble {
+        None => true,
+        Some("any") => !watch.troubles.is_empty(),
+        Some(word) => watch
+            .troubles
+            .keys()
+            .any(|trouble| trouble.as_str() == word),
+    });
+    open.sort_by_key(|watch| watch.received_at);
+    print!("{}", table::of_open(&open, Timestamp::now()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -190,6 +247,7 @@ async fn catalogue(connection: &Connection, file: &Path) -> Result<ExitCode, Fai
         .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     for article in &articles {
         connection
+            .actions
             .store
             .put_article(article)
             .await

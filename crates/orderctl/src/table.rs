@@ -1,6 +1,7 @@
 //! What became of orders, as a table.
 
-use domain::{Money, Status, StatusView};
+use domain::watch::{Place, Watch};
+use domain::{Money, Status, StatusView, Timestamp};
 
 /// One row an order: outcome, why, how long, tracking number, money captured.
 pub(crate) fn of(views: &[StatusView]) -> String {
@@ -9,14 +10,18 @@ pub(crate) fn of(views: &[StatusView]) -> String {
     ];
     let mut rows = vec![heading.map(str::to_owned)];
     rows.extend(views.iter().map(row));
+    aligned(&rows)
+}
+
+fn aligned(rows: &[[String; 7]]) -> String {
     let mut widths = [0; 7];
-    for row in &rows {
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut table = String::new();
-    for row in &rows {
+    for row in rows {
         let cells = row.iter().zip(widths);
         let padded: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:<width$}"))
@@ -47,6 +52,41 @@ fn row(view: &StatusView) -> [String; 7] {
         tracking,
         why(view),
     ]
+}
+
+/// One row for each open order: where it is, how it does there, and what it needs.
+pub(crate) fn of_open(open: &[Watch], now: Timestamp) -> String {
+    let heading = [
+        "ORDER",
+        "IN",
+        "FOR",
+        "HEALTH",
+        "WAITS FOR",
+        "RETRY",
+        "TROUBLE",
+    ];
+    let mut rows = vec![heading.map(str::to_owned)];
+    rows.extend(open.iter().map(|watch| {
+        let seconds = now.duration_since(watch.since).as_secs();
+        let retry = watch.retry.as_ref().map_or_else(String::new, |retry| {
+            let left = retry.next_by.duration_since(now).as_secs().max(0);
+            format!(
+                "{} of {}, next within {left} s: {}",
+                retry.failed, retry.of, retry.error
+            )
+        });
+        let troubles = watch.troubles.keys().map(|trouble| trouble.as_str());
+        [
+            watch.order_id.to_string(),
+            watch.place.map_or("-", Place::as_str).to_owned(),
+            format!("{seconds} s"),
+            watch.health.as_str().to_owned(),
+            watch.waits_for().to_owned(),
+            retry,
+            troubles.collect::<Vec<_>>().join(" "),
+        ]
+    }));
+    aligned(&rows)
 }
 
 /// From the first entry of the timeline to the last.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use domain::ports::{OperatorEvent, StoreError};
+use domain::ports::{OperatorEvent, Record, StoreError};
 use domain::watch::Watch;
 use domain::{OrderId, OrderState, Timestamp};
 
@@ -30,6 +30,7 @@ pub enum Begun {
 
 impl Store {
     /// The parts of the index of open orders; see [`Self::open_orders`].
+    #[must_use]
     pub fn shards() -> std::ops::Range<u64> {
         0..OPEN_SHARDS
     }
@@ -104,9 +105,10 @@ impl Store {
     /// If the database does not answer.
     pub async fn begin_attempt(
         &self,
-        last: &OrderState,
+        record: &Record,
         event: &OperatorEvent,
     ) -> Result<Begun, StoreError> {
+        let last = &record.state;
         let fresh = last.next_attempt(event.at);
         let built = |_| unreadable("a new attempt");
         let state = Put::builder()
@@ -129,24 +131,22 @@ impl Store {
             .set_item(Some(item::of_event(&last.order_id, event)?))
             .build()
             .map_err(built)?;
-        // The monitor looks at once, whether or not it hears of it.
-        let watch = Update::builder()
+        // The monitor sees it as a new order, whether or not it hears of it.
+        let revision = record.watch.as_ref().map_or(1, |watch| watch.revision + 1);
+        let watch = Watch {
+            revision,
+            ..Watch::received(&fresh)
+        };
+        let watch = Put::builder()
             .table_name(&self.orders_table)
-            .set_key(Some(item::key(&last.order_id, item::WATCH)))
-            .update_expression(
-                "SET open_shard = :shard, due_at = :at, #revision = #revision + :one",
-            )
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":shard", text(item::open_shard(&last.order_id)))
-            .expression_attribute_values(":at", millisecond(event.at))
-            .expression_attribute_values(":one", number(1))
+            .set_item(Some(item::of_watch(&watch)?))
             .build()
             .map_err(built)?;
         let writes = vec![
             TransactWriteItem::builder().put(state).build(),
             TransactWriteItem::builder().put(archive).build(),
             TransactWriteItem::builder().put(noted).build(),
-            TransactWriteItem::builder().update(watch).build(),
+            TransactWriteItem::builder().put(watch).build(),
         ];
         match self.transact(writes).await? {
             Ok(()) => Ok(Begun::Yes(fresh)),

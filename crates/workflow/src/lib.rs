@@ -159,9 +159,13 @@ impl Workflow {
                 };
                 let redrivable = match described.redrive_status {
                     Some(ExecutionRedriveStatus::Redrivable) => Ok(()),
-                    Some(_) | None => Err(described
+                    Some(_) => Err(described
                         .redrive_status_reason
-                        .unwrap_or_else(|| "Step Functions does not offer it".to_owned())),
+                        .unwrap_or_else(|| "Step Functions does not offer a redrive".to_owned())),
+                    None => Err(
+                        "this Step Functions knows no redrive; the local stack's has none"
+                            .to_owned(),
+                    ),
                 };
                 Ok(Described {
                     execution: Execution {

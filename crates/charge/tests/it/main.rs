@@ -3,6 +3,7 @@
 
 mod authorize;
 mod capture;
+mod resolve;
 mod reverse;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -3,6 +3,7 @@
 
 mod book;
 mod cancel;
+mod resolve;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -72,7 +73,7 @@ impl Shop {
 
     async fn run(&self, action: Action) -> Result<Value, StepError> {
         let failure = match action {
-            Action::Book => None,
+            Action::Book | Action::Resolve => None,
             Action::Cancel => Some(because(ErrorName::PaymentDeclined.as_str(), "")),
         };
         self.run_task(task(action, self.invocation(), failure))

@@ -1,0 +1,68 @@
+//! Asking the provider what became of a payment that nobody knows of.
+
+use std::time::Duration;
+
+use charge::Action;
+use domain::ledger::{Authorize, Entry};
+use domain::{ErrorName, Stage};
+use serde_json::json;
+use tests::document;
+
+use crate::{ORDER, Shop};
+
+#[tokio::test]
+async fn money_that_was_held_and_nobody_heard_is_put_on_record() {
+    let shop = Shop::with_order().await;
+    shop.sandbox
+        .plant("payment", "authorize", "lose_response")
+        .await;
+    shop.error(Action::Authorize).await;
+    let resolved = shop.run(Action::Resolve).await;
+    assert_eq!(resolved, Ok(json!({"resolved": true})));
+    let state = shop.database.state(ORDER).await;
+    assert_eq!(state.stage, Stage::Authorized);
+    assert!(state.held_payment().is_some());
+    assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+}
+
+#[tokio::test]
+async fn money_that_was_taken_and_nobody_heard_is_put_on_record() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox
+        .plant("payment", "capture", "lose_response")
+        .await;
+    shop.error(Action::Capture).await;
+    let resolved = shop.run(Action::Resolve).await;
+    assert_eq!(resolved, Ok(json!({"resolved": true})));
+    assert_eq!(shop.database.state(ORDER).await.stage, Stage::Captured);
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
+#[tokio::test]
+async fn money_that_was_never_held_is_known_not_to_be_and_none_is_held_by_asking() {
+    let shop = Shop::with_search_lag(Duration::ZERO).await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database.claimed::<Authorize>(ORDER, 0).await;
+    // A search that lags is no answer yet.
+    let resolved = shop.run_after_hours(1, Action::Resolve).await;
+    assert_eq!(resolved, Ok(json!({"resolved": true})));
+    let authorize = shop.database.state(ORDER).await.authorize;
+    assert!(authorize.is_none(), "{authorize:?}");
+    assert!(shop.sandbox.effects().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_undo_that_was_begun_is_carried_through() {
+    let shop = Shop::with_held_money().await;
+    shop.fail().await;
+    shop.sandbox.plant("payment", "void", "lose_response").await;
+    assert_eq!(
+        shop.error(Action::Reverse).await,
+        ErrorName::PaymentUnavailable
+    );
+    let resolved = shop.run(Action::Resolve).await;
+    assert_eq!(resolved, Ok(json!({"resolved": true})));
+    let reverse = shop.database.state(ORDER).await.reverse;
+    assert!(matches!(reverse, Some(Entry::Done { .. })), "{reverse:?}");
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}

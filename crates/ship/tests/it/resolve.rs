@@ -1,0 +1,43 @@
+//! Asking the carrier what became of a shipment that nobody knows of.
+
+use domain::ErrorName;
+use domain::ledger::{Booking, Entry};
+use serde_json::json;
+use ship::Action;
+
+use crate::{ORDER, Shop};
+
+#[tokio::test]
+async fn a_shipment_whose_answer_was_lost_is_found_and_put_on_record() {
+    let shop = Shop::with_order().await;
+    shop.sandbox.plant("carrier", "book", "lose_response").await;
+    assert_eq!(
+        shop.error(Action::Book).await,
+        ErrorName::CarrierUnavailable
+    );
+    let resolved = shop.run(Action::Resolve).await;
+    assert_eq!(resolved, Ok(json!({"resolved": true})));
+    let book = shop.database.state(ORDER).await.book;
+    let booked = book.as_ref().and_then(Entry::outcome);
+    assert!(matches!(booked, Some(Booking::Booked { .. })), "{book:?}");
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
+    let again = shop.run(Action::Resolve).await;
+    assert_eq!(again, Ok(json!({"resolved": false})));
+}
+
+#[tokio::test]
+async fn nothing_is_ever_booked_by_asking() {
+    let shop = Shop::with_order().await;
+    let resolved = shop.run(Action::Resolve).await;
+    assert_eq!(resolved, Ok(json!({"resolved": false})));
+    // Somebody claimed it and died before the carrier heard of it.
+    shop.database
+        .claimed::<domain::ledger::Book>(ORDER, 0)
+        .await;
+    // The carrier may not show it yet.
+    assert_eq!(
+        shop.error(Action::Resolve).await,
+        ErrorName::CarrierUnavailable
+    );
+    assert!(shop.sandbox.effects().await.is_empty());
+}
