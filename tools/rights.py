@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import aws
+import monitoring
 import shop
 from common import REGION, ROOT, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
 
@@ -363,6 +364,13 @@ _DOCUMENTED = {
         "Messages": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
         "StartOrders": {"states:StartExecution"},
     },
+    # Lambda itself reads the stream and delivers what failed, with the function's rights.
+    "monitor": {
+        "Changes": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
+        "DeadLetters": {"sqs:SendMessage"},
+        "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "StartOrders": {"states:StartExecution"},
+    },
     # All of this Step Functions does itself.
     "workflow": {
         "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
@@ -391,6 +399,7 @@ _KEY_USERS = {
     "budgets.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"},
     "cloudwatch.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"},
     "delivery.logs.amazonaws.com": {"kms:Decrypt"},
+    "events.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"},
     f"logs.{REGION}.amazonaws.com": _USE_OF_THE_KEY,
 }
 
@@ -477,7 +486,7 @@ class Removal:
         """Which of the function's situations are not answered as they should be."""
         situations = [one for one in self.situations if one["event"].startswith(f"{function}/")]
         if not situations:
-            return []
+            return [name for name, flow in _FLOWS.get(function, {}).items() if not self._goes(flow)]
         self._forget(situations)
         self.began_ms = time.time() * 1000
         prepare = [str(TARGET / "debug/examples/situations"), str(self.stack.endpoints_file), f"{function}/"]
@@ -539,6 +548,21 @@ class Removal:
         self.shop.cancel(order)
         return bool(self.shop.becomes(order, lambda view: view["workflow"]["status"] == "FAILED", _PATIENCE_S))
 
+    def the_monitor_does_its_work(self) -> bool:
+        planted = monitoring.Planted(self.stack)
+        started, running = planted.never_started(), planted.waiting()
+        approved, rejected = planted.decided_unheard("approved"), planted.decided_unheard("rejected")
+        unheard = planted.unheard_payment()
+        planted.forget_notices()
+        planted.due(started, running, approved, rejected, unheard)
+        if not planted.sweep():
+            return False
+        warned = [line for line in planted.lines() if line.get("level") == "WARN"]
+        if any("cause" in line or line.get("order_id") in (started, running, approved, rejected, unheard) for line in warned):
+            return False
+        ends = {started: "completed", approved: "completed", rejected: "rejected"}
+        return all(self.shop.becomes(order, lambda view, end=end: view["status"] == end, _PATIENCE_S) for order, end in ends.items())
+
     def operators_are_told(self) -> bool:
         """A notice that cannot be given fails no order; it is logged."""
         lines = self.logs.filter_log_events(logGroupName="/aws/lambda/orders-local-notify")["events"]
@@ -548,6 +572,7 @@ class Removal:
 _FLOWS = {
     "intake": {"an order is started": Removal.an_order_is_started, "a cancelled review ends": Removal.a_cancelled_review_ends},
     "intake-queue": {"an order by queue is started": Removal.an_order_by_queue_is_started},
+    "monitor": {"the monitor does its work": Removal.the_monitor_does_its_work},
     "notify": {"operators are told": Removal.operators_are_told},
 }
 

@@ -1,8 +1,10 @@
 //! Claims, commits, take-overs and cancellations.
 
 use crate::{held, shipped, state, validated};
+use domain::ExecutionStatus;
 use domain::ledger::{Authorization, Authorize, Capture, CaptureResult, MessageId, Notify};
 use domain::ports::{Cancellation, Claimed, Orders as _, StoreError};
+use domain::watch::{Execution, Heard};
 use domain::{ErrorName, Stage, Timestamp};
 use tests::{Database, database, invocation};
 
@@ -227,7 +229,7 @@ async fn cancelling_stops_the_next_claim_until_the_capture_is_claimed() {
 }
 
 #[tokio::test]
-async fn the_happy_path_ends_closed_and_out_of_the_index_of_open_orders() {
+async fn the_happy_path_ends_closed_and_with_its_execution_out_of_the_index_of_open_orders() {
     let database = database().await;
     shipped(&database, "o").await;
     assert_eq!(open_orders(&database).await, 1);
@@ -248,7 +250,30 @@ async fn the_happy_path_ends_closed_and_out_of_the_index_of_open_orders() {
         .expect("committed");
     assert_eq!(state.stage, Stage::Completed);
     assert!(state.closed_at.is_some());
+    assert_eq!(
+        open_orders(&database).await,
+        1,
+        "its execution may not have ended"
+    );
+    let record = database.store.load(&by.order_id).await.expect("an answer");
+    let watch = record.and_then(|record| record.watch).expect("a record");
+    let heard = Heard {
+        execution: Some(Execution {
+            attempt: 1,
+            status: ExecutionStatus::Succeeded,
+            redriven_at: None,
+            stopped_at: None,
+        }),
+        ..Heard::default()
+    };
+    let over = watch.next(&state, &heard, by.now);
+    assert_eq!(database.store.put_watch(&over).await, Ok(true));
     assert_eq!(open_orders(&database).await, 0);
+    assert_eq!(
+        database.store.put_watch(&over).await,
+        Ok(false),
+        "only what follows what is stored is written"
+    );
 }
 
 async fn open_orders(database: &Database) -> usize {
