@@ -432,6 +432,8 @@ pub struct Message {
     pub html: String,
     /// Ties mail to order in the mail service's events: an order id, nothing personal.
     pub order_id: OrderId,
+    /// The execution that sends it: the correlation id that is in every log line about it, too.
+    pub execution: String,
 }
 
 impl std::fmt::Debug for Message {

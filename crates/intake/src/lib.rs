@@ -219,7 +219,12 @@ fn taken(status: StatusCode, state: &OrderState) -> Response<Body> {
         "order_id": state.order_id,
         "status": Status::of(state, ExecutionStatus::Running),
     });
-    located(answer(status, &body), &state.order_id)
+    let mut answer = located(answer(status, &body), &state.order_id);
+    // The id that every log line about this attempt has, up to the mail that the customer gets.
+    if let Ok(id) = state.execution_name().parse() {
+        answer.headers_mut().insert("correlation-id", id);
+    }
+    answer
 }
 
 fn not_found(detail: &str) -> Response<Body> {

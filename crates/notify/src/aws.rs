@@ -57,18 +57,18 @@ impl Mailer for Ses {
             .subject(content(&message.subject)?)
             .body(body)
             .build();
-        let tag = MessageTag::builder()
-            .name("order_id")
-            .value(message.order_id.as_str())
-            .build();
-        let tag = tag.map_err(|_| ProviderError::Defect("a tag cannot be built".to_owned()))?;
+        let tag = |name: &str, value: &str| {
+            let tag = MessageTag::builder().name(name).value(value).build();
+            tag.map_err(|_| ProviderError::Defect("a tag cannot be built".to_owned()))
+        };
         let sent = self
             .client
             .send_email()
             .from_email_address(&self.sender)
             .destination(Destination::builder().to_addresses(message.to).build())
             .content(EmailContent::builder().simple(mail).build())
-            .email_tags(tag)
+            .email_tags(tag("order_id", message.order_id.as_str())?)
+            .email_tags(tag("execution", &message.execution)?)
             .send()
             .await;
         let answer = sent.map_err(|error| failure("mail service", &error))?;

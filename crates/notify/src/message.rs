@@ -81,6 +81,7 @@ pub(crate) fn shipped(
         text: text.render()?,
         html: html.render()?,
         order_id: order.order_id.clone(),
+        execution: state.execution_name(),
     })
 }
 
@@ -114,6 +115,7 @@ pub(crate) fn ended(
         text: text.render()?,
         html: html.render()?,
         order_id: order.order_id.clone(),
+        execution: state.execution_name(),
     })
 }
 

@@ -117,6 +117,8 @@ impl Workflow {
             .state_machine_arn(&self.state_machine_arn)
             .name(state.execution_name())
             .input(input.to_string())
+            // One X-Ray trace from the request to the last step.
+            .set_trace_header(std::env::var("_X_AMZN_TRACE_ID").ok())
             .send()
             .await;
         match started {

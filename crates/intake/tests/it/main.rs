@@ -33,6 +33,7 @@ struct Answer {
     content_type: String,
     location: Option<String>,
     retry_after: Option<String>,
+    correlation_id: Option<String>,
     body: Value,
 }
 
@@ -98,6 +99,7 @@ impl Shop {
             content_type: header("content-type").unwrap_or_default(),
             location: header("location"),
             retry_after: header("retry-after"),
+            correlation_id: header("correlation-id"),
             body: serde_json::from_slice(response.body()).expect("JSON"),
         };
         // The example in our own words happens to be the sample customer's.

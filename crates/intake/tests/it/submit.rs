@@ -25,6 +25,7 @@ async fn a_new_order_is_stored_started_and_answered_with_202() {
         json!({"order_id": ORDER, "status": "received"})
     );
     assert_eq!(answer.location.as_deref(), Some("/orders/ord-1"));
+    assert_eq!(answer.correlation_id.as_deref(), Some("ord-1-1"));
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Received);
 }
 

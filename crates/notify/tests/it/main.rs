@@ -60,6 +60,7 @@ impl Outbox {
 impl Mailer for Outbox {
     async fn send(&self, message: Message) -> Result<String, ProviderError> {
         let Message { to, text, html, .. } = &message;
+        assert_eq!(message.execution, format!("{}-1", message.order_id));
         self.take(&message.subject, format!("{to}\n{text}\n{html}"))
     }
 }
