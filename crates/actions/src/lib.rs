@@ -134,7 +134,7 @@ impl Actions {
         match action {
             Action::Approve | Action::Reject => Ok(String::new()),
             Action::Cancel => self.cancel(order_id, asked).await,
-            Action::Redrive => self.redrive(&record, asked).await,
+            Action::Redrive => self.redrive(&record, &described, asked).await,
             Action::Reprocess => self.reprocess(&record, asked).await,
             Action::Resend => self.resend(&record, asked).await,
             Action::Resolve => self.resolve(&record, asked).await,
@@ -193,13 +193,20 @@ impl Actions {
         Ok("cancellation requested; the next step sees it".to_owned())
     }
 
-    async fn redrive(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+    async fn redrive(
+        &self,
+        record: &Record,
+        described: &Described,
+        asked: Asked<'_>,
+    ) -> Result<String, Refused> {
         let state = &record.state;
         self.store
             .note(&state.order_id, &event("redrive_requested", asked))
             .await?;
-        // The same request twice is one redrive; after the next failure it is another one.
-        let token = format!("{}-{}", state.execution_name(), state.version);
+        // The same request twice is one redrive; after the next end it is another one. At most 64 characters:
+        // <https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html>
+        let stopped = described.execution.stopped_at.unwrap_or(asked.at);
+        let token = format!("redrive-{}", stopped.as_millisecond());
         self.workflow.redrive(state, &token).await?;
         Ok("its execution goes on where it stopped".to_owned())
     }

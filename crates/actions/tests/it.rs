@@ -1,0 +1,234 @@
+//! What people can do to an order, and what they cannot. Step Functions is a double that answers as its API
+//! model says: the local engine has no redrive.
+#![expect(clippy::expect_used, reason = "tests")]
+
+use std::collections::HashMap;
+
+use actions::{Actions, Asked, Refused};
+use domain::advice::Action;
+use domain::ledger::Authorize;
+use domain::ports::Orders as _;
+use domain::{ErrorName, Stage, Timestamp};
+use serde_json::{Value, json};
+use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
+use workflow::Workflow;
+
+const ORDER: &str = "ord-1";
+
+struct Shop {
+    database: Database,
+    step_functions: StepFunctions,
+    actions: Actions,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let (database, step_functions) = (database().await, step_functions());
+        let config = sdk_config(&step_functions.url);
+        let workflow = Workflow::new(&config, tests::STATE_MACHINE);
+        let steps = ["charge", "ship", "notify"].map(|step| (step.to_owned(), step.to_owned()));
+        let store = database.store.clone();
+        let actions = Actions::new(&config, store, workflow, HashMap::from(steps));
+        Self {
+            database,
+            step_functions,
+            actions,
+        }
+    }
+
+    /// The execution ended like that.
+    fn ended(&self, status: &str, redrive: &Value) {
+        let mut told = json!({"status": status, "stopDate": 1_795_428_000});
+        for (name, value) in redrive.as_object().expect("members") {
+            told[name] = value.clone();
+        }
+        self.step_functions.tells("ord-1-1", told);
+    }
+
+    async fn act(&self, action: Action) -> Result<String, Refused> {
+        let order_id = ORDER.parse().expect("an order id");
+        let asked = Asked {
+            by: "somebody",
+            reason: "a test",
+            at: Timestamp::now(),
+        };
+        self.actions.act(action, &order_id, asked).await
+    }
+
+    /// Why it is not possible.
+    async fn refused(&self, action: Action) -> String {
+        match self.act(action).await {
+            Err(Refused::NotPossible(why)) => why,
+            other => panic!("{action:?} came to {other:?}"),
+        }
+    }
+
+    fn asked(&self, operation: &str) -> Vec<Value> {
+        let calls = self.step_functions.calls().into_iter();
+        calls
+            .filter(|(name, _)| name == operation)
+            .map(|(_, input)| input)
+            .collect()
+    }
+
+    async fn events(&self) -> Vec<String> {
+        let order_id = ORDER.parse().expect("an order id");
+        let record = self.database.store.load(&order_id).await;
+        let record = record.expect("an answer").expect("the order");
+        let events = record.events.into_iter();
+        events
+            .map(|event| format!("{} by {}: {}", event.event, event.by, event.reason))
+            .collect()
+    }
+
+    /// An order whose undo gave up.
+    async fn unfinished() -> Self {
+        let shop = Self::open().await;
+        shop.database.validated(&document(ORDER)).await;
+        shop.database
+            .reversing(ORDER, ErrorName::CarrierUnavailable)
+            .await;
+        shop
+    }
+
+    /// An order that failed, with everything reversed.
+    async fn failed() -> Self {
+        use domain::ledger::{Reversal, Reverse, Unbook, Unbooking};
+        let shop = Self::unfinished().await;
+        shop.database.did::<Unbook>(ORDER, Unbooking::Nothing).await;
+        shop.database.did::<Reverse>(ORDER, Reversal::Nothing).await;
+        shop.database.released(ORDER).await;
+        shop
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_can_be_redriven_is_and_twice_is_once() {
+    let shop = Shop::unfinished().await;
+    shop.ended("FAILED", &json!({"redriveStatus": "REDRIVABLE"}));
+    for _ in 0..2 {
+        let done = shop.act(Action::Redrive).await.expect("redriven");
+        assert_eq!(done, "its execution goes on where it stopped");
+    }
+    let asked = shop.asked("RedriveExecution");
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0], asked[1], "one client token: one redrive");
+    let arn = asked[0]["executionArn"].as_str().expect("an ARN");
+    assert!(
+        arn.ends_with(":execution:order-processing:ord-1-1"),
+        "{arn}"
+    );
+    let token = asked[0]["clientToken"].as_str().expect("a token");
+    assert!(token.len() <= 64, "{token}");
+    assert!(
+        shop.events()
+            .await
+            .contains(&"redrive_requested by somebody: a test".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn what_step_functions_does_not_redrive_is_refused_in_its_words() {
+    let shop = Shop::unfinished().await;
+    let reason = "Execution redrivable period exceeded";
+    let late = json!({"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason});
+    shop.ended("FAILED", &late);
+    assert_eq!(shop.refused(Action::Redrive).await, reason);
+    shop.ended("FAILED", &json!({}));
+    assert!(shop.refused(Action::Redrive).await.contains("no redrive"));
+    shop.ended("RUNNING", &json!({"redriveStatus": "NOT_REDRIVABLE"}));
+    assert_eq!(
+        shop.refused(Action::Redrive).await,
+        "nothing is left unfinished"
+    );
+    assert!(shop.asked("RedriveExecution").is_empty());
+    assert!(shop.events().await.is_empty());
+}
+
+#[tokio::test]
+async fn while_nobody_knows_of_a_payment_nothing_that_could_pay_again_is_possible() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database.claimed::<Authorize>(ORDER, 0).await;
+    shop.ended("ABORTED", &json!({"redriveStatus": "REDRIVABLE"}));
+    assert!(
+        shop.refused(Action::Redrive)
+            .await
+            .contains("resolve it first")
+    );
+    assert!(
+        shop.refused(Action::Reprocess)
+            .await
+            .contains("not reversed")
+    );
+    shop.act(Action::Resolve)
+        .await
+        .expect("the providers are asked");
+    assert!(shop.asked("RedriveExecution").is_empty());
+}
+
+#[tokio::test]
+async fn a_new_attempt_is_linked_to_the_last_one_whose_ledger_stays() {
+    let shop = Shop::failed().await;
+    let last = shop.database.state(ORDER).await;
+    shop.ended("RUNNING", &json!({}));
+    assert!(shop.refused(Action::Reprocess).await.contains("being told"));
+    shop.ended("FAILED", &json!({}));
+    let done = shop.act(Action::Reprocess).await.expect("reprocessed");
+    assert_eq!(done, "attempt 2 has begun");
+    let order_id = ORDER.parse().expect("an order id");
+    let record = shop.database.store.load(&order_id).await;
+    let record = record.expect("an answer").expect("the order");
+    assert_eq!(record.earlier, [last]);
+    assert_eq!(record.state.attempt, 2);
+    assert_eq!(record.state.stage, Stage::Received);
+    let starts = shop.asked("StartExecution");
+    assert_eq!(starts[0]["name"], "ord-1-2");
+    // It is at work: once more is not possible.
+    assert!(
+        shop.refused(Action::Reprocess)
+            .await
+            .contains("not reversed")
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_possible_now_is_refused_with_the_reason() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.ended("RUNNING", &json!({}));
+    for (action, why) in [
+        (Action::Approve, "does not wait for a review"),
+        (Action::Reject, "does not wait for a review"),
+        (Action::Redrive, "nothing is left unfinished"),
+        (Action::Reprocess, "not reversed yet"),
+        (Action::Resend, "no message"),
+        (Action::Resolve, "every outcome is known"),
+    ] {
+        let refused = shop.refused(action).await;
+        assert!(refused.contains(why), "{action:?}: {refused}");
+    }
+    assert!(shop.act(Action::Cancel).await.is_ok());
+    assert!(shop.refused(Action::Cancel).await.contains("before"));
+    assert_eq!(shop.events().await, ["cancelled by somebody: a test"]);
+}
+
+#[tokio::test]
+async fn an_action_without_a_reason_or_an_order_is_refused() {
+    let shop = Shop::open().await;
+    assert!(matches!(
+        shop.act(Action::Cancel).await,
+        Err(Refused::NotFound(_))
+    ));
+    let order_id = ORDER.parse().expect("an order id");
+    let asked = Asked {
+        by: "somebody",
+        reason: " ",
+        at: Timestamp::now(),
+    };
+    let refused = shop.actions.act(Action::Cancel, &order_id, asked).await;
+    assert!(
+        matches!(refused, Err(Refused::NotPossible(_))),
+        "{refused:?}"
+    );
+}
