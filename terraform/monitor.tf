@@ -81,8 +81,9 @@ resource "aws_lambda_event_source_mapping" "ledger" {
 
 # Events that the function has failed on.
 resource "aws_lambda_function_event_invoke_config" "monitor" {
-  function_name          = module.function["monitor"].name
-  maximum_retry_attempts = 2
+  function_name                = module.function["monitor"].name
+  maximum_retry_attempts       = 2
+  maximum_event_age_in_seconds = 3600
 
   destination_config {
     on_failure {

@@ -313,11 +313,6 @@ variable "saved_queries" {
   description = "Whether the runbook's queries are kept in CloudWatch Logs Insights. The stack on a laptop knows none."
   type        = bool
   default     = true
-
-  validation {
-    condition     = var.saved_queries || var.environment == "local"
-    error_message = "saved_queries must be true but for environment `local`."
-  }
 }
 
 variable "sender_address" {

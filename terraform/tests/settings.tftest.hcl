@@ -42,7 +42,6 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     carrier_settled_after_s = 1
     log_filter              = "trace"
     timeout_override_s      = 8
-    saved_queries           = false
     reserved_concurrency    = null
   }
   expect_failures = [
@@ -55,7 +54,6 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     var.carrier_settled_after_s,
     var.log_filter,
     var.timeout_override_s,
-    var.saved_queries,
     var.reserved_concurrency,
   ]
 }

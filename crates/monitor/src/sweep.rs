@@ -9,6 +9,7 @@ use domain::watch::{Health, Place, Watch};
 use store::Store;
 use tracing::warn;
 
+use crate::look::Looked;
 use crate::metrics::{Measured, Metric};
 use crate::{Failed, Monitor};
 
@@ -42,36 +43,36 @@ impl<P: Operators> Monitor<P> {
     /// # Errors
     /// If the database does not answer at all. A look that fails is left to the next sweep.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, Failed> {
-        let open = self.open().await?;
-        let mut due: Vec<&Watch> = open
+        let mut open = self.open().await?;
+        open.sort_by_key(|watch| watch.due_at);
+        let due = open
             .iter()
-            .filter(|watch| watch.due_at.is_some_and(|at| at <= now))
-            .collect();
-        due.sort_by_key(|watch| watch.due_at);
+            .take_while(|watch| watch.due_at.is_some_and(|at| at <= now))
+            .count();
         let mut swept = Swept {
             open: open.len(),
-            postponed: due.len().saturating_sub(LOOKS),
+            postponed: due.saturating_sub(LOOKS),
             ..Swept::default()
         };
         let began = Instant::now();
-        for watch in due.into_iter().take(LOOKS) {
+        for watch in open.iter_mut().take(due.min(LOOKS)) {
             if began.elapsed() > LOOKING {
                 swept.postponed += 1;
                 continue;
             }
             swept.looked += 1;
-            if let Err(error) = self.look(&watch.order_id, now).await {
-                swept.failed += 1;
-                warn!(order_id = watch.order_id.as_str(), %error, "order not looked at");
+            match self.look(&watch.order_id, now).await {
+                Ok(Looked::Is(looked)) => *watch = *looked,
+                Ok(Looked::Nowhere) => {}
+                Err(error) => {
+                    swept.failed += 1;
+                    warn!(order_id = watch.order_id.as_str(), %error, "order not looked at");
+                }
             }
         }
         self.tell(now).await?;
-        // As it is after the looks.
-        let open = if swept.looked > 0 {
-            self.open().await?
-        } else {
-            open
-        };
+        // As they are after the looks; what is over by now is open no more.
+        open.retain(|watch| !watch.is_over());
         self.emit(&gauges(&open, swept, now));
         Ok(swept)
     }
