@@ -236,6 +236,13 @@ async fn orders(connection: &Connection, trouble: Option<&str>) -> Result<ExitCo
             .keys()
             .any(|trouble| trouble.as_str() == word),
     });
+    if open.is_empty() {
+        match trouble {
+            None => println!("no order is open"),
+            Some(word) => println!("no open order has the trouble {word}"),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     open.sort_by_key(|watch| watch.received_at);
     print!("{}", table::of_open(&open, Timestamp::now()));
     Ok(ExitCode::SUCCESS)
