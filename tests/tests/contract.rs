@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::advice::Trouble;
 use domain::watch::Place;
-use domain::{Class, ErrorName, LeadsTo};
+use domain::{ErrorName, LeadsTo};
 use tests::definition::{UNDO, names, read, rules, tasks};
 
 /// Names that Step Functions and Lambda give; all others must be ours.
@@ -113,11 +113,7 @@ fn the_documented_error_table_is_the_catalogue() {
     let catalogue: BTreeMap<String, String> = ErrorName::ALL
         .iter()
         .map(|error| {
-            let class = match error.class() {
-                Class::Customer => "customer",
-                Class::Dependency => "dependency",
-                Class::System => "system",
-            };
+            let class = error.class().as_str();
             let retry = if error.retryable() { "yes" } else { "no" };
             let leads = match error.leads_to() {
                 LeadsTo::Rejected => "rejected",

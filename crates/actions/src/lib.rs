@@ -120,25 +120,44 @@ impl Actions {
         if asked.reason.trim().is_empty() {
             return Err(Refused::NotPossible("say why: it is kept".to_owned()));
         }
-        let (record, described) = self.look(order_id).await?;
-        // A decision that was made before may have woken nobody: it is safe to repeat.
-        let decision = match action {
-            Action::Approve => Some(Decision::Approved),
-            Action::Reject => Some(Decision::Rejected),
-            _ => None,
-        };
-        if let Some(decision) = decision {
-            return self.decide(order_id, decision, asked).await;
-        }
-        possible(action, &record, &described, asked.at).map_err(Refused::NotPossible)?;
         match action {
-            Action::Approve | Action::Reject => Ok(String::new()),
-            Action::Cancel => self.cancel(order_id, asked).await,
-            Action::Redrive => self.redrive(&record, &described, asked).await,
-            Action::Reprocess => self.reprocess(&record, asked).await,
-            Action::Resend => self.resend(&record, asked).await,
-            Action::Resolve => self.resolve(&record, asked).await,
+            // The write itself says whether it is possible: a decision that was made before may have woken
+            // nobody, and is safe to repeat.
+            Action::Approve => self.decide(order_id, Decision::Approved, asked).await,
+            Action::Reject => self.decide(order_id, Decision::Rejected, asked).await,
+            Action::Cancel => {
+                self.check(action, order_id, asked).await?;
+                self.cancel(order_id, asked).await
+            }
+            Action::Redrive => {
+                let (record, described) = self.check(action, order_id, asked).await?;
+                self.redrive(&record, &described, asked).await
+            }
+            Action::Reprocess => {
+                let (record, _) = self.check(action, order_id, asked).await?;
+                self.reprocess(&record, asked).await
+            }
+            Action::Resend => {
+                let (record, _) = self.check(action, order_id, asked).await?;
+                self.resend(&record, asked).await
+            }
+            Action::Resolve => {
+                let (record, _) = self.check(action, order_id, asked).await?;
+                self.resolve(&record, asked).await
+            }
         }
+    }
+
+    /// What the action is about, if it is possible now.
+    async fn check(
+        &self,
+        action: Action,
+        order_id: &OrderId,
+        asked: Asked<'_>,
+    ) -> Result<(Record, Described), Refused> {
+        let (record, described) = self.look(order_id).await?;
+        possible(action, &record, &described, asked.at).map_err(Refused::NotPossible)?;
+        Ok((record, described))
     }
 
     async fn decide(

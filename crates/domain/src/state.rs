@@ -253,30 +253,13 @@ impl OrderState {
         }
     }
 
-    /// The state with which a new attempt at this order begins.
+    /// The state with which a new attempt at `order` begins, after this one.
     #[must_use]
-    pub fn next_attempt(&self, now: Timestamp) -> Self {
+    pub fn next_attempt(&self, order: &crate::Order, now: Timestamp) -> Self {
         Self {
-            order_id: self.order_id.clone(),
             version: self.version + 1,
             attempt: self.attempt + 1,
-            stage: Stage::Received,
-            customer_id: self.customer_id.clone(),
-            total: self.total,
-            received_at: now,
-            reserved_lines: 0,
-            validated_at: None,
-            review: None,
-            cancel: None,
-            authorize: None,
-            book: None,
-            capture: None,
-            notify: None,
-            failure: None,
-            unbook: None,
-            reverse: None,
-            notify_failure: None,
-            closed_at: None,
+            ..Self::received(order, now)
         }
     }
 

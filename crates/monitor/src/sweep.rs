@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use domain::advice::Trouble;
 use domain::ports::Operators;
 use domain::watch::{Health, Place, Watch};
-use store::Store;
 use tracing::warn;
 
 use crate::look::Looked;
@@ -43,7 +42,7 @@ impl<P: Operators> Monitor<P> {
     /// # Errors
     /// If the database does not answer at all. A look that fails is left to the next sweep.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, Failed> {
-        let mut open = self.open().await?;
+        let mut open = self.actions.store.all_open_orders().await?;
         open.sort_by_key(|watch| watch.due_at);
         let due = open
             .iter()
@@ -75,22 +74,6 @@ impl<P: Operators> Monitor<P> {
         open.retain(|watch| !watch.is_over());
         self.emit(&gauges(&open, swept, now));
         Ok(swept)
-    }
-
-    async fn open(&self) -> Result<Vec<Watch>, Failed> {
-        let mut open = Vec::new();
-        for shard in Store::shards() {
-            let mut page = None;
-            loop {
-                let (watches, next) = self.actions.store.open_orders(shard, page).await?;
-                open.extend(watches);
-                if next.is_none() {
-                    break;
-                }
-                page = next;
-            }
-        }
-        Ok(open)
     }
 }
 

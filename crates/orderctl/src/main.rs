@@ -11,7 +11,7 @@ use actions::Asked;
 use clap::{Parser, Subcommand};
 use domain::advice::{Action, Trouble};
 use domain::{OrderId, StatusView, Timestamp};
-use store::{Article, Store};
+use store::Article;
 
 use crate::connection::{Connection, Failure};
 
@@ -215,19 +215,8 @@ async fn orders(connection: &Connection, trouble: Option<&str>) -> Result<ExitCo
             "there is no trouble {word}; there are any, {known}"
         )));
     }
-    let mut open = Vec::new();
-    for shard in Store::shards() {
-        let mut page = None;
-        loop {
-            let found = connection.actions.store.open_orders(shard, page).await;
-            let (watches, next) = found.map_err(Failure::of)?;
-            open.extend(watches);
-            if next.is_none() {
-                break;
-            }
-            page = next;
-        }
-    }
+    let open = connection.actions.store.all_open_orders().await;
+    let mut open = open.map_err(Failure::of)?;
     open.retain(|watch| match trouble {
         None => true,
         Some("any") => !watch.troubles.is_empty(),

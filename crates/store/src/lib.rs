@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 pub use catalogue::Article;
-pub use watch::{Begun, Notice, Page};
+pub use watch::{Begun, Notice};
 
 /// The longest that one operation takes, all its attempts together, before it counts as failed.
 /// `step::budget` counts with it; a test holds the two together.

@@ -17,7 +17,7 @@ use crate::orders::state_of;
 
 /// Where the next page of open orders begins.
 #[derive(Debug, Clone)]
-pub struct Page(HashMap<String, AttributeValue>);
+struct Page(HashMap<String, AttributeValue>);
 
 /// What became of beginning a new attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +29,24 @@ pub enum Begun {
 }
 
 impl Store {
-    /// The parts of the index of open orders; see [`Self::open_orders`].
-    #[must_use]
-    pub fn shards() -> std::ops::Range<u64> {
-        0..OPEN_SHARDS
+    /// The monitor's records of all open orders: a request for each part of the index and each megabyte.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn all_open_orders(&self) -> Result<Vec<Watch>, StoreError> {
+        let mut open = Vec::new();
+        for shard in 0..OPEN_SHARDS {
+            let mut page = None;
+            loop {
+                let (watches, next) = self.open_orders(shard, page).await?;
+                open.extend(watches);
+                if next.is_none() {
+                    break;
+                }
+                page = next;
+            }
+        }
+        Ok(open)
     }
 
     /// A page of the open orders of one part of the index, those first that are due for a look first.
@@ -40,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn open_orders(
+    async fn open_orders(
         &self,
         shard: u64,
         after: Option<Page>,
@@ -109,7 +123,7 @@ impl Store {
         event: &OperatorEvent,
     ) -> Result<Begun, StoreError> {
         let last = &record.state;
-        let fresh = last.next_attempt(event.at);
+        let fresh = last.next_attempt(&record.order, event.at);
         let built = |_| unreadable("a new attempt");
         let state = Put::builder()
             .table_name(&self.orders_table)
