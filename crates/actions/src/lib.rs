@@ -184,11 +184,7 @@ impl Actions {
         };
         let woken = match decision {
             Decision::Approved => self.workflow.succeed(&token).await,
-            Decision::Rejected => {
-                let cause = "a reviewer said no";
-                let error = ErrorName::ReviewRejected;
-                self.workflow.fail(&token, error, cause).await
-            }
+            Decision::Rejected => self.workflow.reject_review(&token).await,
         };
         Ok(match woken? {
             Woken::Yes => format!("{word}, and its execution goes on"),
@@ -203,9 +199,7 @@ impl Actions {
             Cancellation::Requested { review } => {
                 self.store.note(order_id, &noted).await?;
                 if let Some(token) = review {
-                    let error = ErrorName::OrderCancelled;
-                    let cause = "cancelled while waiting for a review";
-                    self.workflow.fail(&token, error, cause).await?;
+                    self.workflow.cancel_review(&token).await?;
                 }
             }
         }
@@ -292,18 +286,10 @@ impl Actions {
         let Some(token) = self.store.review_token(&state.order_id).await? else {
             return Ok(false);
         };
-        let error = ErrorName::ReviewRejected;
         let woken = match decision {
-            _ if state.cancel.is_some() => {
-                let cause = "cancelled while waiting for a review";
-                let error = ErrorName::OrderCancelled;
-                self.workflow.fail(&token, error, cause).await?
-            }
+            _ if state.cancel.is_some() => self.workflow.cancel_review(&token).await?,
             Some(Decision::Approved) => self.workflow.succeed(&token).await?,
-            Some(Decision::Rejected) => {
-                let cause = "a reviewer said no";
-                self.workflow.fail(&token, error, cause).await?
-            }
+            Some(Decision::Rejected) => self.workflow.reject_review(&token).await?,
             None => return Ok(false),
         };
         Ok(woken == Woken::Yes)

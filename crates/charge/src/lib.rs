@@ -272,12 +272,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     /// Finds out what became of an effect whose outcome nobody knows. Never takes or holds money; an undo
     /// that was begun is carried through, which asks first by itself.
     async fn resolve(&self, by: &Invocation) -> Result<Value, StepError> {
-        let record = self.orders.load(&by.order_id).await;
-        let record = record.map_err(|error| step::store_error(&error))?;
-        let state = record.map(|record| record.state).ok_or_else(|| {
-            let text = format!("there is no order {}", by.order_id);
-            StepError::new(ErrorName::InvalidInput, text)
-        })?;
+        let state = step::record(&self.orders, &by.order_id).await?.state;
         let unavailable = ErrorName::PaymentUnavailable;
         if state.failure.is_some() {
             if matches!(state.reverse, Some(Entry::Open(_))) {

@@ -9,8 +9,7 @@ use std::time::Duration;
 pub use config::Config;
 use domain::ports::{Accepted, Cancellation, Orders, StoreError};
 use domain::{
-    ErrorName, ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Timestamp,
-    Violation,
+    ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Timestamp, Violation,
 };
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, StatusCode};
@@ -189,12 +188,7 @@ impl Intake {
         };
         info!(order_id = order_id.as_str(), "cancellation requested");
         if let Some(token) = review {
-            let name = ErrorName::OrderCancelled;
-            match self
-                .workflow
-                .fail(&token, name, "cancelled while waiting for a review")
-                .await
-            {
+            match self.workflow.cancel_review(&token).await {
                 Ok(Woken::Yes | Woken::NotWaiting) => {}
                 // The request is on record; the review's next reminder sees it.
                 Err(error) => {

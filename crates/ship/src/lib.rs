@@ -128,12 +128,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
     /// Finds out what became of an effect whose outcome nobody knows. Never books; a cancellation that was
     /// begun is carried through, which asks first by itself.
     async fn resolve(&self, by: &Invocation) -> Result<Value, StepError> {
-        let record = self.orders.load(&by.order_id).await;
-        let record = record.map_err(|error| step::store_error(&error))?;
-        let state = record.map(|record| record.state).ok_or_else(|| {
-            let text = format!("there is no order {}", by.order_id);
-            StepError::new(ErrorName::InvalidInput, text)
-        })?;
+        let state = step::record(&self.orders, &by.order_id).await?.state;
         if let Some(failure) = &state.failure {
             if !matches!(state.unbook, Some(Entry::Open(_))) {
                 return Ok(json!({"resolved": false}));

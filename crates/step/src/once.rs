@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use domain::ledger::{Claim, Effect, Entry};
-use domain::ports::{Claimed, Invocation, Orders, ProviderError, StoreError};
+use domain::ports::{Claimed, Invocation, Orders, ProviderError, Record, StoreError};
 use domain::{ErrorName, Order, OrderId, OrderState, PersonalData, StepError, Timestamp};
 
 use crate::budget;
@@ -155,15 +155,25 @@ pub type Documents = (Order, PersonalData, OrderState);
 /// The catalogue's; [`ErrorName::InvalidInput`] if there is no such order or its personal data was
 /// erased.
 pub async fn documents<O: Orders>(orders: &O, order_id: &OrderId) -> Result<Documents, StepError> {
-    let record = orders
-        .load(order_id)
-        .await
-        .map_err(|error| store_error(&error))?;
-    let invalid = |reason: String| StepError::new(ErrorName::InvalidInput, reason);
-    let record = record.ok_or_else(|| invalid(format!("there is no order {order_id}")))?;
-    let erased = || invalid(format!("the personal data of order {order_id} was erased"));
-    let personal = record.personal.ok_or_else(erased)?;
+    let record = record(orders, order_id).await?;
+    let personal = record.personal.ok_or_else(|| {
+        let text = format!("the personal data of order {order_id} was erased");
+        StepError::new(ErrorName::InvalidInput, text)
+    })?;
     Ok((record.order, personal, record.state))
+}
+
+/// Reads what is stored of an order.
+///
+/// # Errors
+/// The catalogue's; [`ErrorName::InvalidInput`] if there is no such order.
+pub async fn record<O: Orders>(orders: &O, order_id: &OrderId) -> Result<Record, StepError> {
+    let record = orders.load(order_id).await;
+    let record = record.map_err(|error| store_error(&error))?;
+    record.ok_or_else(|| {
+        let text = format!("there is no order {order_id}");
+        StepError::new(ErrorName::InvalidInput, text)
+    })
 }
 
 /// The catalogue's name for a failing database.

@@ -276,6 +276,26 @@ impl Workflow {
     }
 }
 
+impl Workflow {
+    /// Ends a review because the order was cancelled.
+    ///
+    /// # Errors
+    /// If Step Functions does not take it.
+    pub async fn cancel_review(&self, token: &str) -> Result<Woken, WorkflowError> {
+        let cause = "cancelled while waiting for a review";
+        self.fail(token, ErrorName::OrderCancelled, cause).await
+    }
+
+    /// Ends a review with a reviewer's no.
+    ///
+    /// # Errors
+    /// If Step Functions does not take it.
+    pub async fn reject_review(&self, token: &str) -> Result<Woken, WorkflowError> {
+        let cause = "a reviewer said no";
+        self.fail(token, ErrorName::ReviewRejected, cause).await
+    }
+}
+
 impl domain::ports::Waiting for Workflow {
     async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
         let woken = self.succeed(token).await;
