@@ -12,9 +12,15 @@ pub struct Outbox {
     sent: Mutex<Vec<(String, String)>>,
     told: Mutex<Vec<String>>,
     woken: Mutex<Vec<String>>,
+    deaf: Mutex<bool>,
 }
 
 impl Outbox {
+    /// Whether the operators' topic takes nothing.
+    pub fn be_deaf(&self, deaf: bool) {
+        *lock(&self.deaf) = deaf;
+    }
+
     /// The subjects of the messages about an order, oldest first.
     #[must_use]
     pub fn sent(&self, order_id: &str) -> Vec<String> {
@@ -50,6 +56,9 @@ impl Mailer for Outbox {
 
 impl Operators for Outbox {
     async fn tell(&self, subject: &str, _: &str) -> Result<(), ProviderError> {
+        if *lock(&self.deaf) {
+            return Err(ProviderError::Unavailable("nobody listens".to_owned()));
+        }
         lock(&self.told).push(subject.to_owned());
         Ok(())
     }

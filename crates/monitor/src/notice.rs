@@ -38,12 +38,17 @@ impl<P: Operators> Monitor<P> {
                 continue;
             }
             let (subject, text) = message(&notice, &self.environment);
+            let store = &self.actions.store;
+            if !store.claim_notice(&notice, now).await? {
+                continue;
+            }
             // Kept on the list until it is taken: told twice is better than never.
             if let Err(error) = self.operators.tell(&subject, &text).await {
                 warn!(cause = notice.cause, %error, "operators not told");
+                store.withdraw_notice(&notice).await?;
                 continue;
             }
-            self.actions.store.told(&notice, now).await?;
+            store.told(&notice).await?;
             info!(
                 cause = notice.cause,
                 orders = notice.orders.len(),

@@ -223,18 +223,67 @@ impl Store {
         Ok(found.iter().filter_map(Notice::read).collect())
     }
 
-    /// Notes that operators were told of these orders; others may have come since.
+    /// Claims the next message about this cause, for whoever claims first: two sweeps may overlap. `false` if
+    /// somebody else did, and tells. What is claimed and not told after all is told once the pause after a
+    /// message is over.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn told(&self, notice: &Notice, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn claim_notice(&self, notice: &Notice, now: Timestamp) -> Result<bool, StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.orders_table)
             .set_key(Some(notice_key(&notice.cause)))
-            .update_expression("SET told_at = :now DELETE waiting :orders")
-            .expression_attribute_values(":now", millisecond(now))
+            .update_expression("SET told_at = :now")
+            .expression_attribute_values(":now", millisecond(now));
+        let update = match notice.told_at {
+            None => update.condition_expression("attribute_not_exists(told_at)"),
+            Some(at) => update
+                .condition_expression("told_at = :before")
+                .expression_attribute_values(":before", millisecond(at)),
+        };
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(classify("UpdateItem", &error)),
+        }
+    }
+
+    /// Takes back a claim under which nobody was told.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn withdraw_notice(&self, notice: &Notice) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.orders_table)
+            .set_key(Some(notice_key(&notice.cause)));
+        let update = match notice.told_at {
+            None => update.update_expression("REMOVE told_at"),
+            Some(at) => update
+                .update_expression("SET told_at = :before")
+                .expression_attribute_values(":before", millisecond(at)),
+        };
+        update
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
+    }
+
+    /// Notes that operators were told of these orders; others may have come since.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn told(&self, notice: &Notice) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.orders_table)
+            .set_key(Some(notice_key(&notice.cause)))
+            .update_expression("DELETE waiting :orders")
             .expression_attribute_values(":orders", AttributeValue::Ss(notice.orders.clone()))
             .send()
             .await;

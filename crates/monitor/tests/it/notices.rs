@@ -1,9 +1,9 @@
 //! What operators are told.
 
-use domain::ErrorName;
+use domain::{ErrorName, Timestamp};
 use tests::document;
 
-use crate::{Shop, status};
+use crate::{Shop, monitor, status};
 
 async fn gave_up(shop: &Shop, order_id: &str) {
     shop.database.validated(&document(order_id)).await;
@@ -48,4 +48,31 @@ async fn a_declined_card_tells_nobody() {
         shop.sweep(30).await;
     }
     assert!(shop.told.0.told().is_empty());
+}
+
+#[tokio::test]
+async fn sweeps_that_overlap_tell_once() {
+    let shop = Shop::open().await;
+    gave_up(&shop, "ord-1").await;
+    let store = &shop.database.store;
+    let read = store.notices().await.expect("the list");
+    let other = monitor(store.clone(), &shop.step_functions, shop.told.clone());
+    other.sweep(Timestamp::now()).await.expect("a sweep");
+    // Another sweep that had read the list before claims what was claimed since.
+    let claimed = store.claim_notice(&read[0], Timestamp::now()).await;
+    assert_eq!(claimed, Ok(false));
+    assert_eq!(shop.told.0.told().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_topic_did_not_take_is_told_by_the_next_sweep() {
+    let shop = Shop::open().await;
+    gave_up(&shop, "ord-1").await;
+    shop.told.0.be_deaf(true);
+    shop.sweep(1).await;
+    shop.told.0.be_deaf(false);
+    shop.sweep(2).await;
+    shop.sweep(3).await;
+    let subject = "[test] 1 order: unfinished in CancelShipment";
+    assert_eq!(shop.told.0.told(), [subject]);
 }
