@@ -5,6 +5,14 @@ locals {
   status_rule_arn = "arn:${local.partition}:events:${var.region}:${local.account}:rule/${local.names.status_rule}"
 }
 
+# What is called: moving it back is rolling back.
+resource "aws_lambda_alias" "monitor" {
+  name             = local.live
+  description      = "What watches the orders."
+  function_name    = module.function["monitor"].name
+  function_version = module.function["monitor"].version
+}
+
 # Executions that begin and end. Best effort on AWS's side; the schedule makes good what is lost.
 resource "aws_cloudwatch_event_rule" "execution_status" {
   name        = local.names.status_rule
@@ -18,7 +26,7 @@ resource "aws_cloudwatch_event_rule" "execution_status" {
 
 resource "aws_cloudwatch_event_target" "execution_status" {
   rule = aws_cloudwatch_event_rule.execution_status.name
-  arn  = module.function["monitor"].arn
+  arn  = aws_lambda_alias.monitor.arn
 
   retry_policy {
     maximum_event_age_in_seconds = 3600
@@ -38,7 +46,7 @@ resource "aws_cloudwatch_event_rule" "schedule" {
 # One that is missed is made good by the next.
 resource "aws_cloudwatch_event_target" "schedule" {
   rule = aws_cloudwatch_event_rule.schedule.name
-  arn  = module.function["monitor"].arn
+  arn  = aws_lambda_alias.monitor.arn
 }
 
 resource "aws_lambda_permission" "monitor" {
@@ -50,6 +58,7 @@ resource "aws_lambda_permission" "monitor" {
   statement_id  = each.key
   action        = "lambda:InvokeFunction"
   function_name = module.function["monitor"].name
+  qualifier     = aws_lambda_alias.monitor.name
   principal     = "events.amazonaws.com"
   source_arn    = each.value
 }
@@ -57,7 +66,7 @@ resource "aws_lambda_permission" "monitor" {
 # Each change of an order's ledger.
 resource "aws_lambda_event_source_mapping" "ledger" {
   event_source_arn  = aws_dynamodb_table.orders.stream_arn
-  function_name     = module.function["monitor"].arn
+  function_name     = aws_lambda_alias.monitor.arn
   starting_position = "LATEST"
   batch_size        = 100
   # Changes of one order that come together are one look.
@@ -82,6 +91,7 @@ resource "aws_lambda_event_source_mapping" "ledger" {
 # Events that the function has failed on.
 resource "aws_lambda_function_event_invoke_config" "monitor" {
   function_name                = module.function["monitor"].name
+  qualifier                    = aws_lambda_alias.monitor.name
   maximum_retry_attempts       = 2
   maximum_event_age_in_seconds = 3600
 

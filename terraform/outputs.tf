@@ -81,7 +81,7 @@ output "dead_letter_queue_url" {
 
 output "function_aliases" {
   description = "Alias of every function that is called by its alias and not by the state machine: moving one is a rollback of its function."
-  value       = { for alias in [aws_lambda_alias.intake, aws_lambda_alias.intake_queue] : alias.function_name => alias.name }
+  value       = { for alias in [aws_lambda_alias.intake, aws_lambda_alias.intake_queue, aws_lambda_alias.monitor] : alias.function_name => alias.name }
 }
 
 output "key_arn" {

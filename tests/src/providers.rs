@@ -65,6 +65,15 @@ impl Sandbox {
         assert_eq!(lapsed["lapsed"], json!(1), "the fault fired");
     }
 
+    /// Voids a label, as somebody does in the carrier's dashboard.
+    pub async fn void_label(&self, label: &str) {
+        let request = self
+            .http
+            .put(format!("{}/v2/labels/{label}/void", self.url));
+        let answer = request.header("API-Key", "TEST_sandbox").send().await;
+        assert!(answer.expect("an answer").status().is_success());
+    }
+
     /// Everything that happened at the providers.
     pub async fn ledger(&self) -> Value {
         let request = self.http.get(format!("{}/_sandbox/ledger", self.url));

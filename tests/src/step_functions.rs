@@ -21,6 +21,8 @@ pub struct StepFunctions {
     // What it tells of an execution beyond that it runs, by the execution's name.
     told: Arc<Mutex<HashMap<String, Value>>>,
     refused: Arc<Mutex<HashSet<String>>>,
+    // What the function of a step answers.
+    answer: Arc<Mutex<Value>>,
 }
 
 /// Starts it.
@@ -33,6 +35,7 @@ pub fn step_functions() -> StepFunctions {
         calls: Arc::default(),
         told: Arc::default(),
         refused: Arc::default(),
+        answer: Arc::new(Mutex::new(json!({"resolved": false}))),
     };
     let served = step_functions.clone();
     std::thread::spawn(move || {
@@ -56,6 +59,11 @@ impl StepFunctions {
     pub fn tells(&self, name: &str, told: Value) {
         let mut all = self.told.lock().expect("a lock");
         all.insert(name.to_owned(), told);
+    }
+
+    /// From now on every step's function answers with this.
+    pub fn steps_answer(&self, answer: Value) {
+        *self.answer.lock().expect("a lock") = answer;
     }
 
     /// From now on it throttles this operation, or no longer.
@@ -120,7 +128,7 @@ impl StepFunctions {
         let answer = match operation.as_str() {
             _ if refusing => refused("ThrottlingException"),
             // The function of a step, asked by its path.
-            "" => ("200 OK", json!({"resolved": false})),
+            "" => ("200 OK", self.answer.lock().expect("a lock").clone()),
             "GetExecutionHistory" => {
                 let events = told(&input).map_or(Value::Null, |told| told["events"].clone());
                 let events = if events.is_null() { json!([]) } else { events };

@@ -282,4 +282,17 @@ fn every_place_is_a_task_of_the_process_and_its_limits_leave_room_for_a_try() {
         assert!(place.overdue_after() > try_ * tries, "{place:?}");
         assert!(place.overdue_after() > place.at_risk_after());
     }
+    let review = &tasks[Place::ReviewOrder.as_str()];
+    let reminders = review["Retry"]
+        .as_array()
+        .and_then(|rules| {
+            let on_time_out =
+                |rule: &&serde_json::Value| rule["ErrorEquals"][0] == "States.Timeout";
+            rules.iter().find(on_time_out)
+        })
+        .and_then(|rule| rule["MaxAttempts"].as_u64())
+        .expect("reminders");
+    let seconds = review["TimeoutSeconds"].as_u64().expect("a limit");
+    let deadline = Duration::from_secs(seconds * (reminders + 1));
+    assert_eq!(domain::watch::REVIEW_DEADLINE, deadline);
 }

@@ -88,7 +88,10 @@ pub fn possible(
             }
         }
         Action::Resolve => {
-            if !locked && !shipment_is_unknown(state, now) {
+            let message = matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure));
+            if !locked && !shipment_is_unknown(state, now) && message && ended {
+                Ok(())
+            } else if !locked && !shipment_is_unknown(state, now) {
                 refuse("every outcome is known")
             } else if !ended {
                 refuse("its execution is at work, and asks by itself")

@@ -10,7 +10,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use domain::advice::Action;
 use domain::ports::{Cancellation, Decided, OperatorEvent, Orders as _, Record, StoreError};
-use domain::watch::Place;
+use domain::watch::{Difference, Place, payment_is_locked, shipment_is_unknown};
 use domain::{Decision, ErrorName, OrderId, Timestamp};
 pub use guard::possible;
 use serde_json::{Value, json};
@@ -256,8 +256,19 @@ impl Actions {
         Ok("the message is sent".to_owned())
     }
 
-    /// The carrier first: money goes back only once the goods stay.
+    /// The carrier first: money goes back only once the goods stay. Where every outcome is known, it is about
+    /// a message that cannot be sent.
     async fn resolve(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+        let state = &record.state;
+        if !payment_is_locked(state, asked.at) && !shipment_is_unknown(state, asked.at) {
+            if !self.store.waive_message(state, asked.at).await? {
+                let why = "the order has changed meanwhile: look again";
+                return Err(Refused::NotPossible(why.to_owned()));
+            }
+            let noted = event("message_given_up", asked);
+            self.store.note(&state.order_id, &noted).await?;
+            return Ok("the message is given up".to_owned());
+        }
         self.store
             .note(&record.state.order_id, &event("resolve_requested", asked))
             .await?;
@@ -273,6 +284,23 @@ impl Actions {
         let ship = self.call("ship", "resolve", record).await?;
         let charge = self.call("charge", "resolve", record).await?;
         Ok(ship["resolved"] == true || charge["resolved"] == true)
+    }
+
+    /// Asks the providers how they see an order, and tells what differs from the ledger.
+    ///
+    /// # Errors
+    /// If one of them does not tell.
+    pub async fn compare(&self, record: &Record) -> Result<Vec<Difference>, Refused> {
+        let mut differences = Vec::new();
+        for step in ["ship", "charge"] {
+            let answer = self.call(step, "compare", record).await?;
+            let found = serde_json::from_value(answer["differs"].clone());
+            let found: Option<Difference> = found.map_err(|_| {
+                Refused::Unavailable(format!("the answer of {step} cannot be read"))
+            })?;
+            differences.extend(found);
+        }
+        Ok(differences)
     }
 
     /// Wakes an execution that still waits for what was decided: whoever decided may have died in between.

@@ -232,3 +232,18 @@ async fn an_action_without_a_reason_or_an_order_is_refused() {
         "{refused:?}"
     );
 }
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_is_given_up_by_a_person() {
+    let shop = Shop::failed().await;
+    shop.ended("RUNNING", &json!({}));
+    let refused = shop.refused(Action::Resolve).await;
+    assert!(refused.contains("every outcome is known"), "{refused}");
+    shop.ended("FAILED", &json!({}));
+    shop.act(Action::Resolve).await.expect("given up");
+    let state = shop.database.state(ORDER).await;
+    assert_eq!(domain::watch::Place::of(&state), None, "nothing is left");
+    let events = shop.events().await;
+    assert_eq!(events, ["message_given_up by somebody: a test"]);
+    assert!(shop.refused(Action::Resend).await.contains("no message"));
+}

@@ -44,6 +44,8 @@ pub enum Action {
     /// Ask what became of either, if nobody knows. Not the state machine's: the monitor and operators do,
     /// once no execution is at work.
     Resolve,
+    /// Compare the ledger with what the provider says. Reads and tells, no more.
+    Compare,
 }
 
 /// The step.
@@ -89,6 +91,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             Action::Capture => self.capture(&task.by).await,
             Action::Reverse => self.reverse(&task.by).await,
             Action::Resolve => self.resolve(&task.by).await,
+            Action::Compare => self.compare(&task.by).await,
         }
     }
 
@@ -303,6 +306,44 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             .await?
             || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
         Ok(json!({"resolved": resolved}))
+    }
+
+    /// Whether the provider sees the payment as the ledger does. What nobody knows yet is not compared.
+    async fn compare(&self, by: &Invocation) -> Result<Value, StepError> {
+        let state = step::record(&self.orders, &by.order_id).await?.state;
+        let open = matches!(state.capture, Some(Entry::Open(_)))
+            || matches!(state.reverse, Some(Entry::Open(_)));
+        let Some(payment) = state.held_payment().filter(|_| !open) else {
+            return Ok(json!({"differs": null}));
+        };
+        let captured = state.capture.as_ref().and_then(Entry::outcome);
+        let ledger = match (state.reverse.as_ref().and_then(Entry::outcome), captured) {
+            (Some(Reversal::Voided), _) => "voided",
+            // A refund leaves the payment as it was.
+            (Some(Reversal::Refunded { .. }), _) | (_, Some(CaptureResult::Taken { .. })) => {
+                "captured"
+            }
+            (_, Some(CaptureResult::Refused { .. })) | (Some(Reversal::Nothing), _) => {
+                return Ok(json!({"differs": null}));
+            }
+            (None, None) => "authorized",
+        };
+        step::time_left(by)?;
+        let seen =
+            self.provider.get(payment).await.map_err(|error| {
+                StepError::new(ErrorName::PaymentUnavailable, error.to_string())
+            })?;
+        let provider = match seen.status {
+            PaymentStatus::Held(_) => "authorized",
+            PaymentStatus::Captured(_) => "captured",
+            PaymentStatus::Voided => "voided",
+            PaymentStatus::Declined(_) => "declined",
+            PaymentStatus::Pending => ledger,
+        };
+        if ledger == provider {
+            return Ok(json!({"differs": null}));
+        }
+        Ok(json!({"differs": {"of": "payment", "ledger": ledger, "provider": provider}}))
     }
 
     /// The payment that may have to be reversed, as the provider sees it now. `None` if there

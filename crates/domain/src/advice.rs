@@ -47,7 +47,8 @@ pub enum Action {
     Reprocess,
     /// Sends the message that the customer did not get.
     Resend,
-    /// Asks the provider what became of an effect whose outcome nobody knows.
+    /// Asks the provider what became of an effect whose outcome nobody knows; or, where a message cannot be
+    /// sent, gives it up.
     Resolve,
 }
 
@@ -111,6 +112,8 @@ pub enum Trouble {
     NotStarted,
     /// Nobody decided about it before its deadline, and it still waits.
     ReviewOverdue,
+    /// A provider sees its payment or its shipment otherwise than our ledger does.
+    ProviderDiffers,
     /// Its money is held for so long that the hold is about to lapse.
     HoldLapsing,
     /// It is in a step for longer than the step's limit.
@@ -119,9 +122,10 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every kind, the most pressing first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unfinished,
         Self::OutcomeUnknown,
+        Self::ProviderDiffers,
         Self::MessageNotSent,
         Self::NotStarted,
         Self::ReviewOverdue,
@@ -135,6 +139,7 @@ impl Trouble {
         match self {
             Self::Unfinished => "unfinished",
             Self::OutcomeUnknown => "outcome_unknown",
+            Self::ProviderDiffers => "provider_differs",
             Self::MessageNotSent => "message_not_sent",
             Self::NotStarted => "not_started",
             Self::ReviewOverdue => "review_overdue",
@@ -167,12 +172,24 @@ impl Trouble {
                 action: Some(Action::Resolve),
                 runbook: "OutcomeUnknown",
             },
+            Self::ProviderDiffers => Advice {
+                class: Class::System,
+                meaning: "A provider sees the order's payment or shipment otherwise than our ledger: somebody acted \
+                          behind our back.",
+                who: Mender::Operator,
+                again: Again::Safe,
+                recommended_action: "Compare the order with the provider's dashboard and find out who acted there. If it is \
+                                     not to go on, cancel it: what is left is reversed.",
+                action: Some(Action::Cancel),
+                runbook: "ProviderDiffers",
+            },
             Self::MessageNotSent => Advice {
                 class: Class::Dependency,
                 meaning: "The order is done or reversed, and its customer was not told.",
                 who: Mender::Operator,
                 again: Again::Safe,
-                recommended_action: "Look at the mail service; once it answers, resend the message.",
+                recommended_action: "Look at the mail service; once it answers, resend the message. If it cannot be sent, tell \
+                                     the customer otherwise and resolve the order.",
                 action: Some(Action::Resend),
                 runbook: "MessageNotSent",
             },

@@ -223,6 +223,13 @@ pub struct OrderState {
         with = "millisecond::optional"
     )]
     pub closed_at: Option<Timestamp>,
+    /// When somebody decided that the message to the customer is not to be sent any more.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub message_waived_at: Option<Timestamp>,
 }
 
 impl OrderState {
@@ -250,6 +257,7 @@ impl OrderState {
             reverse: None,
             notify_failure: None,
             closed_at: None,
+            message_waived_at: None,
         }
     }
 

@@ -10,7 +10,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
 use crate::advice::Trouble;
-use crate::ledger::{CaptureResult, Entry, Reversal};
+use crate::ledger::{Booking, CaptureResult, Entry, Reversal};
 use crate::view::{payment, shipment};
 use crate::{ErrorName, ExecutionStatus, Money, OrderId, OrderState, Stage, Status};
 
@@ -96,6 +96,7 @@ impl Place {
             let reversed = done_at(state.reverse.as_ref());
             return match (unbooked, reversed, state.closed_at) {
                 (_, _, Some(_)) if done_at(state.notify_failure.as_ref()).is_some() => None,
+                (_, _, Some(_)) if state.message_waived_at.is_some() => None,
                 (_, _, Some(at)) => Some((Self::NotifyFailure, at)),
                 (None, _, None) => Some((Self::CancelShipment, failure.at)),
                 (Some(at), None, None) => Some((Self::ReversePayment, at)),
@@ -112,6 +113,7 @@ impl Place {
             Stage::Validated => Some((Self::ChargePayment, since(state.validated_at))),
             Stage::Authorized => Some((Self::ShipOrder, since(done_at(state.authorize.as_ref())))),
             Stage::Shipped => Some((Self::CapturePayment, since(done_at(state.book.as_ref())))),
+            Stage::Captured if state.message_waived_at.is_some() => None,
             Stage::Captured => Some((Self::NotifyCustomer, since(done_at(state.capture.as_ref())))),
             Stage::Completed | Stage::Rejected | Stage::Cancelled | Stage::Failed => None,
         }
@@ -214,6 +216,17 @@ pub struct Retry {
     pub next_by: Timestamp,
 }
 
+/// What a provider says otherwise than our ledger: somebody acted behind our back, or one of us is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What it is about: `payment` or `shipment`.
+    pub of: String,
+    /// How it stands in the ledger, in the status view's words.
+    pub ledger: String,
+    /// How it stands with the provider.
+    pub provider: String,
+}
+
 /// What was heard of an order's execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
@@ -223,6 +236,8 @@ pub struct Heard {
     pub asked: bool,
     /// What its history says of a next try, if somebody has looked there.
     pub retry: Option<Option<Retry>>,
+    /// What the providers say otherwise than the ledger, if they were asked just now.
+    pub compared: Option<Vec<Difference>>,
 }
 
 /// What of an order's money and end was counted already, so that each is counted once.
@@ -275,6 +290,33 @@ pub struct Watch {
     /// Why it was or is being reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorName>,
+    /// The failure's message without what differs from order to order; see [`normalised`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The step of the forward way that it did not get past, if it was or is being reversed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_in: Option<Place>,
+    /// The customer's money that is neither spent on delivered goods nor given back: minor units.
+    #[serde(default)]
+    pub held: u64,
+    /// What the providers said otherwise than the ledger when they were last asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// When they were last asked.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub compared_at: Option<Timestamp>,
+    /// When it gets worse if nobody does anything: a review is rejected, a hold lapses, a redrive is no
+    /// longer possible.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub deadline: Option<Timestamp>,
     /// What needs a person, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub troubles: BTreeMap<Trouble, Timestamp>,
@@ -294,6 +336,14 @@ pub struct Watch {
     pub due_at: Option<Timestamp>,
 }
 
+/// For so long after its end an execution can be redriven.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>
+const REDRIVABLE_FOR: Duration = Duration::from_secs(14 * 24 * HOUR);
+/// After so long without a decision the process rejects the order; a contract test holds it against the
+/// state machine's reminders.
+pub const REVIEW_DEADLINE: Duration = Duration::from_secs(24 * HOUR);
+/// An order that does not get on is compared with the providers once in so long.
+const COMPARED_EVERY: Duration = Duration::from_secs(15 * MINUTE);
 /// How long before a hold is no longer relied on somebody hears of it.
 const HOLD_WARNING: Duration = Duration::from_secs(24 * HOUR);
 /// An order that is only running is looked at after this; most have ended by then.
@@ -319,6 +369,12 @@ impl Watch {
             execution: None,
             retry: None,
             error: None,
+            message: None,
+            failed_in: None,
+            held: 0,
+            differences: Vec::new(),
+            compared_at: None,
+            deadline: None,
             troubles: BTreeMap::new(),
             total: state.total,
             received_at: state.received_at,
@@ -356,8 +412,19 @@ impl Watch {
             None => Health::OnTrack,
         };
         let status = Status::of(state, known_status(state, execution));
+        // About the ledger as it was: what has changed since is compared anew.
+        let same_ledger = self.ledger == state.version && place.is_some();
+        let (compared_at, differences) = match &heard.compared {
+            Some(found) if place.is_some() => (Some(now), found.clone()),
+            Some(_) | None if same_ledger => (self.compared_at, self.differences.clone()),
+            Some(_) | None => (None, Vec::new()),
+        };
+        let mut found = troubles_of(state, place, since, execution, now);
+        if !differences.is_empty() {
+            found.push(Trouble::ProviderDiffers);
+        }
         let mut troubles = BTreeMap::new();
-        for trouble in troubles_of(state, place, since, execution, now) {
+        for trouble in found {
             // Most unknown outcomes are known once the first look has had the providers asked.
             if trouble == Trouble::OutcomeUnknown
                 && !heard.asked
@@ -379,6 +446,15 @@ impl Watch {
             health,
             execution,
             error: state.failure.as_ref().map(|failure| failure.error),
+            message: state
+                .failure
+                .as_ref()
+                .map(|failure| normalised(&failure.message)),
+            failed_in: state.failure.as_ref().map(|_| stopped_in(state)),
+            held: held(state, now),
+            differences,
+            compared_at,
+            deadline: deadline(state, place, since, execution),
             troubles,
             total: state.total,
             received_at: self.received_at,
@@ -394,6 +470,21 @@ impl Watch {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.due_at.is_none()
+    }
+
+    /// Whether the providers are to be asked how they see the order: it has money held or a label bought, does
+    /// not get on, nobody is at work on either, and they were not asked lately.
+    #[must_use]
+    pub fn wants_comparison(&self, state: &OrderState, ended: bool, now: Timestamp) -> bool {
+        let Some((place, since)) = Place::of(state) else {
+            return false;
+        };
+        let something = state.held_payment().is_some() || state.book.is_some();
+        let stays = ended || Health::of(place, since, now) != Health::OnTrack;
+        let known = !payment_is_locked(state, now) && !shipment_is_unknown(state, now);
+        let lately = self.ledger == state.version
+            && self.compared_at.is_some_and(|at| now < at + COMPARED_EVERY);
+        something && stays && known && !lately
     }
 
     fn is_started(&self) -> bool {
@@ -537,6 +628,74 @@ fn counted(
         ended: ended && (state.stage.is_closed() || state.stage == Stage::Captured),
         retries: retry.map_or(seen, |retry| retry.failed.max(seen)),
     }
+}
+
+/// The step of the forward way that an order did not get past.
+fn stopped_in(state: &OrderState) -> Place {
+    let captured = matches!(
+        state.capture.as_ref().and_then(Entry::outcome),
+        Some(CaptureResult::Taken { .. })
+    );
+    let booked = matches!(
+        state.book.as_ref().and_then(Entry::outcome),
+        Some(Booking::Booked { .. })
+    );
+    if captured {
+        Place::NotifyCustomer
+    } else if booked {
+        Place::CapturePayment
+    } else if state.held_payment().is_some() {
+        Place::ShipOrder
+    } else if state.validated_at.is_some() {
+        Place::ChargePayment
+    } else if state.review.is_some() {
+        Place::ReviewOrder
+    } else {
+        Place::ValidateOrder
+    }
+}
+
+/// The customer's money that is neither spent on delivered goods nor given back.
+fn held(state: &OrderState, now: Timestamp) -> u64 {
+    let view = payment(state, now);
+    match view.status.as_str() {
+        "authorized" | "unknown" => state.total.minor(),
+        // Taken, and to be given back.
+        "captured" if state.failure.is_some() => view.captured,
+        _ => 0,
+    }
+}
+
+fn deadline(
+    state: &OrderState,
+    place: Option<Place>,
+    since: Timestamp,
+    execution: Option<Execution>,
+) -> Option<Timestamp> {
+    let place = place?;
+    let ended = execution.filter(|execution| execution.status.has_ended());
+    let redrive = ended
+        .and_then(|execution| execution.stopped_at)
+        .map(|at| at + REDRIVABLE_FOR);
+    let review = (place == Place::ReviewOrder).then(|| since + REVIEW_DEADLINE);
+    let waits_for_money = state.failure.is_none() && state.capture.is_none();
+    let hold = state.hold_trusted_until().filter(|_| waits_for_money);
+    [redrive, review, hold].into_iter().flatten().min()
+}
+
+/// A message without what differs from order to order: each word with a digit in it becomes `…`, so that the
+/// same failure of many orders is one.
+#[must_use]
+pub fn normalised(message: &str) -> String {
+    let words = message.split(' ').map(|word| {
+        let bare = word.trim_end_matches([',', '.', ';', ':']);
+        if bare.contains(|c: char| c.is_ascii_digit()) {
+            format!("…{}", &word[bare.len()..])
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// How long an order that came to its end spent in each place that it passed.

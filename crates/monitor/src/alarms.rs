@@ -1,6 +1,8 @@
 //! When somebody is woken. Terraform makes the alarms from `terraform/monitor.json`, which is written from
 //! this; a test holds the two together.
 
+use domain::ErrorName;
+use domain::advice::Trouble;
 use serde_json::{Map, Value, json};
 
 use crate::metrics::{ENVIRONMENT, Metric, NAMESPACE};
@@ -30,13 +32,13 @@ pub const ALARMS: [Alarm; 9] = [
         name: "OverdueOrders",
         metric: Some(Metric::Overdue),
         meaning: "Orders are in one step for longer than its limit; they are still being retried.",
-        action: "orderctl orders --trouble overdue says in which step; look at what that step waits for.",
+        action: Trouble::Overdue.advice().recommended_action,
     },
     Alarm {
         name: "SystemFailures",
         metric: Some(Metric::OrdersReversed),
         meaning: "Orders were reversed because of a defect or a wrong setting of ours.",
-        action: "Look at what was deployed last and at the failed step's log; make rollback takes it back.",
+        action: ErrorName::Internal.advice().recommended_action,
     },
     Alarm {
         name: "DependencyFailures",

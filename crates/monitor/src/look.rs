@@ -1,7 +1,7 @@
 //! A look at one order.
 
 use domain::ports::{Operators, Orders as _, Record};
-use domain::watch::{Execution, Heard, Place, Retry, Watch, durations};
+use domain::watch::{Difference, Execution, Heard, Place, Retry, Watch, durations};
 use domain::{ExecutionStatus, OrderId, Timestamp};
 use tracing::{info, warn};
 use workflow::Described;
@@ -59,6 +59,7 @@ impl<P: Operators> Monitor<P> {
                 execution: Some(described.execution),
                 asked: true,
                 retry: self.retry(&record, &described).await?,
+                compared: self.compared(&record, &described, now).await,
             };
             if let Some(watch) = self.follow(&record, &heard, now).await? {
                 return Ok(Looked::Is(Box::new(watch)));
@@ -69,6 +70,29 @@ impl<P: Operators> Monitor<P> {
             "record changes too fast to be written"
         );
         Ok(Looked::Nowhere)
+    }
+
+    /// How the providers see an order that does not get on. One that does not tell is asked again by the next
+    /// look.
+    async fn compared(
+        &self,
+        record: &Record,
+        described: &Described,
+        now: Timestamp,
+    ) -> Option<Vec<Difference>> {
+        let ended = described.execution.status.has_ended();
+        let watch = record.watch.as_ref()?;
+        if !watch.wants_comparison(&record.state, ended, now) {
+            return None;
+        }
+        match self.actions.compare(record).await {
+            Ok(differences) => Some(differences),
+            Err(error) => {
+                let order_id = record.state.order_id.as_str();
+                warn!(order_id, %error, "order not compared with the providers");
+                None
+            }
+        }
     }
 
     /// Whether the task waits for its next try. Only asked of an execution that is at work.

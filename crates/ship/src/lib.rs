@@ -30,6 +30,8 @@ pub enum Action {
     /// Ask what became of either, if nobody knows. Not the state machine's: the monitor and operators do,
     /// once no execution is at work.
     Resolve,
+    /// Compare the ledger with what the carrier says. Reads and tells, no more.
+    Compare,
 }
 
 /// The step.
@@ -88,6 +90,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             Action::Book => self.book(&task.by).await,
             Action::Cancel => self.cancel(&task.by, task.failure.as_ref()).await,
             Action::Resolve => self.resolve(&task.by).await,
+            Action::Compare => self.compare(&task.by).await,
         }
     }
 
@@ -155,6 +158,36 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         let resolved =
             step::find_out::<Book, _, _>(&self.orders, by, &state, unavailable, booked).await?;
         Ok(json!({"resolved": resolved}))
+    }
+
+    /// Whether the carrier sees the shipment as the ledger does. What nobody knows yet is not compared.
+    async fn compare(&self, by: &Invocation) -> Result<Value, StepError> {
+        let state = step::record(&self.orders, &by.order_id).await?.state;
+        let booked = matches!(
+            state.book.as_ref().and_then(Entry::outcome),
+            Some(Booking::Booked { .. })
+        );
+        let ledger = match &state.unbook {
+            _ if !booked => return Ok(json!({"differs": null})),
+            Some(Entry::Open(_)) => return Ok(json!({"differs": null})),
+            Some(Entry::Done { .. }) => "cancelled",
+            None => "booked",
+        };
+        step::time_left(by)?;
+        let reference = shipstation::reference(&by.order_id, by.attempt);
+        let found =
+            self.carrier.find(&reference).await.map_err(|error| {
+                StepError::new(ErrorName::CarrierUnavailable, error.to_string())
+            })?;
+        let carrier = if found.is_some() {
+            "booked"
+        } else {
+            "cancelled"
+        };
+        if ledger == carrier {
+            return Ok(json!({"differs": null}));
+        }
+        Ok(json!({"differs": {"of": "shipment", "ledger": ledger, "provider": carrier}}))
     }
 
     /// Undo of [`Self::book`], and the first step of the failure branch: from here on no forward

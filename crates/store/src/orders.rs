@@ -29,7 +29,7 @@ const COLLISION: &str = "TransactionConflict";
 const COLLISION_PAUSES_MS: [u64; 2] = [30, 90];
 
 /// What became of a conditional write.
-enum Written {
+pub(crate) enum Written {
     /// It happened; the item as it is now.
     Yes(OrderState),
     /// Its condition did not hold; the item as it is, if there is one.
@@ -38,7 +38,7 @@ enum Written {
 
 impl Store {
     /// A write to an order's state that raises its version.
-    fn update_state(&self, order_id: &OrderId) -> UpdateItemFluentBuilder {
+    pub(crate) fn update_state(&self, order_id: &OrderId) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.orders_table)
@@ -49,7 +49,10 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    async fn write_state(&self, update: UpdateItemFluentBuilder) -> Result<Written, StoreError> {
+    pub(crate) async fn write_state(
+        &self,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<Written, StoreError> {
         match update.send().await {
             Ok(answer) => {
                 let item = answer

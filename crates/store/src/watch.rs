@@ -171,6 +171,28 @@ impl Store {
         }
     }
 
+    /// Notes that the message to the customer is not to be sent any more, on the state that was looked at.
+    /// `false` if it has changed since.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn waive_message(
+        &self,
+        state: &OrderState,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .update_state(&state.order_id)
+            .update_expression("SET message_waived_at = :now, #version = #version + :one")
+            .condition_expression("#version = :version")
+            .expression_attribute_values(":now", millisecond(now))
+            .expression_attribute_values(":version", number(state.version));
+        Ok(matches!(
+            self.write_state(update).await?,
+            crate::orders::Written::Yes(_)
+        ))
+    }
+
     /// Puts an order on the list of those that operators are to be told of because of this root cause.
     ///
     /// # Errors

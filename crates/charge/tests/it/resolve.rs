@@ -66,3 +66,29 @@ async fn an_undo_that_was_begun_is_carried_through() {
     assert!(matches!(reverse, Some(Entry::Done { .. })), "{reverse:?}");
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
 }
+
+#[tokio::test]
+async fn the_ledger_is_compared_with_the_provider_and_nothing_is_done() {
+    let shop = Shop::with_held_money().await;
+    let same = shop.run(Action::Compare).await;
+    assert_eq!(same, Ok(json!({"differs": null})));
+    // Somebody lets go of it in the provider's dashboard.
+    shop.sandbox.lapse(ORDER).await;
+    let differs = shop.run(Action::Compare).await;
+    assert_eq!(
+        differs,
+        Ok(json!({"differs": {"of": "payment", "ledger": "authorized", "provider": "voided"}}))
+    );
+    assert_eq!(shop.database.state(ORDER).await.stage, Stage::Authorized);
+}
+
+#[tokio::test]
+async fn an_outcome_that_nobody_knows_is_not_compared_but_resolved() {
+    let shop = Shop::with_shipped_order().await;
+    shop.sandbox
+        .plant("payment", "capture", "lose_response")
+        .await;
+    shop.error(Action::Capture).await;
+    let compared = shop.run(Action::Compare).await;
+    assert_eq!(compared, Ok(json!({"differs": null})));
+}

@@ -197,3 +197,55 @@ async fn a_message_that_was_not_sent_is_a_persons_though_the_order_is_complete()
     assert_eq!(troubles, [Trouble::MessageNotSent]);
     assert!(!watch.is_over());
 }
+
+#[tokio::test]
+async fn what_a_provider_sees_otherwise_than_the_ledger_is_a_persons() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    crate::held(&shop.database, ORDER).await;
+    shop.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let compared = || {
+        let calls = shop.step_functions.calls();
+        let asked = calls
+            .iter()
+            .filter(|(_, input)| input["action"] == "compare");
+        asked.count()
+    };
+    shop.sweep(30).await;
+    assert_eq!(compared(), 0, "an order that gets on is left alone");
+    let differs = json!({"of": "payment", "ledger": "authorized", "provider": "voided"});
+    shop.step_functions
+        .steps_answer(json!({"differs": differs}));
+    shop.sweep(150).await;
+    let watch = shop.watch(ORDER).await;
+    assert!(watch.troubles.contains_key(&Trouble::ProviderDiffers));
+    assert_eq!(watch.differences[0].provider, "voided");
+    let asked = compared();
+    shop.sweep(220).await;
+    assert_eq!(compared(), asked, "once in a quarter of an hour");
+    let watch = shop.watch(ORDER).await;
+    assert!(watch.troubles.contains_key(&Trouble::ProviderDiffers));
+    // It was about the ledger as it was.
+    shop.step_functions.steps_answer(json!({"differs": null}));
+    crate::booked(&shop.database, ORDER).await;
+    shop.ledger().await;
+    let watch = shop.watch(ORDER).await;
+    assert!(!watch.troubles.contains_key(&Trouble::ProviderDiffers));
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_tell_is_asked_again_by_the_next_look() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    crate::held(&shop.database, ORDER).await;
+    shop.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    shop.step_functions.steps_answer(json!({"differs": "?"}));
+    shop.sweep(150).await;
+    let watch = shop.watch(ORDER).await;
+    assert_eq!((watch.health, watch.compared_at), (Health::AtRisk, None));
+    shop.step_functions.steps_answer(json!({"differs": null}));
+    shop.sweep(220).await;
+    assert!(shop.watch(ORDER).await.compared_at.is_some());
+}

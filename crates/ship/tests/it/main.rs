@@ -73,7 +73,7 @@ impl Shop {
 
     async fn run(&self, action: Action) -> Result<Value, StepError> {
         let failure = match action {
-            Action::Book | Action::Resolve => None,
+            Action::Book | Action::Resolve | Action::Compare => None,
             Action::Cancel => Some(because(ErrorName::PaymentDeclined.as_str(), "")),
         };
         self.run_task(task(action, self.invocation(), failure))

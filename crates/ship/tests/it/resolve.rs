@@ -41,3 +41,24 @@ async fn nothing_is_ever_booked_by_asking() {
     );
     assert!(shop.sandbox.effects().await.is_empty());
 }
+
+#[tokio::test]
+async fn the_ledger_is_compared_with_the_carrier_and_nothing_is_done() {
+    let shop = Shop::with_order().await;
+    let nothing = shop.run(Action::Compare).await;
+    assert_eq!(nothing, Ok(json!({"differs": null})));
+    shop.run(Action::Book).await.expect("booked");
+    let same = shop.run(Action::Compare).await;
+    assert_eq!(same, Ok(json!({"differs": null})));
+    // Somebody voids the label in the carrier's dashboard.
+    let book = shop.database.state(ORDER).await.book;
+    let Some(Booking::Booked { label, .. }) = book.as_ref().and_then(Entry::outcome) else {
+        panic!("{book:?}");
+    };
+    shop.sandbox.void_label(label).await;
+    let differs = shop.run(Action::Compare).await;
+    assert_eq!(
+        differs,
+        Ok(json!({"differs": {"of": "shipment", "ledger": "booked", "provider": "cancelled"}}))
+    );
+}
