@@ -140,7 +140,7 @@ pub struct Failure {
 
 impl Failure {
     /// Keeps the state item below 1 KB, what one unit of writing pays for.
-    pub const MAX_MESSAGE: usize = 112;
+    pub const MAX_MESSAGE: usize = 96;
 
     /// A failure, its message cut to what the ledger keeps.
     #[must_use]
@@ -229,7 +229,7 @@ pub struct OrderState {
         skip_serializing_if = "Option::is_none",
         with = "millisecond::optional"
     )]
-    pub message_waived_at: Option<Timestamp>,
+    pub waived_at: Option<Timestamp>,
 }
 
 impl OrderState {
@@ -257,7 +257,7 @@ impl OrderState {
             reverse: None,
             notify_failure: None,
             closed_at: None,
-            message_waived_at: None,
+            waived_at: None,
         }
     }
 

@@ -318,7 +318,7 @@ fn notification(
     };
     let status = match entry {
         Some(Entry::Done { .. }) => "sent",
-        Some(Entry::Open(_)) | None if state.message_waived_at.is_some() => "failed",
+        Some(Entry::Open(_)) | None if state.waived_at.is_some() => "failed",
         // Nobody will try again by itself.
         Some(Entry::Open(_)) | None if execution.has_ended() => "failed",
         Some(Entry::Open(_)) if unknown(entry, now) => "unknown",
@@ -427,7 +427,7 @@ impl Timeline {
         if let Some(at) = state.closed_at {
             timeline.add(at, "workflow", state.stage.as_str(), None);
         }
-        if let Some(at) = state.message_waived_at {
+        if let Some(at) = state.waived_at {
             timeline.add(at, "notify", "message_waived", None);
         }
     }

@@ -96,7 +96,7 @@ impl Place {
             let reversed = done_at(state.reverse.as_ref());
             return match (unbooked, reversed, state.closed_at) {
                 (_, _, Some(_)) if done_at(state.notify_failure.as_ref()).is_some() => None,
-                (_, _, Some(_)) if state.message_waived_at.is_some() => None,
+                (_, _, Some(_)) if state.waived_at.is_some() => None,
                 (_, _, Some(at)) => Some((Self::NotifyFailure, at)),
                 (None, _, None) => Some((Self::CancelShipment, failure.at)),
                 (Some(at), None, None) => Some((Self::ReversePayment, at)),
@@ -113,7 +113,7 @@ impl Place {
             Stage::Validated => Some((Self::ChargePayment, since(state.validated_at))),
             Stage::Authorized => Some((Self::ShipOrder, since(done_at(state.authorize.as_ref())))),
             Stage::Shipped => Some((Self::CapturePayment, since(done_at(state.book.as_ref())))),
-            Stage::Captured if state.message_waived_at.is_some() => None,
+            Stage::Captured if state.waived_at.is_some() => None,
             Stage::Captured => Some((Self::NotifyCustomer, since(done_at(state.capture.as_ref())))),
             Stage::Completed | Stage::Rejected | Stage::Cancelled | Stage::Failed => None,
         }

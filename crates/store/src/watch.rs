@@ -183,7 +183,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let update = self
             .update_state(&state.order_id)
-            .update_expression("SET message_waived_at = :now, #version = #version + :one")
+            .update_expression("SET waived_at = :now, #version = #version + :one")
             .condition_expression("#version = :version")
             .expression_attribute_values(":now", millisecond(now))
             .expression_attribute_values(":version", number(state.version));

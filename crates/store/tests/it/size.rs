@@ -97,6 +97,9 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .claim::<NotifyFailure>(&by)
         .await
         .expect("claimed");
+    let state = database.state(&id).await;
+    let waived = database.store.waive_message(&state, by.now).await;
+    assert_eq!(waived, Ok(true));
     let answer = database
         .client
         .get_item()
