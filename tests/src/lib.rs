@@ -125,17 +125,16 @@ async fn create_tables(client: &Client) {
             .build()
             .expect("a key")
     };
-    let open = GlobalSecondaryIndex::builder()
-        .index_name("open")
-        .key_schema(key("open_shard", KeyType::Hash))
-        .key_schema(key("due_at", KeyType::Range))
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::All)
-                .build(),
-        )
-        .build()
-        .expect("an index");
+    let index = |name: &str, hash: &str, range: &str| {
+        let all = Projection::builder().projection_type(ProjectionType::All);
+        GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .key_schema(key(hash, KeyType::Hash))
+            .key_schema(key(range, KeyType::Range))
+            .projection(all.build())
+            .build()
+            .expect("an index")
+    };
     client
         .create_table()
         .table_name(ORDERS)
@@ -144,9 +143,12 @@ async fn create_tables(client: &Client) {
         .attribute_definitions(attribute("item", ScalarAttributeType::S))
         .attribute_definitions(attribute("open_shard", ScalarAttributeType::S))
         .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
+        .attribute_definitions(attribute("closed_as", ScalarAttributeType::S))
+        .attribute_definitions(attribute("ended_at", ScalarAttributeType::N))
         .key_schema(key("order_id", KeyType::Hash))
         .key_schema(key("item", KeyType::Range))
-        .global_secondary_indexes(open)
+        .global_secondary_indexes(index("open", "open_shard", "due_at"))
+        .global_secondary_indexes(index("closed", "closed_as", "ended_at"))
         .send()
         .await
         .expect("the orders table");

@@ -50,7 +50,7 @@ macro_rules! catalogue {
     ($($(#[$doc:meta])* $name:ident: $class:ident, retry: $retry:literal, $leads_to:ident;)*) => {
         /// The name of an error. Each exists exactly once, here; `statemachine/order.asl.json` is
         /// held against this list by a test, both ways.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum ErrorName {
             $($(#[$doc])* $name,)*
         }

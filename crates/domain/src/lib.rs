@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod advice;
+pub mod board;
+pub mod bulk;
 mod error;
 mod ids;
 pub mod ledger;
@@ -9,6 +11,7 @@ mod order;
 pub mod ports;
 mod reader;
 mod state;
+pub mod trend;
 mod view;
 pub mod watch;
 

@@ -132,16 +132,20 @@ impl Money {
 /// For people: `12.99 USD`, `1500 JPY`, `1.250 KWD`.
 impl fmt::Display for Money {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.currency.minor_digits();
-        let unit = 10_u64.pow(digits);
-        if digits == 0 {
-            write!(out, "{} {}", self.amount, self.currency)
-        } else {
-            let width = digits as usize;
-            let (major, minor) = (self.amount / unit, self.amount % unit);
-            write!(out, "{major}.{minor:0width$} {}", self.currency)
-        }
+        out.write_str(&told(self.amount, self.currency))
     }
+}
+
+/// So many minor units for people; a sum may be larger than any [`Money`].
+pub(crate) fn told(amount: u64, currency: Currency) -> String {
+    let digits = currency.minor_digits();
+    let unit = 10_u64.pow(digits);
+    if digits == 0 {
+        return format!("{amount} {currency}");
+    }
+    let width = digits as usize;
+    let (major, minor) = (amount / unit, amount % unit);
+    format!("{major}.{minor:0width$} {currency}")
 }
 
 /// How many pieces of an article: 1 to 10,000.

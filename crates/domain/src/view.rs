@@ -9,7 +9,7 @@ use crate::ports::{MONITOR, Record};
 use crate::{Class, Currency, ErrorName, OrderState, Stage};
 
 /// Where an order stands, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     missing_docs,
@@ -55,6 +55,34 @@ impl ExecutionStatus {
 }
 
 impl Status {
+    /// Every status, the one that asks for a person first and those that are for good last.
+    pub const ALL: [Self; 10] = [
+        Self::NeedsAttention,
+        Self::InReview,
+        Self::Received,
+        Self::Validated,
+        Self::Authorized,
+        Self::Shipped,
+        Self::Failed,
+        Self::Rejected,
+        Self::Cancelled,
+        Self::Completed,
+    ];
+
+    /// Whether an order stays like that: its records are by the day, not among the open ones.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Completed | Self::Rejected | Self::Cancelled | Self::Failed => true,
+            Self::Received
+            | Self::Validated
+            | Self::InReview
+            | Self::Authorized
+            | Self::Shipped
+            | Self::NeedsAttention => false,
+        }
+    }
+
     /// The word that the outside knows it by.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

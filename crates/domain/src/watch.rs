@@ -88,6 +88,23 @@ fn done_at<T>(entry: Option<&Entry<T>>) -> Option<Timestamp> {
 }
 
 impl Place {
+    /// Whether it belongs to the failure branch.
+    #[must_use]
+    pub const fn is_undo(self) -> bool {
+        match self {
+            Self::CancelShipment
+            | Self::ReversePayment
+            | Self::ReleaseStock
+            | Self::NotifyFailure => true,
+            Self::ValidateOrder
+            | Self::ReviewOrder
+            | Self::ChargePayment
+            | Self::ShipOrder
+            | Self::CapturePayment
+            | Self::NotifyCustomer => false,
+        }
+    }
+
     /// Where the ledger says that an order is, and since when. `None` once nothing is left to do.
     #[must_use]
     pub fn of(state: &OrderState) -> Option<(Self, Timestamp)> {
@@ -236,6 +253,8 @@ pub struct Heard {
     pub asked: bool,
     /// What its history says of a next try, if somebody has looked there.
     pub retry: Option<Option<Retry>>,
+    /// The error that the execution ended with, if its history was looked at.
+    pub ended_with: Option<String>,
     /// What the providers say otherwise than the ledger, if they were asked just now.
     pub compared: Option<Vec<Difference>>,
 }
@@ -290,6 +309,9 @@ pub struct Watch {
     /// Why it was or is being reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorName>,
+    /// The last error of the task that it is in, as Step Functions has it, also once the execution has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
     /// The failure's message without what differs from order to order; see [`normalised`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -299,6 +321,12 @@ pub struct Watch {
     /// The customer's money that is neither spent on delivered goods nor given back: minor units.
     #[serde(default)]
     pub held: u64,
+    /// The payment provider's reference of what is or was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<String>,
+    /// The carrier's tracking number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<String>,
     /// What the providers said otherwise than the ledger when they were last asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
@@ -369,9 +397,12 @@ impl Watch {
             execution: None,
             retry: None,
             error: None,
+            last_error: None,
             message: None,
             failed_in: None,
             held: 0,
+            payment: None,
+            tracking: None,
             differences: Vec::new(),
             compared_at: None,
             deadline: None,
@@ -397,7 +428,8 @@ impl Watch {
         };
         let ended = execution.is_some_and(|execution| execution.status.has_ended());
         let place = Place::of(state);
-        let since = place.map_or(state.closed_at.unwrap_or(now), |(_, since)| since);
+        let over = state.closed_at.or(state.waived_at).unwrap_or(now);
+        let since = place.map_or(over, |(_, since)| since);
         let place = place.map(|(place, _)| place);
         let same_place = self.place == place && self.attempt == state.attempt;
         let retry = match &heard.retry {
@@ -405,6 +437,10 @@ impl Watch {
             None if same_place => self.retry.clone(),
             None => None,
         };
+        let retried = retry.as_ref().map(|retry| retry.error.clone());
+        let last_error = heard.ended_with.clone().or(retried);
+        let last_error = last_error.or_else(|| self.last_error.clone().filter(|_| same_place));
+        let last_error = last_error.filter(|_| place.is_some());
         // It is about the place, and over once that is left.
         let retry = retry.filter(|retry| Some(retry.place) == place && !ended);
         let health = match place {
@@ -446,12 +482,15 @@ impl Watch {
             health,
             execution,
             error: state.failure.as_ref().map(|failure| failure.error),
+            last_error,
             message: state
                 .failure
                 .as_ref()
                 .map(|failure| normalised(&failure.message)),
             failed_in: state.failure.as_ref().map(|_| stopped_in(state)),
             held: held(state, now),
+            payment: state.held_payment().map(str::to_owned),
+            tracking: shipment(state, now).tracking_number,
             differences,
             compared_at,
             deadline: deadline(state, place, since, execution),

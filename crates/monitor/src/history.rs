@@ -124,6 +124,12 @@ impl Rules {
     }
 }
 
+/// The error of the last try of a task that failed.
+pub(crate) fn last_error(latest_first: &[HistoryEvent]) -> Option<String> {
+    let mut failures = latest_first.iter().filter_map(failure);
+    failures.next().map(|(_, error)| error.to_owned())
+}
+
 /// When and why a try of a task failed, if this event says so.
 fn failure(event: &HistoryEvent) -> Option<(Timestamp, &str)> {
     let at = Timestamp::from_millisecond(event.timestamp.to_millis().ok()?).ok()?;

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod alarms;
+mod board;
+mod bulk;
 mod config;
 mod history;
 mod look;
@@ -10,10 +12,13 @@ mod repair;
 mod sweep;
 pub mod trigger;
 
+use std::sync::{Mutex, PoisonError};
+
 use actions::{Actions, Refused};
 pub use config::Config;
 use domain::Timestamp;
 use domain::ports::StoreError;
+use domain::trend::Counter;
 use lambda_runtime::{LambdaEvent, service_fn};
 use metrics::{Measured, Metric};
 pub use notice::{QUIET, Sns};
@@ -34,6 +39,8 @@ pub struct Monitor<P> {
     operators: P,
     rules: Rules,
     environment: String,
+    // What this invocation has to add to the counters of the last hours.
+    counted: Mutex<Vec<(Counter, u64)>>,
 }
 
 /// Why a look came to nothing. The next one finds the same.
@@ -88,6 +95,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
             operators,
             rules: Rules::of_the_process(),
             environment: environment.into(),
+            counted: Mutex::default(),
         }
     }
 
@@ -99,6 +107,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
         let now = Timestamp::now();
         let done = match trigger::read(event) {
             Ok(Trigger::Schedule) => self.sweep(now).await.map(drop),
+            Ok(Trigger::Board) => self.refresh(now).await,
             Ok(Trigger::Ledger(orders, at)) => {
                 self.lag(at, now);
                 let mut failed = None;
@@ -116,6 +125,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
             Ok(Trigger::Nothing) => Ok(()),
             Err(unknown) => Err(unknown.into()),
         };
+        self.keep_count(now).await;
         match &done {
             Ok(()) => {}
             Err(Failed::Event(unknown)) => error!(%unknown, "event not understood"),
@@ -128,6 +138,22 @@ impl<P: domain::ports::Operators> Monitor<P> {
         let lag = at.and_then(|at| u64::try_from(now.duration_since(at).as_millis()).ok());
         if let Some(lag) = lag {
             self.emit(&[Measured::plain(Metric::EventLag, lag)]);
+        }
+    }
+
+    fn count(&self, counted: Vec<(Counter, u64)>) {
+        let mut all = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(counted);
+    }
+
+    /// The counters are for plots: one that gets lost is worth no second look at the orders.
+    async fn keep_count(&self, now: Timestamp) {
+        let counted = {
+            let mut all = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *all)
+        };
+        if let Err(error) = self.actions.store.count(&counted, now).await {
+            warn!(%error, "counters not kept");
         }
     }
 

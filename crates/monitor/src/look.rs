@@ -1,13 +1,15 @@
 //! A look at one order.
 
 use domain::ports::{Operators, Orders as _, Record};
+use domain::trend::Counter;
 use domain::watch::{Difference, Execution, Heard, Place, Retry, Watch, durations};
 use domain::{ExecutionStatus, OrderId, Timestamp};
+use store::Reference;
 use tracing::{info, warn};
 use workflow::Described;
 
 use crate::metrics::{Measured, Metric};
-use crate::{Failed, Monitor, notice};
+use crate::{Failed, Monitor, history, notice};
 
 /// Others write the same record: the stream, events and the sweep. Each try begins with what is stored.
 const TRIES: u32 = 5;
@@ -59,6 +61,7 @@ impl<P: Operators> Monitor<P> {
                 execution: Some(described.execution),
                 asked: true,
                 retry: self.retry(&record, &described).await?,
+                ended_with: self.ended_with(&record, &described).await?,
                 compared: self.compared(&record, &described, now).await,
             };
             if let Some(watch) = self.follow(&record, &heard, now).await? {
@@ -93,6 +96,25 @@ impl<P: Operators> Monitor<P> {
                 None
             }
         }
+    }
+
+    /// The error that an execution ended with too early. It stays the same until the execution is redriven.
+    async fn ended_with(
+        &self,
+        record: &Record,
+        described: &Described,
+    ) -> Result<Option<String>, Failed> {
+        let execution = described.execution;
+        let known = record
+            .watch
+            .as_ref()
+            .is_some_and(|watch| watch.last_error.is_some() && watch.execution == Some(execution));
+        let unfinished = execution.status.has_ended() && Place::of(&record.state).is_some();
+        if known || !unfinished || execution.status == ExecutionStatus::Succeeded {
+            return Ok(None);
+        }
+        let history = self.actions.workflow.history(&record.state).await?;
+        Ok(history::last_error(&history))
     }
 
     /// Whether the task waits for its next try. Only asked of an execution that is at work.
@@ -145,20 +167,46 @@ impl<P: Operators> Monitor<P> {
                 );
             }
         }
+        self.remember(&before, &next, record).await?;
         if !self.actions.store.put_watch(&next).await? {
             return Ok(None);
         }
-        self.emit(&changes(&before, &next, record));
+        let (measured, counted) = changes(&before, &next, record);
+        self.emit(&measured);
+        self.count(counted);
         Ok(Some(next))
     }
 }
 
-/// What is to be counted of the way from one record to the next.
-fn changes(before: &Watch, next: &Watch, record: &Record) -> Vec<Measured> {
+impl<P: Operators> Monitor<P> {
+    /// Has the order found by what people know of it. Before it is on the record, as above.
+    async fn remember(&self, before: &Watch, next: &Watch, record: &Record) -> Result<(), Failed> {
+        let store = &self.actions.store;
+        if before.revision <= 1 {
+            let customer = record.state.customer_id.as_str();
+            store.remember(Reference::Customer, customer, next).await?;
+        }
+        for (reference, known, found) in [
+            (Reference::Payment, &before.payment, &next.payment),
+            (Reference::Tracking, &before.tracking, &next.tracking),
+        ] {
+            if let Some(found) = found
+                && known.as_ref() != Some(found)
+            {
+                store.remember(reference, found, next).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is to be counted of the way from one record to the next: for CloudWatch, and for the page's plots.
+fn changes(before: &Watch, next: &Watch, record: &Record) -> (Vec<Measured>, Vec<(Counter, u64)>) {
     let state = &record.state;
-    let mut measured = Vec::new();
+    let (mut measured, mut plotted) = (Vec::new(), Vec::new());
     if before.revision <= 1 {
         measured.push(Measured::plain(Metric::OrdersReceived, 1));
+        plotted.push((Counter::Received, 1));
     }
     let same_attempt = before.attempt == next.attempt;
     let counted = if same_attempt {
@@ -166,26 +214,30 @@ fn changes(before: &Watch, next: &Watch, record: &Record) -> Vec<Measured> {
     } else {
         domain::watch::Counted::default()
     };
-    let currency = state.total.currency().to_string();
-    for (metric, before, next) in [
+    let currency = state.total.currency();
+    for (metric, counter, before, next) in [
         (
             Metric::MoneyAuthorized,
+            Counter::Authorized(currency),
             counted.authorized,
             next.counted.authorized,
         ),
         (
             Metric::MoneyCaptured,
+            Counter::Captured(currency),
             counted.captured,
             next.counted.captured,
         ),
         (
             Metric::MoneyReversed,
+            Counter::GivenBack(currency),
             counted.reversed,
             next.counted.reversed,
         ),
     ] {
         if next > before {
-            measured.push(Measured::of(metric, currency.clone(), next - before));
+            measured.push(Measured::of(metric, currency.code(), next - before));
+            plotted.push((counter, next - before));
         }
     }
     if let Some(place) = next.place
@@ -203,9 +255,11 @@ fn changes(before: &Watch, next: &Watch, record: &Record) -> Vec<Measured> {
     }
     if next.counted.ended && !counted.ended {
         measured.push(Measured::of(Metric::OrdersEnded, next.status.as_str(), 1));
+        plotted.push((Counter::Ended(next.status), 1));
         if let Some(error) = next.error {
-            let class = error.class().as_str();
-            measured.push(Measured::of(Metric::OrdersReversed, class, 1));
+            let class = error.class();
+            measured.push(Measured::of(Metric::OrdersReversed, class.as_str(), 1));
+            plotted.push((Counter::Reversed(class), 1));
         }
         let ended = next.execution.and_then(|execution| execution.stopped_at);
         // A person's time says nothing about ours.
@@ -218,9 +272,10 @@ fn changes(before: &Watch, next: &Watch, record: &Record) -> Vec<Measured> {
             measured.push(Measured::plain(Metric::OrderDuration, took));
         }
         for (place, took) in durations(state) {
+            plotted.push((Counter::Took(place, took), 1));
             let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             measured.push(Measured::of(Metric::StepDuration, place.as_str(), took));
         }
     }
-    measured
+    (measured, plotted)
 }

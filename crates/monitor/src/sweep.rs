@@ -70,8 +70,10 @@ impl<P: Operators> Monitor<P> {
             }
         }
         self.tell(now).await?;
+        self.carry_out(now).await;
         // As they are after the looks; what is over by now is open no more.
         open.retain(|watch| !watch.is_over());
+        self.show(&open, now).await;
         self.emit(&gauges(&open, swept, now));
         Ok(swept)
     }

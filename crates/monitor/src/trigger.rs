@@ -1,5 +1,6 @@
 //! What wakes the monitor.
 
+use domain::board;
 use domain::watch::Execution;
 use domain::{ExecutionStatus, OrderId, Timestamp};
 use serde_json::Value;
@@ -9,6 +10,8 @@ use serde_json::Value;
 pub enum Trigger {
     /// The schedule: look at what is due.
     Schedule,
+    /// Somebody looks at the operators' page: a new board, and bulks that are at work.
+    Board,
     /// The ledgers of these orders have changed; when the first of them did.
     Ledger(Vec<OrderId>, Option<Timestamp>),
     /// An execution has changed its status.
@@ -28,13 +31,14 @@ const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 /// Reads an event: of EventBridge, or of the orders table's stream.
 ///
 /// # Errors
-/// If it is neither.
+/// If it is none of these.
 pub fn read(event: &Value) -> Result<Trigger, Unknown> {
     if let Some(records) = event["Records"].as_array() {
         return Ok(ledger(records));
     }
     match event["detail-type"].as_str() {
         Some("Scheduled Event") => Ok(Trigger::Schedule),
+        Some(board::REQUESTED) => Ok(Trigger::Board),
         Some(STATUS_CHANGE) => Ok(status_change(event)),
         other => Err(Unknown(other.unwrap_or("no detail-type").to_owned())),
     }

@@ -83,10 +83,14 @@ pub(crate) fn of_attempt(state: &OrderState) -> Result<Item, StoreError> {
     with_key(state, key(&state.order_id, &name))
 }
 
-/// In the index of open orders while it has a time at which somebody looks again.
+/// In the index of open orders while it has a time at which somebody looks again, and after that in the index
+/// of closed ones.
 pub(crate) fn of_watch(watch: &Watch) -> Result<Item, StoreError> {
     let mut item = with_key(watch, key(&watch.order_id, WATCH))?;
-    if !watch.is_over() {
+    if watch.is_over() {
+        item.insert("closed_as".to_owned(), text(watch.status.as_str()));
+        item.insert("ended_at".to_owned(), millisecond(watch.since));
+    } else {
         item.insert("open_shard".to_owned(), text(open_shard(&watch.order_id)));
     }
     Ok(item)

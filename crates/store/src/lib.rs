@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod board;
+mod bulk;
 mod catalogue;
 mod error;
 mod item;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+pub use board::{PAGE, Reference};
 pub use catalogue::Article;
 pub use watch::{Begun, Notice};
 

@@ -1,6 +1,7 @@
 //! The monitor on an embedded DynamoDB, beside a double of Step Functions.
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod boards;
 mod events;
 mod notices;
 mod repairs;

@@ -1,0 +1,496 @@
+//! One action on many orders: looked at first and frozen under a digest, then done to one order, to ten more, and to
+//! the rest, and stopped when one fails again.
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::advice::{Action, Trouble};
+use crate::board::{self, Sums};
+use crate::watch::{Place, Watch};
+use crate::{Money, OrderId, Status};
+
+/// So many orders are in one bulk at most: each is looked at while somebody waits for the preview.
+pub const LARGEST: usize = 200;
+/// So many are acted on after the first one has come through.
+const SECOND_WAVE: usize = 10;
+
+/// What became of one order of a bulk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing was done yet.
+    Waiting,
+    /// It was asked for; nothing was seen of it yet.
+    Requested,
+    /// It is under way, and not yet past the step that it had failed in.
+    Running,
+    /// It is past that step.
+    Recovered,
+    /// It has failed again.
+    FailedAgain,
+    /// Nothing was done, because it was not possible any more: why.
+    Refused(String),
+}
+
+impl Outcome {
+    /// Its name in records and on the page.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Requested => "requested",
+            Self::Running => "running",
+            Self::Recovered => "recovered",
+            Self::FailedAgain => "failed_again",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// One order of a bulk, as it was when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which order.
+    pub order_id: OrderId,
+    /// The version of its ledger: if that has changed, the order is left alone.
+    pub version: u64,
+    /// The attempt that it was at.
+    pub attempt: u32,
+    /// The step that it has to get past.
+    pub step: Option<Place>,
+    /// What it is worth.
+    pub total: Money,
+    /// When it was asked for.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub requested_at: Option<Timestamp>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// An order that the action is not possible for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Which order.
+    pub order_id: OrderId,
+    /// Why.
+    pub why: String,
+}
+
+/// Who lets it happen, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Who.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+}
+
+/// An action on many orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bulk {
+    /// Of the action and of each order as it was looked at: applying asks for exactly this.
+    pub digest: String,
+    /// Raised by every write.
+    pub revision: u64,
+    /// What is to be done.
+    pub action: Action,
+    /// When the orders were looked at.
+    #[serde(with = "millisecond::required")]
+    pub looked_at: Timestamp,
+    /// The orders that it is possible for.
+    pub parts: Vec<Part>,
+    /// The others.
+    pub skipped: Vec<Skipped>,
+    /// Set once it is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+    /// Why it was stopped, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// When nothing was left to do.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub ended_at: Option<Timestamp>,
+    /// Until when somebody is at work on it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub busy_until: Option<Timestamp>,
+}
+
+impl Bulk {
+    /// What was looked at, frozen under a digest.
+    #[must_use]
+    pub fn preview(
+        action: Action,
+        mut parts: Vec<Part>,
+        skipped: Vec<Skipped>,
+        now: Timestamp,
+    ) -> Self {
+        parts.sort_by(|a, b| a.order_id.cmp(&b.order_id));
+        let mut hasher = Sha256::new();
+        hasher.update(action.as_str().as_bytes());
+        for part in &parts {
+            let (minor, currency) = (part.total.minor(), part.total.currency());
+            let line = format!(
+                "\n{} {} {} {minor} {currency}",
+                part.order_id, part.version, part.attempt
+            );
+            hasher.update(line.as_bytes());
+        }
+        // The same orders looked at on another day are another decision.
+        hasher.update(now.as_second().to_be_bytes());
+        let digest = board::short(hasher);
+        Self {
+            digest,
+            revision: 1,
+            action,
+            looked_at: now,
+            parts,
+            skipped,
+            applied: None,
+            stopped: None,
+            ended_at: None,
+            busy_until: None,
+        }
+    }
+
+    /// What the orders are worth, by currency.
+    #[must_use]
+    pub fn worth(&self) -> Sums {
+        let mut sums = Sums::default();
+        for part in &self.parts {
+            sums.add_money(part.total);
+        }
+        sums
+    }
+
+    /// How many have come to this.
+    #[must_use]
+    pub fn count(&self, outcome: &str) -> usize {
+        let parts = self.parts.iter();
+        parts
+            .filter(|part| part.outcome.as_str() == outcome)
+            .count()
+    }
+
+    /// Whether something is left to do or to see.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.applied.is_some() && self.ended_at.is_none()
+    }
+
+    /// The orders whose records say what became of them.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<OrderId> {
+        let parts = self.parts.iter().filter(|part| part.is_under_way());
+        parts.map(|part| part.order_id.clone()).collect()
+    }
+
+    /// Takes note of what became of an order.
+    pub fn see(&mut self, watch: &Watch) {
+        let action = self.action;
+        let part = self
+            .parts
+            .iter_mut()
+            .find(|part| part.order_id == watch.order_id);
+        if let Some(part) = part.filter(|part| part.is_under_way()) {
+            part.outcome = part.became(action, watch);
+        }
+    }
+
+    /// The orders that are to be acted on now: one, then ten more once that came through, then the rest. Stops
+    /// when one has failed again, and ends when nothing is left.
+    #[must_use]
+    pub fn next_wave(&mut self, now: Timestamp) -> Vec<OrderId> {
+        if !self.is_at_work() {
+            return Vec::new();
+        }
+        let (recovered, failed) = (self.count("recovered"), self.count("failed_again"));
+        let under_way = self.under_way().len();
+        let asked = recovered + failed + under_way;
+        if failed > 0 && self.stopped.is_none() && self.count("waiting") > 0 {
+            self.stopped = Some(format!("{failed} of {asked} failed again"));
+        }
+        let waiting = self
+            .parts
+            .iter()
+            .filter(|part| part.outcome == Outcome::Waiting);
+        let waiting: Vec<OrderId> = waiting.map(|part| part.order_id.clone()).collect();
+        if self.stopped.is_some() || waiting.is_empty() {
+            if under_way == 0 {
+                self.ended_at = Some(now);
+            }
+            return Vec::new();
+        }
+        let wave = match asked {
+            0 => 1,
+            _ if under_way > 0 && asked <= SECOND_WAVE + 1 => 0,
+            asked if asked <= SECOND_WAVE => SECOND_WAVE + 1 - asked,
+            _ => waiting.len(),
+        };
+        waiting.into_iter().take(wave).collect()
+    }
+
+    /// An order was acted on, or could not be.
+    pub fn acted(&mut self, order_id: &OrderId, refused: Option<String>, now: Timestamp) {
+        let part = self
+            .parts
+            .iter_mut()
+            .find(|part| part.order_id == *order_id);
+        if let Some(part) = part {
+            part.requested_at = Some(now);
+            part.outcome = refused.map_or(Outcome::Requested, Outcome::Refused);
+        }
+    }
+}
+
+impl Part {
+    fn is_under_way(&self) -> bool {
+        matches!(self.outcome, Outcome::Requested | Outcome::Running)
+    }
+
+    /// What became of it, by the monitor's record.
+    fn became(&self, action: Action, watch: &Watch) -> Outcome {
+        let since = self.requested_at;
+        let stopped_again = watch.troubles.contains_key(&Trouble::Unfinished)
+            && watch
+                .execution
+                .and_then(|execution| execution.stopped_at)
+                .is_some_and(|at| since.is_some_and(|since| at >= since));
+        // The record follows the ledger a moment later.
+        let seen = watch.ledger > self.version || watch.attempt > self.attempt || stopped_again;
+        let trouble_is_over = |trouble| !watch.troubles.contains_key(&trouble);
+        match action {
+            Action::Resolve => {
+                let over = trouble_is_over(Trouble::OutcomeUnknown)
+                    && trouble_is_over(Trouble::MessageNotSent);
+                if seen && over {
+                    Outcome::Recovered
+                } else {
+                    Outcome::Running
+                }
+            }
+            Action::Resend => {
+                let over = seen && trouble_is_over(Trouble::MessageNotSent);
+                if over {
+                    Outcome::Recovered
+                } else {
+                    Outcome::Running
+                }
+            }
+            Action::Reject | Action::Cancel => match watch.status {
+                Status::Rejected | Status::Cancelled => Outcome::Recovered,
+                _ if stopped_again => Outcome::FailedAgain,
+                _ => Outcome::Running,
+            },
+            Action::Approve | Action::Redrive | Action::Reprocess => {
+                if stopped_again {
+                    Outcome::FailedAgain
+                } else if !seen {
+                    Outcome::Requested
+                } else if self.is_past(watch) {
+                    Outcome::Recovered
+                } else if self.went_back(watch) {
+                    Outcome::FailedAgain
+                } else {
+                    Outcome::Running
+                }
+            }
+        }
+    }
+
+    /// Whether the order is past the step that it had to get past.
+    fn is_past(&self, watch: &Watch) -> bool {
+        let Some(step) = self.step else {
+            return watch.status == Status::Completed;
+        };
+        match watch.place {
+            Some(place) => place.is_undo() == step.is_undo() && place > step,
+            None => step.is_undo() || watch.status == Status::Completed,
+        }
+    }
+
+    /// Whether it is being reversed though it was to go on.
+    fn went_back(&self, watch: &Watch) -> bool {
+        let forward = self.step.is_none_or(|step| !step.is_undo());
+        forward && watch.error.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Execution;
+    use crate::{ErrorName, ExecutionStatus, OrderState, Submission};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_428_000 + second).expect("a time")
+    }
+
+    fn watch(number: usize) -> Watch {
+        let document = serde_json::json!({
+            "schema_version": 1, "order_id": format!("ord-{number:03}"), "currency": "USD",
+            "customer": {"customer_id": "cus-7", "name": "A", "email": "a@example.com"},
+            "payment": {"method": "pm_card_visa"},
+            "shipping_address": {"name": "A", "line1": "1", "line2": null, "city": "S", "region": "IL",
+                "postal_code": "62701", "country": "US"},
+            "lines": [{"sku": "MUG-01", "quantity": 1, "unit_price": 1000}],
+            "shipping_fee": 0, "tax": 0, "total": 1000});
+        let submission = Submission::parse(document.to_string().as_bytes()).expect("a document");
+        Watch::received(&OrderState::received(&submission.order, at(0)))
+    }
+
+    fn part(number: usize, step: Place) -> Part {
+        let watch = watch(number);
+        Part {
+            order_id: watch.order_id.clone(),
+            version: 7,
+            attempt: 1,
+            step: Some(step),
+            total: watch.total,
+            requested_at: None,
+            outcome: Outcome::Waiting,
+        }
+    }
+
+    fn applied(count: usize, action: Action, step: Place) -> Bulk {
+        let parts = (0..count).map(|number| part(number, step)).collect();
+        let mut bulk = Bulk::preview(action, parts, Vec::new(), at(0));
+        bulk.applied = Some(Applied {
+            by: "somebody".to_owned(),
+            reason: "a test".to_owned(),
+            at: at(1),
+        });
+        bulk
+    }
+
+    fn act(bulk: &mut Bulk) -> usize {
+        let wave = bulk.next_wave(at(2));
+        for order_id in &wave {
+            bulk.acted(order_id, None, at(2));
+        }
+        wave.len()
+    }
+
+    /// The order's new attempt is at this place.
+    fn went(bulk: &mut Bulk, number: usize, place: Place, error: Option<ErrorName>) {
+        let mut watch = watch(number);
+        (watch.attempt, watch.ledger) = (2, 8);
+        watch.place = Some(place);
+        watch.error = error;
+        bulk.see(&watch);
+    }
+
+    #[test]
+    fn one_goes_first_then_ten_then_the_rest() {
+        let mut bulk = applied(40, Action::Reprocess, Place::ShipOrder);
+        assert_eq!(act(&mut bulk), 1);
+        assert_eq!(act(&mut bulk), 0, "the first one is waited for");
+        went(&mut bulk, 0, Place::ChargePayment, None);
+        assert_eq!(bulk.count("running"), 1, "it is not past the step yet");
+        assert_eq!(act(&mut bulk), 0);
+        went(&mut bulk, 0, Place::CapturePayment, None);
+        assert_eq!(act(&mut bulk), 10);
+        for number in 1..10 {
+            went(&mut bulk, number, Place::CapturePayment, None);
+        }
+        assert_eq!(act(&mut bulk), 0, "each of the ten is waited for");
+        went(&mut bulk, 10, Place::NotifyCustomer, None);
+        assert_eq!(act(&mut bulk), 29);
+        for number in 11..40 {
+            went(&mut bulk, number, Place::CapturePayment, None);
+        }
+        assert_eq!(act(&mut bulk), 0);
+        assert_eq!(bulk.ended_at, Some(at(2)));
+        assert_eq!((bulk.count("recovered"), bulk.stopped), (40, None));
+    }
+
+    #[test]
+    fn it_stops_when_one_fails_again_and_says_so() {
+        let mut bulk = applied(40, Action::Reprocess, Place::ShipOrder);
+        act(&mut bulk);
+        went(&mut bulk, 0, Place::CapturePayment, None);
+        act(&mut bulk);
+        let again = Some(ErrorName::CarrierUnavailable);
+        went(&mut bulk, 3, Place::CancelShipment, again);
+        assert_eq!(act(&mut bulk), 0);
+        assert_eq!(bulk.stopped.as_deref(), Some("1 of 11 failed again"));
+        assert_eq!(bulk.ended_at, None, "the others are still under way");
+        for number in (1..11).filter(|number| *number != 3) {
+            went(&mut bulk, number, Place::CapturePayment, None);
+        }
+        assert_eq!(act(&mut bulk), 0);
+        assert!(bulk.ended_at.is_some());
+        assert_eq!((bulk.count("waiting"), bulk.count("failed_again")), (29, 1));
+    }
+
+    #[test]
+    fn what_was_refused_is_no_trial_and_the_next_one_is() {
+        let mut bulk = applied(3, Action::Reprocess, Place::ShipOrder);
+        let first = bulk.next_wave(at(2));
+        bulk.acted(&first[0], Some("it has changed".to_owned()), at(2));
+        assert_eq!(act(&mut bulk), 1);
+        went(&mut bulk, 1, Place::CapturePayment, None);
+        assert_eq!(act(&mut bulk), 1);
+        went(&mut bulk, 2, Place::CapturePayment, None);
+        act(&mut bulk);
+        assert!(bulk.ended_at.is_some());
+        assert_eq!((bulk.count("refused"), bulk.count("recovered")), (1, 2));
+    }
+
+    #[test]
+    fn a_redriven_undo_has_recovered_past_it_and_failed_again_when_it_stops_again() {
+        let mut stopped = watch(0);
+        stopped.place = Some(Place::CancelShipment);
+        stopped.error = Some(ErrorName::PaymentDeclined);
+        stopped.ledger = 7;
+        stopped.troubles.insert(Trouble::Unfinished, at(0));
+        let ended = |second| Execution {
+            attempt: 1,
+            status: ExecutionStatus::Failed,
+            redriven_at: None,
+            stopped_at: Some(at(second)),
+        };
+        stopped.execution = Some(ended(0));
+        let mut bulk = applied(2, Action::Redrive, Place::CancelShipment);
+        act(&mut bulk);
+        bulk.see(&stopped);
+        assert_eq!(bulk.parts[0].outcome, Outcome::Requested, "that was before");
+        let mut on = stopped.clone();
+        (on.ledger, on.place) = (9, Some(Place::ReversePayment));
+        on.troubles.clear();
+        let mut other = bulk.clone();
+        bulk.see(&on);
+        assert_eq!(bulk.parts[0].outcome, Outcome::Recovered);
+        stopped.execution = Some(ended(60));
+        other.see(&stopped);
+        assert_eq!(other.parts[0].outcome, Outcome::FailedAgain);
+    }
+
+    #[test]
+    fn a_digest_is_of_the_action_and_of_each_order_as_it_was() {
+        let digest = |action, version| {
+            let mut part = part(0, Place::ShipOrder);
+            part.version = version;
+            Bulk::preview(action, vec![part], Vec::new(), at(0)).digest
+        };
+        assert_eq!(digest(Action::Redrive, 1), digest(Action::Redrive, 1));
+        assert_ne!(digest(Action::Redrive, 1), digest(Action::Redrive, 2));
+        assert_ne!(digest(Action::Redrive, 1), digest(Action::Reprocess, 1));
+    }
+}

@@ -1,0 +1,101 @@
+//! Carries out what operators want done to many orders: in waves, and no further once one fails again.
+
+use std::time::{Duration, Instant};
+
+use actions::Asked;
+use domain::bulk::{Applied, Bulk};
+use domain::ports::{Operators, Orders as _};
+use domain::{OrderId, Timestamp};
+use tracing::{info, warn};
+
+use crate::{Failed, Monitor};
+
+/// Nobody else carries a bulk out for so long: longer than what one invocation does of it.
+const BUSY: Duration = Duration::from_mins(3);
+/// No order is acted on after so long; the next invocation goes on.
+const ACTING: Duration = Duration::from_secs(25);
+/// Orders of one request to the database.
+const PAGE: usize = 100;
+
+impl<P: Operators> Monitor<P> {
+    /// Gets on with every bulk that is at work.
+    pub(crate) async fn carry_out(&self, now: Timestamp) {
+        let digests = match self.actions.store.bulks_at_work().await {
+            Ok(digests) => digests,
+            Err(error) => {
+                warn!(%error, "bulks not carried out");
+                return;
+            }
+        };
+        for digest in digests {
+            if let Err(error) = self.get_on(&digest, now).await {
+                warn!(bulk = digest, %error, "bulk not carried out");
+            }
+        }
+    }
+
+    async fn get_on(&self, digest: &str, now: Timestamp) -> Result<(), Failed> {
+        let store = &self.actions.store;
+        let Some(mut bulk) = store.bulk(digest).await? else {
+            store.bulk_is_over(digest, now).await?;
+            return Ok(());
+        };
+        let Some(applied) = bulk.applied.clone().filter(|_| bulk.is_at_work()) else {
+            // Found by its pointer before it is applied, or after it has ended.
+            if bulk.ended_at.is_some() {
+                store.bulk_is_over(digest, now).await?;
+            }
+            return Ok(());
+        };
+        if bulk.busy_until.is_some_and(|until| until > now) {
+            return Ok(());
+        }
+        bulk.busy_until = Some(now + BUSY);
+        if !self.keep(&mut bulk, now).await? {
+            return Ok(());
+        }
+        for orders in bulk.under_way().chunks(PAGE) {
+            for watch in store.watches(orders).await? {
+                bulk.see(&watch);
+            }
+        }
+        let began = Instant::now();
+        for order_id in bulk.next_wave(now) {
+            if began.elapsed() > ACTING {
+                break;
+            }
+            let refused = self.act_on(&bulk, &order_id, &applied).await;
+            bulk.acted(&order_id, refused, Timestamp::now());
+        }
+        bulk.busy_until = None;
+        // Whoever wrote it meanwhile thought that this one had died.
+        if self.keep(&mut bulk, now).await? && bulk.ended_at.is_some() {
+            info!(bulk = digest, stopped = bulk.stopped, "bulk ended");
+            store.bulk_is_over(digest, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, bulk: &mut Bulk, now: Timestamp) -> Result<bool, Failed> {
+        bulk.revision += 1;
+        Ok(self.actions.store.put_bulk(bulk, now).await?)
+    }
+
+    /// Why nothing was done, if nothing was.
+    async fn act_on(&self, bulk: &Bulk, order_id: &OrderId, applied: &Applied) -> Option<String> {
+        let part = bulk.parts.iter().find(|part| part.order_id == *order_id)?;
+        match self.actions.store.load(order_id).await {
+            Ok(Some(record)) if record.state.version == part.version => {}
+            Ok(_) => return Some("it has changed since it was looked at".to_owned()),
+            Err(error) => return Some(error.to_string()),
+        }
+        let reason = format!("{} (bulk {})", applied.reason, bulk.digest);
+        let asked = Asked {
+            by: &applied.by,
+            reason: &reason,
+            at: Timestamp::now(),
+        };
+        let acted = self.actions.act(bulk.action, order_id, asked).await;
+        acted.err().map(|refused| refused.to_string())
+    }
+}

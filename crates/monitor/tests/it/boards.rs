@@ -1,0 +1,253 @@
+//! What the operators' page is told, and what it has carried out.
+
+use domain::advice::{Action, Trouble};
+use domain::board::{Problem, REQUESTED, group_list};
+use domain::bulk::{Applied, Bulk, Outcome, Part};
+use domain::ports::Orders as _;
+use domain::trend::{self, Counter};
+use domain::watch::Place;
+use domain::{ErrorName, Status, Timestamp};
+use serde_json::json;
+use store::Reference;
+use tests::document;
+
+use crate::{ORDER, Shop, completed, status};
+
+async fn failed(shop: &Shop, order_id: &str) {
+    shop.database.validated(&document(order_id)).await;
+    let error = ErrorName::PaymentUnavailable;
+    shop.database.reversing(order_id, error).await;
+    shop.database.released(order_id).await;
+    let message = domain::ledger::MessageId("message".to_owned());
+    shop.database
+        .did::<domain::ledger::NotifyFailure>(order_id, message)
+        .await;
+    shop.event(&status(&format!("{order_id}-1"), "FAILED"))
+        .await;
+}
+
+async fn refresh(shop: &Shop) -> domain::board::Board {
+    shop.event(&json!({"detail-type": REQUESTED})).await;
+    let board = shop.database.store.board().await.expect("an answer");
+    board.expect("a board")
+}
+
+#[tokio::test]
+async fn a_board_has_what_needs_a_person_and_what_was_reversed_lately() {
+    let shop = Shop::open().await;
+    failed(&shop, "ord-1").await;
+    failed(&shop, "ord-2").await;
+    shop.database.validated(&document("ord-3")).await;
+    shop.database
+        .reversing("ord-3", ErrorName::CarrierUnavailable)
+        .await;
+    shop.event(&status("ord-3-1", "FAILED")).await;
+    let board = refresh(&shop).await;
+    let groups: Vec<_> = board
+        .groups
+        .iter()
+        .map(|group| (group.problem, group.step, group.count))
+        .collect();
+    let error = ErrorName::PaymentUnavailable;
+    assert_eq!(
+        groups,
+        [
+            (
+                Problem::Trouble(Trouble::Unfinished),
+                Some(Place::CancelShipment),
+                1
+            ),
+            (Problem::Reversed(error), Some(Place::ChargePayment), 2),
+        ]
+    );
+    let list = group_list(&board.groups[1].id);
+    let listed = shop.database.store.listed(&board.id, &list, 0).await;
+    assert_eq!(listed.expect("an answer").map(|page| page.len()), Some(2));
+    assert_eq!((board.open, board.reversed), (1, 2));
+}
+
+#[tokio::test]
+async fn the_error_that_an_execution_ended_with_is_read_off_its_history_once() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database
+        .reversing(ORDER, ErrorName::PaymentDeclined)
+        .await;
+    let events = json!([{"type": "TaskFailed", "id": 9, "timestamp": 1_795_428_000, "previousEventId": 8,
+        "taskFailedEventDetails": {"resourceType": "lambda", "resource": "invoke", "error": "CarrierUnavailable"}}]);
+    let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000, "events": events});
+    shop.step_functions.tells("ord-1-1", ended);
+    shop.sweep(30).await;
+    let watch = shop.watch(ORDER).await;
+    assert_eq!(watch.last_error.as_deref(), Some("CarrierUnavailable"));
+    let asked = || {
+        let calls = shop.step_functions.calls();
+        let asked = calls
+            .iter()
+            .filter(|(name, _)| name == "GetExecutionHistory");
+        asked.count()
+    };
+    assert_eq!(asked(), 1);
+    shop.sweep(10 * 60).await;
+    assert_eq!(asked(), 1);
+}
+
+#[tokio::test]
+async fn orders_are_found_by_what_people_know_of_them() {
+    let shop = Shop::open().await;
+    completed(&shop.database, ORDER).await;
+    shop.ledger().await;
+    for (reference, value) in [
+        (Reference::Customer, "cus-7"),
+        (Reference::Payment, "pi_1"),
+        (Reference::Tracking, "9400"),
+    ] {
+        let found = shop.database.store.find(reference, value).await;
+        let found = found.expect("an answer");
+        assert_eq!(found.len(), 1, "{reference:?}");
+        assert_eq!(found[0].as_str(), ORDER);
+    }
+}
+
+#[tokio::test]
+async fn what_happens_to_an_order_is_counted_once_however_often_it_is_told() {
+    let shop = Shop::open().await;
+    completed(&shop.database, ORDER).await;
+    for _ in 0..3 {
+        shop.ledger().await;
+        shop.event(&status("ord-1-1", "SUCCEEDED")).await;
+    }
+    let now = Timestamp::now();
+    let spans = shop.database.store.counted_since(now).await;
+    let spans = spans.expect("an answer");
+    let sum = |counter: &Counter| spans.iter().map(|span| span.of(counter)).sum::<u64>();
+    assert_eq!(sum(&Counter::Received), 1);
+    assert_eq!(sum(&Counter::Ended(Status::Completed)), 1);
+    assert!(trend::took(&spans, Place::ShipOrder).is_some());
+    let today = shop.database.store.counted_today(now).await;
+    let [authorized, captured, given_back] = trend::money(&[today.expect("an answer")]);
+    assert_eq!(authorized.told(), ["30.98 USD"]);
+    assert_eq!(captured.told(), ["30.98 USD"]);
+    assert!(given_back.told().is_empty());
+}
+
+/// A bulk of these orders, applied.
+async fn applied(shop: &Shop, orders: &[&str]) -> String {
+    let mut parts = Vec::new();
+    for order in orders {
+        let order_id = order.parse().expect("an order id");
+        let record = shop.database.store.load(&order_id).await;
+        let record = record.expect("an answer").expect("the order");
+        parts.push(Part {
+            order_id,
+            version: record.state.version,
+            attempt: record.state.attempt,
+            step: Some(Place::ChargePayment),
+            total: record.state.total,
+            requested_at: None,
+            outcome: Outcome::Waiting,
+        });
+    }
+    let now = Timestamp::now();
+    let mut bulk = Bulk::preview(Action::Reprocess, parts, Vec::new(), now);
+    bulk.applied = Some(Applied {
+        by: "somebody".to_owned(),
+        reason: "the provider answers again".to_owned(),
+        at: now,
+    });
+    let kept = shop.database.store.put_bulk(&bulk, now).await;
+    assert_eq!(kept, Ok(true));
+    bulk.digest
+}
+
+async fn outcomes(shop: &Shop, digest: &str) -> Vec<&'static str> {
+    let bulk = shop.database.store.bulk(digest).await.expect("an answer");
+    let bulk = bulk.expect("the bulk");
+    bulk.parts
+        .iter()
+        .map(|part| part.outcome.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_bulk_is_carried_out_one_order_first_and_each_has_who_and_why() {
+    let shop = Shop::open().await;
+    for order in ["ord-1", "ord-2", "ord-3"] {
+        failed(&shop, order).await;
+        let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+        shop.step_functions.tells(&format!("{order}-1"), ended);
+    }
+    let digest = applied(&shop, &["ord-1", "ord-2", "ord-3"]).await;
+    refresh(&shop).await;
+    assert_eq!(
+        outcomes(&shop, &digest).await,
+        ["requested", "waiting", "waiting"]
+    );
+    refresh(&shop).await;
+    let starts = |shop: &Shop| {
+        let calls = shop.step_functions.calls();
+        let starts = calls.iter().filter(|(name, _)| name == "StartExecution");
+        starts
+            .map(|(_, input)| input["name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(starts(&shop), ["ord-1-2"]);
+    // Past the step that it had failed in; then the others follow.
+    shop.database.state("ord-1").await;
+    let by = tests::invocation("ord-1", "validate", 1000);
+    let by = domain::ports::Invocation { attempt: 2, ..by };
+    let order = document("ord-1");
+    let order = tests::submission(&order).order;
+    let reserved = domain::ports::Stock::reserve(&shop.database.store, &by, &order, false).await;
+    reserved.expect("reserved");
+    shop.database
+        .store
+        .claim::<domain::ledger::Authorize>(&by)
+        .await
+        .expect("claimed");
+    let held = domain::ledger::Authorization::Held {
+        payment: "pi_2".to_owned(),
+    };
+    shop.database
+        .store
+        .commit::<domain::ledger::Authorize>(&by, held)
+        .await
+        .expect("held");
+    shop.ledger().await;
+    refresh(&shop).await;
+    assert_eq!(
+        outcomes(&shop, &digest).await,
+        ["recovered", "requested", "requested"]
+    );
+    let order_id = "ord-2".parse().expect("an order id");
+    let record = shop.database.store.load(&order_id).await;
+    let events = record.expect("an answer").expect("the order").events;
+    assert_eq!(events[0].by, "somebody");
+    let reason = &events[0].reason;
+    assert_eq!(
+        *reason,
+        format!("the provider answers again (bulk {digest})")
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_changed_since_it_was_looked_at_is_left_alone() {
+    let shop = Shop::open().await;
+    failed(&shop, ORDER).await;
+    let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+    shop.step_functions.tells("ord-1-1", ended);
+    let digest = applied(&shop, &[ORDER]).await;
+    let state = shop.database.state(ORDER).await;
+    let changed = shop
+        .database
+        .store
+        .waive_message(&state, Timestamp::now())
+        .await;
+    assert_eq!(changed, Ok(true));
+    refresh(&shop).await;
+    assert_eq!(outcomes(&shop, &digest).await, ["refused"]);
+    refresh(&shop).await;
+    let at_work = shop.database.store.bulks_at_work().await;
+    assert_eq!(at_work, Ok(Vec::new()), "nothing is left to do");
+    assert_eq!(shop.database.state(ORDER).await.attempt, 1);
+}

@@ -1,0 +1,113 @@
+//! Actions on many orders.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use domain::Timestamp;
+use domain::bulk::Bulk;
+use domain::ports::StoreError;
+
+use crate::Store;
+use crate::error::{classify, unreadable};
+use crate::item::{Item, number, text};
+
+// No order id begins with a hyphen.
+const BULKS: &str = "-bulk";
+/// What is at work, so that it is found without reading the others.
+const AT_WORK: &str = "-bulk-at-work";
+/// A preview that nobody applies is kept for so long.
+const PREVIEW_S: i64 = 3600;
+/// What was applied is kept for so long; what was done to each order is on the order for good.
+const APPLIED_S: i64 = 90 * 24 * 3600;
+
+fn key(partition: &str, digest: &str) -> Item {
+    HashMap::from([
+        ("order_id".to_owned(), text(partition)),
+        ("item".to_owned(), text(digest)),
+    ])
+}
+
+impl Store {
+    /// Keeps a bulk that follows the one that was read. `false` if somebody else wrote it meanwhile.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn put_bulk(&self, bulk: &Bulk, now: Timestamp) -> Result<bool, StoreError> {
+        // Found by what carries it out before it is to be carried out.
+        if bulk.is_at_work() {
+            self.put(key(AT_WORK, &bulk.digest)).await?;
+        }
+        let kept_s = if bulk.applied.is_some() {
+            APPLIED_S
+        } else {
+            PREVIEW_S
+        };
+        let content = serde_dynamo::to_attribute_value(bulk).map_err(|_| unreadable("a bulk"))?;
+        let mut item = key(BULKS, &bulk.digest);
+        item.insert("bulk".to_owned(), content);
+        item.insert("revision".to_owned(), number(bulk.revision));
+        item.insert("expires_at".to_owned(), number(now.as_second() + kept_s));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.orders_table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#revision) OR #revision = :previous")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":previous", number(bulk.revision - 1))
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(classify("PutItem", &error)),
+        }
+    }
+
+    /// A bulk by its digest.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn bulk(&self, digest: &str) -> Result<Option<Bulk>, StoreError> {
+        let Some(mut item) = self.internal(BULKS, digest).await? else {
+            return Ok(None);
+        };
+        let content = item.remove("bulk").ok_or_else(|| unreadable("a bulk"))?;
+        let bulk = serde_dynamo::from_attribute_value(content);
+        bulk.map(Some).map_err(|_| unreadable("a bulk"))
+    }
+
+    /// The digests of the bulks that are at work.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn bulks_at_work(&self) -> Result<Vec<String>, StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.orders_table)
+            .consistent_read(true)
+            .key_condition_expression("order_id = :at_work")
+            .expression_attribute_values(":at_work", text(AT_WORK))
+            .send()
+            .await
+            .map_err(|error| classify("Query", &error))?;
+        let digests = found.items().iter().filter_map(|item| {
+            let over = item.get("over").is_some();
+            let digest = item.get("item")?.as_s().ok()?.clone();
+            (!over).then_some(digest)
+        });
+        Ok(digests.collect())
+    }
+
+    /// A bulk is not at work any more.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn bulk_is_over(&self, digest: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut item = key(AT_WORK, digest);
+        item.insert("over".to_owned(), number(1));
+        item.insert("expires_at".to_owned(), number(now.as_second() + PREVIEW_S));
+        self.put(item).await
+    }
+}
