@@ -14,7 +14,7 @@ locals {
   }
 
   # Steps answer Step Functions with errors by design, a declined card among them; these have none.
-  without_errors = ["intake", "intake-queue", "monitor"]
+  without_errors = ["intake", "intake-queue", "monitor", "console"]
 }
 
 resource "aws_cloudwatch_metric_alarm" "orders" {

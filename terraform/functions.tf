@@ -9,6 +9,8 @@ locals {
     intake       = { timeout_s = 10, memory_mb = 256 }
     intake-queue = { timeout_s = 40, memory_mb = 256 }
     monitor      = { timeout_s = 240, memory_mb = 256 }
+    # API Gateway gives up after 30 s.
+    console = { timeout_s = 25, memory_mb = 256 }
   }
 
   environment_of_all = {
@@ -81,12 +83,27 @@ locals {
         STEP_FUNCTIONS      = jsonencode(local.asked_functions)
       }
     }
+    console = {
+      policy             = data.aws_iam_policy_document.console.json
+      encrypted_services = ["dynamodb", "states"]
+      environment = {
+        STATE_MACHINE_ARN = local.live_alias_arn
+        STEP_FUNCTIONS    = jsonencode(local.asked_functions)
+        MONITOR_FUNCTION  = local.monitor_alias_arn
+        # What links to executions and logs begin with; a laptop has no such pages.
+        AWS_CONSOLE_URL = var.environment == "local" ? "" : "https://${var.region}.console.aws.amazon.com"
+        CONSOLE_URL     = local.console_url
+        SIGN_IN         = var.console_open ? "none" : jsonencode(local.sign_in)
+      }
+    }
   }
 
   # By name: a function of this list cannot refer to another one.
+  functions_arn = "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.prefix}"
   asked_functions = {
-    for step in ["charge", "notify", "ship"] : step => "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.prefix}-${step}"
+    for step in ["charge", "notify", "ship"] : step => "${local.functions_arn}-${step}"
   }
+  monitor_alias_arn = "${local.functions_arn}-monitor:${local.live}"
 
   # From names, not from the resources: they depend on the functions.
   states_arn        = "arn:${local.partition}:states:${var.region}:${local.account}"
@@ -262,7 +279,7 @@ data "aws_iam_policy_document" "intake_queue" {
   }
 }
 
-# Both front doors start executions, through the alias and no other way.
+# Both front doors, the monitor and the operators' page start executions, through the alias and no other way.
 data "aws_iam_policy_document" "start" {
   # AWS checks a start through an alias against the state machine's own ARN and names the alias in
   # the condition (Step Functions Developer Guide, "Authorization for aliases and versions") …

@@ -140,7 +140,7 @@ locals {
   log_group_arns = [
     for name in concat(
       [for function in keys(local.functions) : "/aws/lambda/${local.prefix}-${function}"],
-      [local.names.workflow_logs, local.names.api_logs],
+      [local.names.workflow_logs, local.names.api_logs, local.names.console_logs],
     ) : "arn:${local.partition}:logs:${var.region}:${local.account}:log-group:${name}"
   ]
 }

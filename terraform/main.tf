@@ -1,5 +1,5 @@
 # Names, and nothing else. Resources are by topic: functions, tables, workflow, api, queue, monitor,
-# alarms, dashboard, notifications, secrets, key, budget.
+# console, sign_in, alarms, dashboard, notifications, secrets, key, budget.
 
 data "aws_caller_identity" "current" {
   lifecycle {
@@ -26,6 +26,9 @@ locals {
     workflow_logs   = "/aws/vendedlogs/states/${local.prefix}-workflow"
     api             = "${local.prefix}-api"
     api_logs        = "/aws/vendedlogs/apigateway/${local.prefix}-api"
+    console         = "${local.prefix}-console"
+    console_logs    = "/aws/vendedlogs/apigateway/${local.prefix}-console"
+    user_pool       = "${local.prefix}-operators"
     operators_topic = "${local.prefix}-operators"
     orders_queue    = "${local.prefix}-orders"
     dead_looks      = "${local.prefix}-monitor-dead-letters"
@@ -37,7 +40,8 @@ locals {
     key             = "alias/${local.prefix}"
     payment_secret  = "${local.prefix}/payment"
     carrier_secret  = "${local.prefix}/carrier"
-    # Bucket names are shared by all accounts of a region.
-    artifacts = "${local.prefix}-artifacts-${local.account}"
+    # Bucket names, and domains of user pools, are shared by all accounts of a region.
+    artifacts      = "${local.prefix}-artifacts-${local.account}"
+    sign_in_domain = "${local.prefix}-${local.account}"
   }
 }

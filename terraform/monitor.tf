@@ -117,13 +117,18 @@ data "aws_iam_policy_document" "monitor" {
 
   statement {
     sid       = "Orders"
-    actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
   }
   statement {
     sid       = "OpenOrders"
     actions   = ["dynamodb:Query"]
     resources = ["${aws_dynamodb_table.orders.arn}/index/open"]
+  }
+  statement {
+    sid       = "ClosedOrders"
+    actions   = ["dynamodb:Query"]
+    resources = ["${aws_dynamodb_table.orders.arn}/index/closed"]
   }
   statement {
     sid       = "Changes"
@@ -135,17 +140,24 @@ data "aws_iam_policy_document" "monitor" {
     actions   = ["states:DescribeExecution", "states:GetExecutionHistory"]
     resources = [local.any_execution_arn]
   }
+  # As AskSteps' notify: what operators want of many orders at once is carried out here.
+  statement {
+    sid       = "Redrive"
+    actions   = ["states:RedriveExecution"]
+    resources = [local.any_execution_arn]
+  }
   # Wakes what was decided about. Step Functions knows no resource for these actions, only the task token.
   statement {
     sid       = "WakeReviews"
     actions   = ["states:SendTaskFailure", "states:SendTaskSuccess"]
     resources = ["*"]
   }
-  # Asks what became of an effect that nobody knows of; never for the effect itself.
+  # Asks charge and ship what became of an effect that nobody knows of, never for the effect itself, and notify
+  # to send a message once more.
   statement {
     sid       = "AskSteps"
     actions   = ["lambda:InvokeFunction"]
-    resources = [local.asked_functions["charge"], local.asked_functions["ship"]]
+    resources = [local.asked_functions["charge"], local.asked_functions["notify"], local.asked_functions["ship"]]
   }
   statement {
     sid       = "Operators"

@@ -8,6 +8,21 @@ output "api_id" {
   value       = aws_apigatewayv2_api.orders.id
 }
 
+output "console_url" {
+  description = "Address of the operators' page, without a trailing slash."
+  value       = local.console_url
+}
+
+output "console_api_id" {
+  description = "Id of the operators' page's API; the local stack builds its address from it."
+  value       = aws_apigatewayv2_api.console.id
+}
+
+output "console_user_pool_id" {
+  description = "Id of the user pool that operators are in; null where the page has another issuer, or is open."
+  value       = one([for pool in aws_cognito_user_pool.operators : pool.id])
+}
+
 output "state_machine_arn" {
   description = "ARN of the order process."
   value       = aws_sfn_state_machine.orders.arn
@@ -81,7 +96,7 @@ output "dead_letter_queue_url" {
 
 output "function_aliases" {
   description = "Alias of every function that is called by its alias and not by the state machine: moving one is a rollback of its function."
-  value       = { for alias in [aws_lambda_alias.intake, aws_lambda_alias.intake_queue, aws_lambda_alias.monitor] : alias.function_name => alias.name }
+  value       = { for alias in [aws_lambda_alias.intake, aws_lambda_alias.intake_queue, aws_lambda_alias.monitor, aws_lambda_alias.console] : alias.function_name => alias.name }
 }
 
 output "key_arn" {
@@ -97,4 +112,9 @@ output "workflow_log_group" {
 output "api_log_group" {
   description = "Log group of the order API's access log."
   value       = aws_cloudwatch_log_group.api.name
+}
+
+output "console_log_group" {
+  description = "Log group of the operators' page's access log."
+  value       = aws_cloudwatch_log_group.console.name
 }

@@ -22,6 +22,14 @@ resource "aws_dynamodb_table" "orders" {
     name = "due_at"
     type = "N"
   }
+  attribute {
+    name = "closed_as"
+    type = "S"
+  }
+  attribute {
+    name = "ended_at"
+    type = "N"
+  }
 
   # Sparse: only the monitor's record of an order that is not over has open_shard, so that a sweep reads
   # those and no others, the ones that are due first. Sharded: one partition would cap how many orders can
@@ -31,6 +39,22 @@ resource "aws_dynamodb_table" "orders" {
     hash_key        = "open_shard"
     range_key       = "due_at"
     projection_type = "ALL"
+  }
+
+  # Sparse as well: only the monitor's record of an order that is over has closed_as. It is for lists of what
+  # ended and how, newest first.
+  global_secondary_index {
+    name            = "closed"
+    hash_key        = "closed_as"
+    range_key       = "ended_at"
+    projection_type = "ALL"
+  }
+
+  # For the monitor's boards and for previews of bulk actions, which are worth nothing a while later. No item
+  # of an order ever has it: orders are kept.
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
   }
 
   # For the monitor. Keys are enough: it reads what is stored, and no order's data travels.

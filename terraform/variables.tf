@@ -282,6 +282,7 @@ variable "reserved_concurrency" {
     # At least 2: an event source mapping has no less.
     intake-queue = number
     monitor      = number
+    console      = number
   })
   # Stripe takes 100 requests a second (docs.stripe.com/rate-limits), ShipStation 200 a minute
   # (docs.shipstation.com/rate-limits); a call takes about a second.
@@ -293,6 +294,7 @@ variable "reserved_concurrency" {
     intake       = 50
     intake-queue = 10
     monitor      = 10
+    console      = 5
   }
 
   validation {
@@ -360,5 +362,96 @@ variable "api_throttle" {
   validation {
     condition     = var.api_throttle.rate > 0 && var.api_throttle.burst >= var.api_throttle.rate
     error_message = "api_throttle.rate must be above 0 and api_throttle.burst at least as high."
+  }
+}
+
+variable "console_open" {
+  description = "Whether the operators' page asks nobody to sign in: whoever reaches it may act."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.console_open || var.environment == "local"
+    error_message = "console_open lets anyone see, cancel and approve orders; it is for environment `local` only."
+  }
+}
+
+variable "console_url" {
+  description = "Address of the operators' page on a laptop, where the API's own resolves nowhere, without a trailing slash; {api_id} in it stands for the API's id. Null for the API's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.console_url == null || can(regex("^https?://[^/\\s]+(/[^\\s]*[^/\\s])?$", var.console_url))
+    error_message = "console_url must be an http(s) URL without a trailing slash, or null."
+  }
+  validation {
+    condition     = var.console_url == null || var.environment == "local"
+    error_message = "console_url is for environment `local` only: elsewhere the page is where its API is, and signing in leads nowhere else."
+  }
+}
+
+variable "console_mfa" {
+  description = "Second factor in the page's own user pool, an app with one-time codes: ON asks everyone for it, OPTIONAL those who have set it up, OFF nobody."
+  type        = string
+  default     = "ON"
+
+  validation {
+    condition     = contains(["ON", "OPTIONAL", "OFF"], var.console_mfa)
+    error_message = "console_mfa must be ON, OPTIONAL or OFF."
+  }
+  validation {
+    condition     = var.console_mfa != "OFF" || var.environment == "local"
+    error_message = "console_mfa OFF leaves a password between anyone and the orders; it is for environment `local` only."
+  }
+}
+
+variable "console_issuer" {
+  description = "OpenID Connect issuer of the shop's own that signs operators in, by authorisation code with PKCE and without a secret; null for a user pool of this environment's own."
+  type = object({
+    # As it is in the tokens, to the letter.
+    issuer        = string
+    client_id     = string
+    authorize_url = string
+    token_url     = string
+    jwks_url      = string
+    # Where the issuer's own session ends; without it only the page's does.
+    logout_url = optional(string)
+    # The claim of the ID token that holds `operators` or `viewers`.
+    groups_claim = optional(string, "groups")
+    # Some issuers leave the groups out unless they are asked for them by a scope.
+    scopes = optional(string, "openid email")
+  })
+  default = null
+
+  validation {
+    condition = var.console_issuer == null || try(alltrue([
+      for url in [var.console_issuer.issuer, var.console_issuer.authorize_url, var.console_issuer.token_url, var.console_issuer.jwks_url, coalesce(var.console_issuer.logout_url, "https://none")] :
+      can(regex("^https://[^/\\s]+(/[^\\s]*)?$", url))
+    ]), false)
+    error_message = "console_issuer's issuer and URLs must be https: whoever can change what the issuer says is any operator."
+  }
+  validation {
+    condition     = var.console_issuer == null || try(length(var.console_issuer.client_id) > 0 && length(var.console_issuer.groups_claim) > 0, false)
+    error_message = "console_issuer.client_id and console_issuer.groups_claim must not be empty."
+  }
+  validation {
+    condition     = var.console_issuer == null || try(contains(split(" ", var.console_issuer.scopes), "openid"), false)
+    error_message = "console_issuer.scopes must have openid among them, or no ID token is given."
+  }
+}
+
+variable "cognito_endpoint" {
+  description = "Base URL of the local stack's Cognito, without a trailing slash: its pages and keys are not where its tokens say. Null for AWS's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.cognito_endpoint == null || can(regex("^https?://[^/\\s]+$", var.cognito_endpoint))
+    error_message = "cognito_endpoint must be an http(s) URL without a path, or null."
+  }
+  validation {
+    condition     = var.cognito_endpoint == null || var.environment == "local"
+    error_message = "cognito_endpoint is for environment `local` only: whoever answers there says who is an operator."
   }
 }

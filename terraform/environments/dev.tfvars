@@ -4,6 +4,8 @@ region              = "us-east-1"
 deletion_protection = false
 log_retention_days  = 14
 monthly_budget_usd  = 20
+# Passwords alone, as long as nobody sets up more.
+console_mfa = "OPTIONAL"
 # New accounts have few concurrent executions and cannot reserve any.
 reserved_concurrency = null
 

@@ -2,6 +2,7 @@
 environment            = "local"
 region                 = "us-east-1"
 api_authorization      = "NONE"
+console_open           = true
 deletion_protection    = false
 point_in_time_recovery = false
 log_retention_days     = 1

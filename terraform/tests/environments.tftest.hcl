@@ -61,12 +61,115 @@ run "nobody_places_orders_unsigned_but_on_a_laptop" {
   }
 }
 
+run "nobody_sees_orders_without_signing_in_but_on_a_laptop" {
+  command = plan
+
+  assert {
+    condition     = var.environment == "local" ? local.settings.console.environment.SIGN_IN == "none" : length(aws_cognito_user_pool.operators) == 1
+    error_message = "there must be a user pool, and on a laptop none"
+  }
+  assert {
+    condition = alltrue([
+      for pool in aws_cognito_user_pool.operators :
+      pool.admin_create_user_config[0].allow_admin_create_user_only && pool.password_policy[0].minimum_length >= 12
+    ])
+    error_message = "nobody may sign up, and passwords must be long"
+  }
+  assert {
+    condition = alltrue([
+      for pool in aws_cognito_user_pool.operators :
+      var.environment != "prod" || (pool.mfa_configuration == "ON" && pool.software_token_mfa_configuration[0].enabled && pool.deletion_protection == "ACTIVE")
+    ])
+    error_message = "in prod a second factor must be asked for, and operators protected"
+  }
+  assert {
+    condition = alltrue([
+      for client in aws_cognito_user_pool_client.console :
+      !client.generate_secret && client.allowed_oauth_flows == toset(["code"]) && client.write_attributes == toset(["name"])
+    ])
+    error_message = "the page signs people in by a code, has no secret, and lets nobody write his own address"
+  }
+  assert {
+    condition     = join(" ", keys(aws_cognito_user_group.operators)) == (var.environment == "local" ? "" : "operators viewers")
+    error_message = "there must be a group of those who act and one of those who look"
+  }
+}
+
+run "an_issuer_of_the_shops_own_takes_the_user_pools_place" {
+  command = plan
+  variables {
+    console_open = false
+    console_issuer = {
+      issuer        = "https://login.example.com"
+      client_id     = "console"
+      authorize_url = "https://login.example.com/authorize"
+      token_url     = "https://login.example.com/token"
+      jwks_url      = "https://login.example.com/keys"
+    }
+  }
+
+  assert {
+    condition     = length(aws_cognito_user_pool.operators) == 0 && length(aws_cognito_user_group.operators) == 0
+    error_message = "there must be no second place where operators are"
+  }
+  assert {
+    condition = jsondecode(local.settings.console.environment.SIGN_IN) == {
+      issuer        = "https://login.example.com"
+      client_id     = "console"
+      authorize_url = "https://login.example.com/authorize"
+      token_url     = "https://login.example.com/token"
+      jwks_url      = "https://login.example.com/keys"
+      logout_url    = null
+      groups_claim  = "groups"
+      scopes        = "openid email"
+    }
+    error_message = "the page must know all of it"
+  }
+}
+
+# As the tests of the page have it, whatever the environment is called here.
+run "a_laptop_may_sign_in_with_its_own_cognito" {
+  command = plan
+  override_resource {
+    target = aws_apigatewayv2_api.console
+    values = {
+      id            = "abc123"
+      execution_arn = "arn:aws:execute-api:us-east-1:000000000000:abc123"
+    }
+    override_during = plan
+  }
+  variables {
+    environment      = "local"
+    console_open     = false
+    console_mfa      = "OFF"
+    console_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}"
+    cognito_endpoint = "http://127.0.0.1:4566"
+  }
+
+  assert {
+    condition     = [local.sign_in.authorize_url, local.sign_in.token_url, local.sign_in.logout_url] == [for page in ["oauth2/authorize", "oauth2/token", "logout"] : "http://127.0.0.1:4566/${page}"]
+    error_message = "its pages must be the local stack's"
+  }
+  assert {
+    condition     = local.settings.console.environment.CONSOLE_URL == "http://127.0.0.1:4566/_aws/execute-api/abc123" && alltrue([for client in aws_cognito_user_pool_client.console : client.callback_urls == toset(["http://127.0.0.1:4566/_aws/execute-api/abc123/auth/callback"])])
+    error_message = "signing in must lead back to where the page is reached"
+  }
+  assert {
+    condition     = alltrue([for pool in aws_cognito_user_pool.operators : length(pool.software_token_mfa_configuration) == 0])
+    error_message = "without a second factor Cognito takes no settings of one"
+  }
+}
+
 run "a_flood_of_orders_is_bounded" {
   command = plan
 
   assert {
     condition     = aws_apigatewayv2_stage.live.default_route_settings[0].throttling_rate_limit > 0 && aws_apigatewayv2_stage.live.default_route_settings[0].throttling_burst_limit > 0
     error_message = "the API must be throttled"
+  }
+  assert {
+    condition     = aws_apigatewayv2_stage.console.default_route_settings[0].throttling_rate_limit > 0 && aws_apigatewayv2_stage.console.default_route_settings[0].throttling_burst_limit > 0
+    error_message = "the operators' page must be throttled"
   }
   assert {
     condition     = var.environment == "dev" ? var.reserved_concurrency == null : alltrue([for bound in values(var.reserved_concurrency) : bound > 0])

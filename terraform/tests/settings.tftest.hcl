@@ -43,6 +43,10 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     log_filter              = "trace"
     timeout_override_s      = 8
     reserved_concurrency    = null
+    console_open            = true
+    console_url             = "http://127.0.0.1:4566"
+    console_mfa             = "OFF"
+    cognito_endpoint        = "http://127.0.0.1:4566"
   }
   expect_failures = [
     var.api_authorization,
@@ -55,6 +59,10 @@ run "production_refuses_each_of_a_laptops_shortcuts" {
     var.log_filter,
     var.timeout_override_s,
     var.reserved_concurrency,
+    var.console_open,
+    var.console_url,
+    var.console_mfa,
+    var.cognito_endpoint,
   ]
 }
 
@@ -111,7 +119,15 @@ run "values_that_mean_nothing_are_refused" {
     monthly_budget_usd   = 0
     api_authorization    = "JWT"
     api_throttle         = { rate = 50, burst = 10 }
-    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50, intake-queue = 10, monitor = 10 }
+    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50, intake-queue = 10, monitor = 10, console = 5 }
+    console_mfa          = "SMS"
+    console_issuer = {
+      issuer        = "http://login.example.com"
+      client_id     = "console"
+      authorize_url = "https://login.example.com/authorize"
+      token_url     = "https://login.example.com/token"
+      jwks_url      = "https://login.example.com/keys"
+    }
   }
   expect_failures = [
     var.region,
@@ -134,13 +150,15 @@ run "values_that_mean_nothing_are_refused" {
     var.api_authorization,
     var.api_throttle,
     var.reserved_concurrency,
+    var.console_mfa,
+    var.console_issuer,
   ]
 }
 
 run "a_queue_is_read_by_two_or_more" {
   command = plan
   variables {
-    reserved_concurrency = { validate = 20, charge = 20, ship = 5, notify = 20, intake = 50, intake-queue = 1, monitor = 10 }
+    reserved_concurrency = { validate = 20, charge = 20, ship = 5, notify = 20, intake = 50, intake-queue = 1, monitor = 10, console = 5 }
   }
   expect_failures = [var.reserved_concurrency]
 }
@@ -157,6 +175,51 @@ run "a_parcel_weighs_whole_grams" {
     }
   }
   expect_failures = [var.carrier]
+}
+
+# On a laptop, where these may be set at all.
+run "a_laptops_addresses_are_urls" {
+  command = plan
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "000000000000" }
+  }
+  variables {
+    environment      = "local"
+    account_id       = "000000000000"
+    console_url      = "http://127.0.0.1:4566/"
+    cognito_endpoint = "127.0.0.1:4566"
+  }
+  expect_failures = [var.console_url, var.cognito_endpoint]
+}
+
+run "an_issuer_knows_the_page_by_a_name" {
+  command = plan
+  variables {
+    console_issuer = {
+      issuer        = "https://login.example.com"
+      client_id     = ""
+      authorize_url = "https://login.example.com/authorize"
+      token_url     = "https://login.example.com/token"
+      jwks_url      = "https://login.example.com/keys"
+    }
+  }
+  expect_failures = [var.console_issuer]
+}
+
+run "an_issuer_is_asked_for_an_id_token" {
+  command = plan
+  variables {
+    console_issuer = {
+      issuer        = "https://login.example.com"
+      client_id     = "console"
+      authorize_url = "https://login.example.com/authorize"
+      token_url     = "https://login.example.com/token"
+      jwks_url      = "https://login.example.com/keys"
+      scopes        = "email groups"
+    }
+  }
+  expect_failures = [var.console_issuer]
 }
 
 run "an_environment_has_a_name_that_fits_into_every_resources_own" {
