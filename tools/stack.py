@@ -137,7 +137,7 @@ def _write_endpoints(stack: Stack, outputs: dict) -> None:
         "aws": stack.aws_url,
         # By path: not every client resolves <id>.execute-api.localhost.
         "intake": f"{stack.aws_url}/_aws/execute-api/{outputs['api_id']}",
-        "console": None,
+        "console": outputs["console_url"],
         "sandbox": stack.sandbox_url,
         "state_machine_arn": outputs["state_machine_arn"],
         "orders_table": outputs["orders_table"],

@@ -198,6 +198,8 @@ def of_stack(stack: Stack) -> Deployment:
         f"-var=artifacts_dir={stack.artifacts}",
         f"-var=payment_api_url={stack.sandbox_url}",
         f"-var=carrier_api_url={stack.sandbox_url}",
+        # By path: not every client resolves <id>.execute-api.localhost.
+        f"-var=console_url={stack.aws_url}/_aws/execute-api/{{api_id}}",
     ]
     if stack.name == "faults":
         # Waits between retries are a fiftieth there, a dead invocation's lease is not: it must be over

@@ -161,6 +161,18 @@ pub fn place_list(place: Place, health: Health) -> String {
     format!("place.{}.{}", place.as_str(), health.as_str())
 }
 
+/// The name of the list of all orders in a state of the process.
+#[must_use]
+pub fn step_list(place: Place) -> String {
+    format!("place.{}.all", place.as_str())
+}
+
+/// The name of the list of orders that do like this, in whichever state of the process.
+#[must_use]
+pub fn health_list(health: Health) -> String {
+    format!("health.{}", health.as_str())
+}
+
 /// The name of the list of orders whose task in this state waits for its next try.
 #[must_use]
 pub fn retrying_list(place: Place) -> String {
@@ -175,6 +187,8 @@ pub fn group_list(id: &str) -> String {
 
 /// The name of the list of orders that wait for a review, the first deadline first.
 pub const REVIEWS: &str = "reviews";
+/// The name of the list of all open orders.
+pub const OPEN: &str = "open";
 /// The name of the list of open orders with any trouble.
 pub const TROUBLED: &str = "troubled";
 
@@ -193,6 +207,7 @@ pub fn board(open: &[Watch], reversed: &[Watch], more: bool, now: Timestamp) -> 
     for watch in &sorted {
         let order_id = &watch.order_id;
         let mut list = |name: String| lists.entry(name).or_default().push(order_id.clone());
+        list(OPEN.to_owned());
         list(status_list(watch.status));
         *statuses.entry(watch.status).or_default() += 1;
         // Its execution has ended, so that it is not at work there: it is among the groups.
@@ -209,6 +224,8 @@ pub fn board(open: &[Watch], reversed: &[Watch], more: bool, now: Timestamp) -> 
                 Health::Overdue => counts.overdue += 1,
             }
             list(place_list(place, watch.health));
+            list(step_list(place));
+            list(health_list(watch.health));
             if watch.retry.is_some() {
                 counts.retrying += 1;
                 list(retrying_list(place));
@@ -419,6 +436,7 @@ mod tests {
             assert_eq!(listed(&place_list(*place, Health::AtRisk)), counts.at_risk);
             assert_eq!(listed(&place_list(*place, Health::Overdue)), counts.overdue);
             assert_eq!(listed(&retrying_list(*place)), counts.retrying);
+            assert_eq!(listed(&step_list(*place)), counts.all());
         }
         for (status, count) in &board.statuses {
             assert_eq!(listed(&status_list(*status)), *count);
@@ -426,6 +444,8 @@ mod tests {
         for group in &board.groups {
             assert_eq!(listed(&group_list(&group.id)), group.count);
         }
+        let healthy = listed(&health_list(Health::OnTrack));
+        assert_eq!((healthy, listed(OPEN)), (7, 9));
         assert_eq!(
             (board.troubled, listed(TROUBLED), listed(REVIEWS)),
             (1, 1, 1)

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::watch::{Place, Retry};
 use serde::Deserialize;
-use workflow::{HistoryEvent, HistoryEventType};
+use workflow::{HistoryEvent, failure};
 
 /// The process as it is deployed with this monitor. An order that started on another version may have other
 /// rules; what is told of its retries is then the newer rules' view.
@@ -130,37 +129,14 @@ pub(crate) fn last_error(latest_first: &[HistoryEvent]) -> Option<String> {
     failures.next().map(|(_, error)| error.to_owned())
 }
 
-/// When and why a try of a task failed, if this event says so.
-fn failure(event: &HistoryEvent) -> Option<(Timestamp, &str)> {
-    let at = Timestamp::from_millisecond(event.timestamp.to_millis().ok()?).ok()?;
-    let error = match event.r#type {
-        HistoryEventType::TaskFailed => event.task_failed_event_details.as_ref()?.error.as_deref(),
-        HistoryEventType::TaskTimedOut => event
-            .task_timed_out_event_details
-            .as_ref()?
-            .error
-            .as_deref(),
-        HistoryEventType::TaskSubmitFailed => event
-            .task_submit_failed_event_details
-            .as_ref()?
-            .error
-            .as_deref(),
-        HistoryEventType::TaskStartFailed => event
-            .task_start_failed_event_details
-            .as_ref()?
-            .error
-            .as_deref(),
-        _ => return None,
-    };
-    Some((at, error.unwrap_or("States.TaskFailed")))
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_sfn::types::builders::HistoryEventBuilder;
     use aws_sdk_sfn::types::{
         StateEnteredEventDetails, TaskFailedEventDetails, TaskTimedOutEventDetails,
     };
+
+    use workflow::HistoryEventType;
 
     use super::*;
 

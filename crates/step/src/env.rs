@@ -40,6 +40,12 @@ pub fn required(name: &str) -> Result<String, InitError> {
     }
 }
 
+/// A setting that may be missing or empty.
+#[must_use]
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// A setting that must be there and be of this type.
 ///
 /// # Errors

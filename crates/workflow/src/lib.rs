@@ -30,13 +30,48 @@ pub struct Described {
     pub execution: Execution,
     /// Whether it can be redriven, and if not, why: in Step Functions' words.
     pub redrivable: Result<(), String>,
+    /// The X-Ray trace that it belongs to, if it is traced.
+    pub trace_id: Option<String>,
 }
 
 /// So many events are looked at: more than all tries of one task leave that are retried in an hour.
 const HISTORY_PAGE: i32 = 250;
 
+/// Of a header such as `Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1`.
+fn trace_id(header: &str) -> Option<String> {
+    let mut parts = header.split(';');
+    let root = parts.find_map(|part| part.trim().strip_prefix("Root="));
+    root.map(str::to_owned)
+}
+
 fn time(at: aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(at.to_millis().ok()?).ok()
+}
+
+/// When and why a try of a task failed, if this event says so.
+#[must_use]
+pub fn failure(event: &HistoryEvent) -> Option<(Timestamp, &str)> {
+    let at = time(event.timestamp)?;
+    let error = match event.r#type {
+        HistoryEventType::TaskFailed => event.task_failed_event_details.as_ref()?.error.as_deref(),
+        HistoryEventType::TaskTimedOut => event
+            .task_timed_out_event_details
+            .as_ref()?
+            .error
+            .as_deref(),
+        HistoryEventType::TaskSubmitFailed => event
+            .task_submit_failed_event_details
+            .as_ref()?
+            .error
+            .as_deref(),
+        HistoryEventType::TaskStartFailed => event
+            .task_start_failed_event_details
+            .as_ref()?
+            .error
+            .as_deref(),
+        _ => return None,
+    };
+    Some((at, error.unwrap_or("States.TaskFailed")))
 }
 
 /// Why Step Functions did not do what it was asked: its own code, no input and no output.
@@ -177,6 +212,7 @@ impl Workflow {
                         stopped_at: described.stop_date.and_then(time),
                     },
                     redrivable,
+                    trace_id: described.trace_header.as_deref().and_then(trace_id),
                 })
             }
             Err(error) if error.code() == Some("ExecutionDoesNotExist") => Ok(Described {
@@ -187,6 +223,7 @@ impl Workflow {
                     stopped_at: None,
                 },
                 redrivable: Err("there is no execution".to_owned()),
+                trace_id: None,
             }),
             Err(error) => Err(WorkflowError::of("DescribeExecution", &error)),
         }

@@ -1,0 +1,408 @@
+//! One action on many orders: looked at, frozen, applied; the monitor carries it out.
+
+use actions::possible;
+use domain::advice::Action;
+use domain::bulk::{Applied, Bulk, LARGEST, Outcome, Part, Skipped};
+use domain::watch::{Place, Watch};
+use domain::{OrderId, Timestamp};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use lambda_http::http::StatusCode;
+use tracing::info;
+
+use crate::answer::{Answer, live, page, see_other, soon};
+use crate::api::LONGEST_REASON;
+use crate::frame::Frame;
+use crate::request::Asked;
+use crate::sign_in::Operator;
+use crate::words::{self, Moment};
+use crate::{Console, Failed};
+
+/// So many orders are looked at at once.
+const AT_ONCE: usize = 8;
+
+#[derive(askama::Template)]
+#[template(path = "bulk_preview.html")]
+struct Preview<'a> {
+    frame: Frame<'a>,
+    verb: &'static str,
+    consequence: &'static str,
+    dangerous: bool,
+    count: String,
+    parts: Vec<PartView>,
+    skipped: Vec<(&'a str, &'a str)>,
+    skipped_count: String,
+    worth: Vec<String>,
+    looked: Moment,
+    digest: &'a str,
+    may_act: bool,
+}
+
+#[derive(askama::Template)]
+#[template(path = "bulk.html")]
+struct Running<'a> {
+    frame: Frame<'a>,
+    verb: &'static str,
+    count: String,
+    state: &'static str,
+    tone: &'static str,
+    begun: Moment,
+    by: &'a str,
+    reason: &'a str,
+    stopped: Option<&'a str>,
+    untouched: String,
+    phases: Vec<Phase>,
+    parts: Vec<PartView>,
+}
+
+#[derive(Debug)]
+struct PartView {
+    id: String,
+    step: &'static str,
+    attempt: u32,
+    amount: String,
+    outcome: &'static str,
+    tone: &'static str,
+    why: String,
+    requested: Option<Moment>,
+}
+
+#[derive(Debug)]
+struct Phase {
+    title: &'static str,
+    settled: usize,
+    total: usize,
+    tone: &'static str,
+    current: bool,
+    shares: Vec<(&'static str, String, String)>,
+    says: String,
+}
+
+const fn outcome(outcome: &Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Waiting => ("waiting", "off"),
+        Outcome::Requested => ("requested", "info"),
+        Outcome::Running => ("running", "info"),
+        Outcome::Recovered => ("recovered", "ok"),
+        Outcome::FailedAgain => ("failed again", "bad"),
+        Outcome::Refused(_) => ("refused", "warn"),
+    }
+}
+
+impl PartView {
+    fn of(part: &Part, now: Timestamp) -> Self {
+        let (outcome, tone) = outcome(&part.outcome);
+        let why = match &part.outcome {
+            Outcome::Refused(why) => why.clone(),
+            Outcome::Recovered => part
+                .step
+                .map_or_else(String::new, |step| format!("past {}", step.as_str())),
+            Outcome::Waiting | Outcome::Requested | Outcome::Running | Outcome::FailedAgain => {
+                String::new()
+            }
+        };
+        Self {
+            id: part.order_id.to_string(),
+            step: part.step.map_or("", Place::as_str),
+            attempt: part.attempt,
+            amount: part.total.to_string(),
+            outcome,
+            tone,
+            why,
+            requested: Moment::maybe(part.requested_at, now),
+        }
+    }
+}
+
+impl Console {
+    /// Looks at each of the orders that were chosen, and freezes what was seen.
+    pub(crate) async fn preview(&self, asked: &Asked, now: Timestamp) -> Result<Answer, Failed> {
+        let word = asked.field("action").unwrap_or_default();
+        let action = crate::action(word)?;
+        let orders = self.chosen(asked).await?;
+        if orders.is_empty() {
+            let why = "Choose at least one order, or all of the list.";
+            return Err(Failed::NotPossible(why.to_owned()));
+        }
+        let looks: Vec<_> = stream::iter(orders)
+            .map(|order_id| self.look_for(action, order_id, now))
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        let (mut parts, mut skipped) = (Vec::new(), Vec::new());
+        for look in looks {
+            match look? {
+                Ok(part) => parts.push(part),
+                Err(left_out) => skipped.push(left_out),
+            }
+        }
+        let bulk = Bulk::preview(action, parts, skipped, now);
+        // The same orders looked at in the same second are the same preview.
+        self.actions.store.put_bulk(&bulk, now).await?;
+        Ok(see_other(&format!("{}bulk/{}", asked.root, bulk.digest)))
+    }
+
+    async fn chosen(&self, asked: &Asked) -> Result<Vec<OrderId>, Failed> {
+        if asked.field("scope") == Some("all") {
+            let (list, board) = (
+                asked.field("list").unwrap_or_default(),
+                asked.field("board").unwrap_or_default(),
+            );
+            return self.all_listed(list, board, LARGEST).await;
+        }
+        let ids = asked.fields("order").map(crate::order_id);
+        let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
+        ids.dedup();
+        ids.truncate(LARGEST);
+        Ok(ids)
+    }
+
+    async fn look_for(
+        &self,
+        action: Action,
+        order_id: OrderId,
+        now: Timestamp,
+    ) -> Result<Result<Part, Skipped>, Failed> {
+        let left_out = |why: &str| Skipped {
+            order_id: order_id.clone(),
+            why: why.to_owned(),
+        };
+        let (record, described) = match self.actions.look(&order_id).await {
+            Ok(found) => found,
+            Err(actions::Refused::NotFound(_)) => {
+                return Ok(Err(left_out("there is no such order")));
+            }
+            Err(refused) => return Err(refused.into()),
+        };
+        if let Err(why) = possible(action, &record, &described, now) {
+            return Ok(Err(left_out(&why)));
+        }
+        let state = &record.state;
+        let failed_in = record
+            .watch
+            .as_ref()
+            .and_then(|watch: &Watch| watch.failed_in);
+        let step = match action {
+            // A new attempt has to get past where the last one failed.
+            Action::Reprocess => failed_in,
+            Action::Approve
+            | Action::Reject
+            | Action::Cancel
+            | Action::Redrive
+            | Action::Resend
+            | Action::Resolve => Place::of(state).map(|(place, _)| place),
+        };
+        Ok(Ok(Part {
+            order_id,
+            version: state.version,
+            attempt: state.attempt,
+            step,
+            total: state.total,
+            requested_at: None,
+            outcome: Outcome::Waiting,
+        }))
+    }
+
+    /// A preview, or how far it has come.
+    pub(crate) async fn bulk(
+        &self,
+        asked: &Asked,
+        operator: &Operator,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<Answer, Failed> {
+        let bulk = self
+            .actions
+            .store
+            .bulk(digest)
+            .await?
+            .ok_or(Failed::NotFound)?;
+        let Some(applied) = &bulk.applied else {
+            return Ok(self.shown(asked, operator, &bulk, now));
+        };
+        // Whoever looks has it carried on sooner than the schedule would.
+        let coming = bulk.is_at_work() && self.board(now).await?.1;
+        let (state, tone) = match (&bulk.stopped, bulk.ended_at) {
+            (Some(_), _) => ("stopped", "bad"),
+            (None, Some(_)) => ("done", "ok"),
+            (None, None) => ("running", "info"),
+        };
+        let verb = words::verb(bulk.action);
+        let frame = Frame::of(self, asked, operator, None, now).titled(format!("{verb}: {state}"));
+        let running = Running {
+            frame: if bulk.is_at_work() {
+                frame
+            } else {
+                frame.still()
+            },
+            verb,
+            count: words::orders(bulk.parts.len()),
+            state,
+            tone,
+            begun: Moment::of(applied.at, now),
+            by: &applied.by,
+            reason: &applied.reason,
+            stopped: bulk.stopped.as_deref(),
+            untouched: match bulk.count("waiting") {
+                1 => "1 order was".to_owned(),
+                count => format!("{count} orders were"),
+            },
+            phases: phases(&bulk),
+            parts: bulk
+                .parts
+                .iter()
+                .map(|part| PartView::of(part, now))
+                .collect(),
+        };
+        let answer = live(asked, &running);
+        Ok(if coming { soon(answer) } else { answer })
+    }
+
+    fn shown(&self, asked: &Asked, operator: &Operator, bulk: &Bulk, now: Timestamp) -> Answer {
+        let verb = words::verb(bulk.action);
+        let count = words::orders(bulk.parts.len());
+        let preview = Preview {
+            frame: Frame::of(self, asked, operator, None, now)
+                .titled(format!("{verb} {count}?"))
+                .still(),
+            verb,
+            consequence: words::consequence(bulk.action),
+            dangerous: words::is_dangerous(bulk.action),
+            count,
+            parts: bulk
+                .parts
+                .iter()
+                .map(|part| PartView::of(part, now))
+                .collect(),
+            skipped: bulk
+                .skipped
+                .iter()
+                .map(|skipped| (skipped.order_id.as_str(), skipped.why.as_str()))
+                .collect(),
+            skipped_count: words::orders(bulk.skipped.len()),
+            worth: bulk.worth().told(),
+            looked: Moment::of(bulk.looked_at, now),
+            digest: &bulk.digest,
+            may_act: operator.may_act,
+        };
+        page(StatusCode::OK, &preview)
+    }
+
+    /// Lets exactly what was looked at happen.
+    pub(crate) async fn apply(
+        &self,
+        asked: &Asked,
+        operator: &Operator,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<Answer, Failed> {
+        let reason = asked.field("reason").unwrap_or_default().trim();
+        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+            let why = format!(
+                "Say why, with at most {LONGEST_REASON} characters: it is kept on each order."
+            );
+            return Err(Failed::NotPossible(why));
+        }
+        let mut bulk = self
+            .actions
+            .store
+            .bulk(digest)
+            .await?
+            .ok_or(Failed::NotFound)?;
+        let there = format!("{}bulk/{digest}", asked.root);
+        if bulk.applied.is_some() {
+            return Ok(see_other(&there));
+        }
+        if bulk.parts.is_empty() {
+            return Err(Failed::NotPossible(
+                "It is possible for none of these orders.".to_owned(),
+            ));
+        }
+        bulk.revision += 1;
+        bulk.applied = Some(Applied {
+            by: operator.name.clone(),
+            reason: reason.to_owned(),
+            at: now,
+        });
+        // Somebody else's press of the same button was quicker: it is applied once.
+        if self.actions.store.put_bulk(&bulk, now).await? {
+            info!(
+                bulk = digest,
+                action = bulk.action.as_str(),
+                orders = bulk.parts.len(),
+                "bulk applied"
+            );
+        }
+        self.board(now).await?;
+        Ok(see_other(&there))
+    }
+}
+
+fn phases(bulk: &Bulk) -> Vec<Phase> {
+    let parts = &bulk.parts;
+    let (first, others) = parts.split_at(parts.len().min(1));
+    let (ten, rest) = others.split_at(others.len().min(10));
+    let all = [
+        ("One order", first),
+        ("Ten orders", ten),
+        ("The rest", rest),
+    ];
+    let phases = all.into_iter().filter(|(_, parts)| !parts.is_empty());
+    let mut phases: Vec<Phase> = phases.map(|(title, parts)| phase(title, parts)).collect();
+    let current = phases.iter_mut().find(|phase| phase.settled < phase.total);
+    if let Some(current) = current.filter(|_| bulk.is_at_work()) {
+        current.current = true;
+    }
+    phases
+}
+
+#[expect(clippy::cast_precision_loss, reason = "pixels")]
+fn phase(title: &'static str, parts: &[Part]) -> Phase {
+    let kinds = [
+        "recovered",
+        "failed_again",
+        "refused",
+        "running",
+        "requested",
+    ];
+    let tones = ["ok", "bad", "warn", "info", "info"];
+    let count = |kind: &str| {
+        parts
+            .iter()
+            .filter(|part| part.outcome.as_str() == kind)
+            .count()
+    };
+    let (mut x, mut shares, mut says) = (0.0, Vec::new(), Vec::new());
+    for (kind, tone) in kinds.into_iter().zip(tones) {
+        let found = count(kind);
+        if found > 0 {
+            let width = 100.0 * found as f64 / parts.len() as f64;
+            shares.push((tone, format!("{x:.2}%"), format!("{width:.2}%")));
+            says.push(format!("{found} {}", kind.replace('_', " ")));
+            x += width;
+        }
+    }
+    let settled = count("recovered") + count("failed_again") + count("refused");
+    let tone = if count("failed_again") > 0 {
+        "bad"
+    } else if settled == parts.len() {
+        "ok"
+    } else if says.is_empty() {
+        "off"
+    } else {
+        "info"
+    };
+    Phase {
+        title,
+        settled,
+        total: parts.len(),
+        tone,
+        current: false,
+        shares,
+        says: if says.is_empty() {
+            "not begun".to_owned()
+        } else {
+            says.join(", ")
+        },
+    }
+}

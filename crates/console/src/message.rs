@@ -1,0 +1,26 @@
+//! A page that says one thing.
+
+use lambda_http::http::StatusCode;
+
+use crate::answer::{Answer, page};
+use crate::frame::Frame;
+
+#[derive(askama::Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    frame: Frame<'a>,
+    code: u16,
+    heading: &'a str,
+    text: &'a str,
+}
+
+/// A page that says one thing.
+pub(crate) fn message(status: StatusCode, root: &str, heading: &str, text: &str) -> Answer {
+    let shown = Message {
+        frame: Frame::outside(root).titled(heading),
+        code: status.as_u16(),
+        heading,
+        text,
+    };
+    page(status, &shown)
+}

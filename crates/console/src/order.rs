@@ -1,0 +1,528 @@
+//! An order: its journey, its money, and what can be done about it.
+
+use actions::{Asked as Wish, possible};
+use domain::advice::{Action, Advice};
+use domain::ports::Record;
+use domain::watch::Difference;
+use domain::{Money, OrderId, OrderState, StatusView, Timestamp};
+use lambda_http::http::StatusCode;
+use workflow::{Described, HistoryEvent, failure};
+
+use crate::answer::{Answer, live, page, see_other, with_cookie};
+use crate::api::LONGEST_REASON;
+use crate::frame::Frame;
+use crate::list::encoded;
+use crate::request::{Asked, FLASH};
+use crate::sign_in::Operator;
+use crate::words::{self, Moment};
+use crate::{Console, Failed};
+
+/// A pause that is pointed out.
+const LONG_MS: u128 = 60_000;
+
+#[derive(askama::Template)]
+#[template(path = "order.html")]
+struct OrderPage<'a> {
+    frame: Frame<'a>,
+    id: &'a str,
+    status: &'static str,
+    tone: &'static str,
+    amount: String,
+    customer: &'a str,
+    attempt: u32,
+    received: Moment,
+    problems: Vec<ProblemView>,
+    retry: Option<String>,
+    may_act: bool,
+    actions: Vec<Offer>,
+    refused: Vec<(&'static str, String)>,
+    timeline: Vec<Part>,
+    payment: String,
+    authorized: String,
+    captured: String,
+    refunded: String,
+    payment_id: &'a str,
+    shipment: String,
+    carrier: String,
+    tracking: String,
+    country: String,
+    message: String,
+    lines: Vec<(&'a str, u32, String)>,
+    sums: Vec<(&'static str, String)>,
+    links: Vec<(&'static str, String)>,
+    commands: Vec<String>,
+    execution_arn: String,
+    raw: String,
+}
+
+#[derive(Debug)]
+struct ProblemView {
+    tone: &'static str,
+    title: String,
+    meaning: &'static str,
+    more: String,
+    todo: &'static str,
+    runbook: &'static str,
+    who: &'static str,
+}
+
+impl ProblemView {
+    fn of(tone: &'static str, title: String, more: String, advice: Advice) -> Self {
+        Self {
+            tone,
+            title,
+            meaning: advice.meaning,
+            more,
+            todo: advice.recommended_action,
+            runbook: advice.runbook,
+            who: words::mender(advice.who),
+        }
+    }
+}
+
+/// An action that is possible now.
+#[derive(Debug)]
+struct Offer {
+    word: &'static str,
+    verb: &'static str,
+    consequence: &'static str,
+    recommended: bool,
+    dangerous: bool,
+}
+
+/// The entries of one attempt.
+#[derive(Debug)]
+struct Part {
+    attempt: u32,
+    execution: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Moment,
+    gap: String,
+    long: bool,
+    step: String,
+    event: String,
+    detail: String,
+    tone: &'static str,
+    person: bool,
+}
+
+#[derive(askama::Template)]
+#[template(path = "confirm.html")]
+struct Confirm<'a> {
+    frame: Frame<'a>,
+    id: &'a str,
+    word: &'static str,
+    verb: &'static str,
+    consequence: &'static str,
+    dangerous: bool,
+    attempt: u32,
+    status: &'static str,
+    tone: &'static str,
+    authorized: String,
+    captured: String,
+    reason: &'a str,
+}
+
+impl Console {
+    pub(crate) async fn order(
+        &self,
+        asked: &Asked,
+        operator: &Operator,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Answer, Failed> {
+        let (record, described) = self.actions.look(order_id).await?;
+        let workflow = &self.actions.workflow;
+        // Tries are told by the history alone; without it the page still has all that is kept.
+        let history = workflow.history(&record.state).await.unwrap_or_default();
+        let arn = workflow.execution_arn(&record.state);
+        let view = StatusView::of(&record, described.execution.status, arn.clone(), now);
+        let mut shown = self.order_page(asked, operator, &record, &described, &view, now);
+        shown.timeline = timeline(&record, &view, &history, now);
+        let answer = live(asked, &shown);
+        Ok(if shown.frame.flash.is_some() {
+            with_cookie(answer, FLASH, "", 0)
+        } else {
+            answer
+        })
+    }
+
+    fn order_page<'a>(
+        &'a self,
+        asked: &'a Asked,
+        operator: &'a Operator,
+        record: &'a Record,
+        described: &Described,
+        view: &StatusView,
+        now: Timestamp,
+    ) -> OrderPage<'a> {
+        let state = &record.state;
+        let id = state.order_id.as_str();
+        let status = words::status(view.status);
+        let in_currency = |minor| money(minor, state.total);
+        let (offers, refused) = offers(record, described, now);
+        let order = &record.order;
+        let frame = Frame::of(self, asked, operator, None, now).titled(format!("{id} {status}"));
+        OrderPage {
+            id,
+            status,
+            tone: words::tone(view.status),
+            amount: state.total.to_string(),
+            customer: state.customer_id.as_str(),
+            attempt: state.attempt,
+            received: Moment::of(record.earlier.first().map_or(state.received_at, |first| first.received_at), now),
+            problems: problems(record, view, now),
+            retry: record.watch.as_ref().and_then(|watch| watch.retry.as_ref()).map(|retry| {
+                let left = retry.next_by.duration_since(now).as_secs().max(0);
+                format!(
+                    "{}: {} of {} tries have failed with {}; the next one comes within {left} s.",
+                    retry.place.as_str(),
+                    retry.failed,
+                    retry.of,
+                    retry.error
+                )
+            }),
+            may_act: operator.may_act,
+            actions: offers,
+            refused,
+            timeline: Vec::new(),
+            payment: view.payment.status.clone(),
+            authorized: in_currency(view.payment.authorized),
+            captured: in_currency(view.payment.captured),
+            refunded: in_currency(view.payment.refunded),
+            payment_id: state.held_payment().unwrap_or_default(),
+            shipment: view.shipment.status.clone(),
+            carrier: view.shipment.carrier.clone().unwrap_or_default(),
+            tracking: view.shipment.tracking_number.clone().unwrap_or_default(),
+            // The country is what an operator needs; the address is nobody's business here.
+            country: match &record.personal {
+                Some(personal) => personal.shipping_address.country.clone(),
+                None => "erased".to_owned(),
+            },
+            message: view.notification.status.clone(),
+            lines: order
+                .lines
+                .iter()
+                .map(|line| (line.sku.as_str(), line.quantity.get(), in_currency(line.unit_price)))
+                .collect(),
+            sums: vec![
+                ("Shipping", in_currency(order.shipping_fee)),
+                ("Tax", in_currency(order.tax)),
+                ("Total", order.total.to_string()),
+            ],
+            links: self.links(state, &view.workflow.execution_arn, described),
+            commands: self.commands(state),
+            execution_arn: view.workflow.execution_arn.clone(),
+            raw: serde_json::to_string_pretty(state).unwrap_or_default(),
+            frame,
+        }
+    }
+
+    /// To AWS's own console.
+    fn links(
+        &self,
+        state: &OrderState,
+        arn: &str,
+        described: &Described,
+    ) -> Vec<(&'static str, String)> {
+        let Some(console) = &self.aws_console_url else {
+            return Vec::new();
+        };
+        let region = arn.split(':').nth(3).unwrap_or_default();
+        let machine = arn.split(':').nth(6).unwrap_or_default();
+        let mut links = vec![(
+            "Execution",
+            format!("{console}/states/home?region={region}#/v2/executions/details/{arn}"),
+        )];
+        if let Some(trace) = &described.trace_id {
+            links.push((
+                "Trace",
+                format!("{console}/cloudwatch/home?region={region}#xray:traces/{trace}"),
+            ));
+        }
+        // The console escapes what is behind the # twice, with $ for %.
+        let group = format!("/aws/vendedlogs/states/{machine}").replace('/', "$252F");
+        let order = state.order_id.as_str();
+        links.push((
+            "Log",
+            format!(
+                "{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/log-events$3FfilterPattern$3D$2522{order}$2522"
+            ),
+        ));
+        links
+    }
+
+    /// Where there is no console of AWS.
+    fn commands(&self, state: &OrderState) -> Vec<String> {
+        if self.aws_console_url.is_some() {
+            return Vec::new();
+        }
+        let order = &state.order_id;
+        vec![
+            format!("make logs ORDER={order}"),
+            format!("target/debug/orderctl status {order}"),
+        ]
+    }
+
+    /// A form's action: asks for a yes first.
+    pub(crate) async fn act(
+        &self,
+        asked: &Asked,
+        operator: &Operator,
+        order_id: &OrderId,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Answer, Failed> {
+        let reason = asked.field("reason").unwrap_or_default().trim();
+        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+            let why = format!(
+                "Say why, with at most {LONGEST_REASON} characters: it is kept on the order."
+            );
+            return Err(Failed::NotPossible(why));
+        }
+        if asked.field("confirmed") != Some("yes") {
+            return self
+                .confirm(asked, operator, order_id, action, reason, now)
+                .await;
+        }
+        let wish = Wish {
+            by: &operator.name,
+            reason,
+            at: now,
+        };
+        let told = self.actions.act(action, order_id, wish).await?;
+        let there = see_other(&format!("{}orders/{order_id}", asked.root));
+        let verb = words::verb(action);
+        Ok(with_cookie(
+            there,
+            FLASH,
+            &encoded(&format!("{verb}: {told}.")),
+            60,
+        ))
+    }
+
+    async fn confirm(
+        &self,
+        asked: &Asked,
+        operator: &Operator,
+        order_id: &OrderId,
+        action: Action,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Answer, Failed> {
+        let (record, described) = self.actions.look(order_id).await?;
+        possible(action, &record, &described, now).map_err(Failed::NotPossible)?;
+        let state = &record.state;
+        let arn = self.actions.workflow.execution_arn(state);
+        let view = StatusView::of(&record, described.execution.status, arn, now);
+        let verb = words::verb(action);
+        let shown = Confirm {
+            frame: Frame::of(self, asked, operator, None, now)
+                .titled(format!("{verb} {order_id}?"))
+                .still(),
+            id: order_id.as_str(),
+            word: action.as_str(),
+            verb,
+            consequence: words::consequence(action),
+            dangerous: words::is_dangerous(action),
+            attempt: state.attempt,
+            status: words::status(view.status),
+            tone: words::tone(view.status),
+            authorized: money(view.payment.authorized, state.total),
+            captured: money(view.payment.captured, state.total),
+            reason,
+        };
+        Ok(page(StatusCode::OK, &shown))
+    }
+}
+
+fn money(minor: u64, like: Money) -> String {
+    let money = Money::new(minor, like.currency());
+    money.map(|money| money.to_string()).unwrap_or_default()
+}
+
+/// What is possible now, the advised action first; and what is not, with the reason.
+fn offers(
+    record: &Record,
+    described: &Described,
+    now: Timestamp,
+) -> (Vec<Offer>, Vec<(&'static str, String)>) {
+    let troubles = record.watch.iter().flat_map(|watch| watch.troubles.keys());
+    let advised: Vec<Action> = troubles
+        .filter_map(|trouble| trouble.advice().action)
+        .collect();
+    let by_error = record.state.failure.as_ref().filter(|_| advised.is_empty());
+    let by_error = by_error.and_then(|failure| failure.error.advice().action);
+    let (mut offers, mut refused) = (Vec::new(), Vec::new());
+    for action in Action::ALL {
+        match possible(action, record, described, now) {
+            Ok(()) => offers.push(Offer {
+                word: action.as_str(),
+                verb: words::verb(action),
+                consequence: words::consequence(action),
+                recommended: advised.contains(&action) || by_error == Some(action),
+                dangerous: words::is_dangerous(action),
+            }),
+            Err(why) => refused.push((words::verb(action), why)),
+        }
+    }
+    offers.sort_by_key(|offer| !offer.recommended);
+    (offers, refused)
+}
+
+fn problems(record: &Record, view: &StatusView, now: Timestamp) -> Vec<ProblemView> {
+    let mut problems = Vec::new();
+    for trouble in record.watch.iter().flat_map(|watch| watch.troubles.keys()) {
+        let watch = record.watch.as_ref();
+        let mut more = Vec::new();
+        if let Some(watch) = watch {
+            if let Some(error) = &watch.last_error {
+                more.push(format!("The last try ended with {error}."));
+            }
+            more.extend(watch.differences.iter().map(|difference: &Difference| {
+                let Difference {
+                    of,
+                    ledger,
+                    provider,
+                } = difference;
+                format!("The {of} is {ledger} in our ledger and {provider} at the provider.")
+            }));
+            if watch.held > 0 {
+                more.push(format!(
+                    "{} of the customer's money is held.",
+                    money(watch.held, watch.total)
+                ));
+            }
+            if let Some(deadline) = watch.deadline {
+                let Moment { told, ago, .. } = Moment::of(deadline, now);
+                more.push(format!("It gets worse at {told} UTC, {ago}."));
+            }
+        }
+        let title = words::trouble(*trouble).to_owned();
+        problems.push(ProblemView::of(
+            "bad",
+            title,
+            more.join(" "),
+            trouble.advice(),
+        ));
+    }
+    if let Some(failure) = &record.state.failure {
+        let title = format!("{}: {}", failure.error, failure.message);
+        let tone = if view.failure.is_some() && failure.error.class() != domain::Class::Customer {
+            "warn"
+        } else {
+            "off"
+        };
+        problems.push(ProblemView::of(
+            tone,
+            title,
+            String::new(),
+            failure.error.advice(),
+        ));
+    }
+    if view.status == domain::Status::InReview {
+        let advice = domain::ErrorName::ReviewRequired.advice();
+        let title = "Waits for a person's decision".to_owned();
+        problems.push(ProblemView::of("warn", title, String::new(), advice));
+    }
+    problems
+}
+
+/// Tries of tasks that failed, the oldest first: when, in which state, and why.
+fn tries(latest_first: &[HistoryEvent]) -> Vec<(Timestamp, String, String)> {
+    let mut state = String::new();
+    let mut tries = Vec::new();
+    for event in latest_first.iter().rev() {
+        if let Some(entered) = &event.state_entered_event_details {
+            state.clone_from(&entered.name);
+        } else if let Some((at, error)) = failure(event) {
+            tries.push((at, state.clone(), error.to_owned()));
+        }
+    }
+    tries
+}
+
+/// The latest attempt first; within it, the oldest entry first.
+fn timeline(
+    record: &Record,
+    view: &StatusView,
+    history: &[HistoryEvent],
+    now: Timestamp,
+) -> Vec<Part> {
+    let attempts = record.earlier.iter().chain([&record.state]);
+    let mut parts: Vec<(&OrderState, Vec<(Timestamp, Entry)>)> =
+        attempts.map(|state| (state, Vec::new())).collect();
+    let mut add = |at: Timestamp, entry: Entry| {
+        let of = parts
+            .iter()
+            .rposition(|(state, _)| at >= state.received_at)
+            .unwrap_or(0);
+        if let Some((_, entries)) = parts.get_mut(of) {
+            entries.push((at, entry));
+        }
+    };
+    for told in &view.timeline {
+        let person = told.step == "operator" || told.step == "monitor";
+        add(
+            told.at,
+            Entry {
+                at: Moment::of(told.at, now),
+                gap: String::new(),
+                long: false,
+                step: told.step.clone(),
+                event: told.event.replace('_', " "),
+                detail: told.detail.clone().unwrap_or_default(),
+                tone: tone(&told.event, person),
+                person,
+            },
+        );
+    }
+    for (at, state, error) in tries(history) {
+        add(
+            at,
+            Entry {
+                at: Moment::of(at, now),
+                gap: String::new(),
+                long: false,
+                step: state,
+                event: "a try failed".to_owned(),
+                detail: error,
+                tone: "warn",
+                person: false,
+            },
+        );
+    }
+    let parts = parts.into_iter().rev().map(|(state, mut entries)| {
+        entries.sort_by_key(|(at, _)| *at);
+        let mut before: Option<Timestamp> = None;
+        let entries = entries.into_iter().map(|(at, mut entry)| {
+            if let Some(before) = before {
+                let ms = at.duration_since(before).as_millis().unsigned_abs();
+                entry.gap = format!("+{}", words::span(ms));
+                entry.long = ms >= LONG_MS;
+            }
+            before = Some(at);
+            entry
+        });
+        Part {
+            attempt: state.attempt,
+            execution: state.execution_name(),
+            entries: entries.collect(),
+        }
+    });
+    parts.collect()
+}
+
+fn tone(event: &str, person: bool) -> &'static str {
+    match event {
+        _ if person => "info",
+        "declined" | "refused" | "capture_refused" | "reversing" | "failed" | "rejected"
+        | "cancelled" => "bad",
+        event if event.ends_with("_started") || event.ends_with("_requested") => "warn",
+        _ => "ok",
+    }
+}

@@ -1,0 +1,71 @@
+//! One box without syntax: whatever somebody has in their hands.
+
+use domain::ports::Orders as _;
+use domain::{OrderId, Timestamp};
+use lambda_http::http::StatusCode;
+use store::Reference;
+
+use crate::answer::{Answer, see_other};
+use crate::message::message;
+use crate::request::Asked;
+use crate::sign_in::Operator;
+use crate::{Console, Failed, words};
+
+impl Console {
+    pub(crate) async fn search(
+        &self,
+        asked: &Asked,
+        operator: &Operator,
+        now: Timestamp,
+    ) -> Result<Answer, Failed> {
+        let text = asked.query("q").unwrap_or_default().trim();
+        if text.is_empty() {
+            return Ok(see_other(&asked.root));
+        }
+        let found = self.look_up(text).await?;
+        if let [order] = found.as_slice() {
+            return Ok(see_other(&format!("{}orders/{order}", asked.root)));
+        }
+        if found.is_empty() {
+            let shown: String = text.chars().take(80).collect();
+            let said = format!(
+                "No order has “{shown}” as its id, customer, payment, tracking number or execution. Orders are found a \
+                 moment after they come in."
+            );
+            return Ok(message(
+                StatusCode::NOT_FOUND,
+                &asked.root,
+                "Nothing found",
+                &said,
+            ));
+        }
+        let watches = self.actions.store.watches(&found).await?;
+        let heading = format!("{} for “{text}”", words::orders(watches.len()));
+        Ok(self.found(asked, operator, &watches, heading, now))
+    }
+
+    /// The orders that a text may mean.
+    async fn look_up(&self, text: &str) -> Result<Vec<OrderId>, Failed> {
+        let store = &self.actions.store;
+        // An execution's ARN, or its name, which has the attempt behind the order's id.
+        let name = text.rsplit(':').next().unwrap_or(text);
+        let by_name = name
+            .rsplit_once('-')
+            .filter(|(_, attempt)| attempt.parse::<u32>().is_ok());
+        let ids = [Some(name), by_name.map(|(order, _)| order)];
+        for id in ids.into_iter().flatten() {
+            if let Ok(id) = id.parse::<OrderId>()
+                && store.load(&id).await?.is_some()
+            {
+                return Ok(vec![id]);
+            }
+        }
+        for reference in Reference::ALL {
+            let found = store.find(reference, text).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+}

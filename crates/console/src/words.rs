@@ -1,0 +1,244 @@
+//! How things are said on the page.
+
+use domain::advice::{Action, Mender, Trouble};
+use domain::board::Problem;
+use domain::watch::{Health, Watch};
+use domain::{Status, Timestamp};
+
+/// A moment: for machines, and for people who look at it today.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    pub(crate) iso: String,
+    pub(crate) told: String,
+    pub(crate) ago: String,
+}
+
+impl Moment {
+    pub(crate) fn of(at: Timestamp, now: Timestamp) -> Self {
+        let iso = at.to_string();
+        let same_day = iso.get(..10) == now.to_string().get(..10);
+        let clock = clock(at);
+        let told = if same_day {
+            clock
+        } else {
+            format!(
+                "{} {}",
+                iso.get(..10).unwrap_or_default(),
+                clock.get(..5).unwrap_or_default()
+            )
+        };
+        Self {
+            told,
+            ago: distance(at, now),
+            iso: format!("{at:.3}"),
+        }
+    }
+
+    pub(crate) fn maybe(at: Option<Timestamp>, now: Timestamp) -> Option<Self> {
+        at.map(|at| Self::of(at, now))
+    }
+}
+
+/// `12:03:05`, in UTC.
+pub(crate) fn clock(at: Timestamp) -> String {
+    let iso = format!("{at:.0}");
+    iso.get(11..19).unwrap_or_default().to_owned()
+}
+
+/// `3 min ago`, `in 2 h`.
+pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
+    let ms = now.duration_since(at).as_millis();
+    let told = span(ms.unsigned_abs());
+    if ms >= 0 {
+        format!("{told} ago")
+    } else {
+        format!("in {told}")
+    }
+}
+
+/// So many milliseconds: `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `4 d`.
+pub(crate) fn span(ms: u128) -> String {
+    let (s, min, h) = (ms / 1000, ms / 60_000, ms / 3_600_000);
+    match ms {
+        0..10_000 => format!("{s}.{} s", ms % 1000 / 100),
+        10_000..120_000 => format!("{s} s"),
+        120_000..7_200_000 => format!("{min} min"),
+        7_200_000..172_800_000 => format!("{h} h {} min", min % 60),
+        _ => format!("{} d", h / 24),
+    }
+}
+
+/// `1 order`, `2 orders`.
+pub(crate) fn orders(count: usize) -> String {
+    if count == 1 {
+        "1 order".to_owned()
+    } else {
+        format!("{count} orders")
+    }
+}
+
+pub(crate) const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Received => "received",
+        Status::Validated => "validated",
+        Status::InReview => "in review",
+        Status::Authorized => "authorised",
+        Status::Shipped => "shipped",
+        Status::Completed => "completed",
+        Status::Rejected => "rejected",
+        Status::Cancelled => "cancelled",
+        Status::Failed => "failed",
+        Status::NeedsAttention => "needs attention",
+    }
+}
+
+/// A tone of the style sheet: a colour and a shape.
+pub(crate) const fn tone(status: Status) -> &'static str {
+    match status {
+        Status::Completed => "ok",
+        Status::Received | Status::Validated | Status::Authorized | Status::Shipped => "info",
+        Status::InReview => "warn",
+        Status::Rejected | Status::Cancelled => "off",
+        Status::Failed | Status::NeedsAttention => "bad",
+    }
+}
+
+pub(crate) const fn health(health: Health) -> &'static str {
+    match health {
+        Health::OnTrack => "on track",
+        Health::AtRisk => "at risk",
+        Health::Overdue => "overdue",
+    }
+}
+
+pub(crate) const fn health_tone(health: Health) -> &'static str {
+    match health {
+        Health::OnTrack => "ok",
+        Health::AtRisk => "warn",
+        Health::Overdue => "bad",
+    }
+}
+
+pub(crate) const fn trouble(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Unfinished => "Ended before everything was done",
+        Trouble::OutcomeUnknown => "Nobody knows what came of it",
+        Trouble::ProviderDiffers => "A provider sees it otherwise",
+        Trouble::MessageNotSent => "The customer was not told",
+        Trouble::NotStarted => "Accepted and not started",
+        Trouble::ReviewOverdue => "Nobody decided in time",
+        Trouble::HoldLapsing => "The hold is about to lapse",
+        Trouble::Overdue => "In a step for too long",
+    }
+}
+
+pub(crate) fn problem(problem: Problem) -> String {
+    match problem {
+        Problem::Trouble(trouble) => self::trouble(trouble).to_owned(),
+        Problem::Reversed(error) => format!("Failed and reversed: {error}"),
+    }
+}
+
+pub(crate) const fn problem_tone(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Trouble(
+            Trouble::Unfinished | Trouble::OutcomeUnknown | Trouble::ProviderDiffers,
+        ) => "bad",
+        Problem::Trouble(_) => "warn",
+        Problem::Reversed(_) => "off",
+    }
+}
+
+pub(crate) const fn mender(mender: Mender) -> &'static str {
+    match mender {
+        Mender::Customer => "the customer",
+        Mender::Operator => "an operator",
+        Mender::Provider => "whoever runs the provider",
+        Mender::Developer => "a developer",
+    }
+}
+
+/// What an action is called on a button.
+pub(crate) const fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Approve => "Approve",
+        Action::Reject => "Reject",
+        Action::Cancel => "Cancel",
+        Action::Redrive => "Redrive",
+        Action::Reprocess => "Reprocess",
+        Action::Resend => "Resend",
+        Action::Resolve => "Resolve",
+    }
+}
+
+/// What happens then.
+pub(crate) const fn consequence(action: Action) -> &'static str {
+    match action {
+        Action::Approve => "The order goes on: its money is held, and it is shipped.",
+        Action::Reject => "The order ends: everything is reversed, and the customer is told.",
+        Action::Cancel => {
+            "The next step sees it: everything is reversed, and the customer is told."
+        }
+        Action::Redrive => {
+            "The execution goes on in the state where it stopped, on the version it started with."
+        }
+        Action::Reprocess => {
+            "A new attempt begins, with the same document and the same means of payment. The last one's history stays."
+        }
+        Action::Resend => {
+            "The customer gets the message; twice, if the first one arrived after all."
+        }
+        Action::Resolve => {
+            "The providers are asked what became of it; nothing is paid or shipped. Where only a message is missing, it is given up."
+        }
+    }
+}
+
+/// Whether it takes something away that cannot be had back.
+pub(crate) const fn is_dangerous(action: Action) -> bool {
+    match action {
+        Action::Reject | Action::Cancel => true,
+        Action::Approve
+        | Action::Redrive
+        | Action::Reprocess
+        | Action::Resend
+        | Action::Resolve => false,
+    }
+}
+
+/// What an order waits for, or how often it was tried.
+pub(crate) fn waits(watch: &Watch, now: Timestamp) -> String {
+    match &watch.retry {
+        Some(retry) => {
+            let left = retry.next_by.duration_since(now).as_secs().max(0);
+            format!(
+                "{} of {}, next within {left} s: {}",
+                retry.failed, retry.of, retry.error
+            )
+        }
+        None if watch.place.is_none() => String::new(),
+        None => watch.waits_for().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_as_people_say_them() {
+        let told: Vec<String> = [400, 12_000, 200_000, 7_500_000, 400_000_000]
+            .map(span)
+            .into();
+        assert_eq!(told, ["0.4 s", "12 s", "3 min", "2 h 5 min", "4 d"]);
+    }
+
+    #[test]
+    fn moments_of_another_day_have_the_day() {
+        let now: Timestamp = "2026-11-24T12:03:05.123Z".parse().expect("a time");
+        let earlier: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
+        assert_eq!(Moment::of(now, now).told, "12:03:05");
+        assert_eq!(Moment::of(earlier, now).told, "2026-11-23 10:00");
+        assert_eq!(Moment::of(earlier, now).ago, "26 h 3 min ago");
+    }
+}
