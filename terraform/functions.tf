@@ -10,7 +10,7 @@ locals {
     intake-queue = { timeout_s = 40, memory_mb = 256 }
     monitor      = { timeout_s = 240, memory_mb = 256 }
     # API Gateway gives up after 30 s.
-    console = { timeout_s = 25, memory_mb = 256 }
+    console = { timeout_s = 28, memory_mb = 256 }
   }
 
   environment_of_all = {

@@ -115,6 +115,10 @@ class Planted:
         self._change(order, "state", "SET stage = :validated, validated_at = :at", {":validated": {"S": "validated"}, ":at": {"N": "0"}})
         return order
 
+    def take_back_message(self, order: str) -> None:
+        """As if the message to the customer had been given up."""
+        self._change(order, "state", "SET stage = :captured REMOVE notify, closed_at", {":captured": {"S": "captured"}})
+
     def _fault(self, **fault) -> None:
         self.shop.http("POST", f"{self.shop.endpoints['sandbox']}/_sandbox/faults", {"provider": "carrier", "operation": "book", **fault})
 
@@ -297,7 +301,7 @@ class Check(Planted):
     def unsent(self) -> str:
         """Paid and shipped; the message was given up."""
         order = self.completed()
-        self._change(order, "state", "SET stage = :captured REMOVE notify, closed_at", {":captured": {"S": "captured"}})
+        self.take_back_message(order)
         self.due(order)
         self.sweep()
         self._expect(list(self.watch(order)["troubles"]["M"]) == ["message_not_sent"], "a message is missing")

@@ -15,6 +15,8 @@ import re
 import subprocess
 import time
 import urllib.error
+import urllib.parse
+import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -369,8 +371,11 @@ _DOCUMENTED = {
         "Changes": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
         "DeadLetters": {"sqs:SendMessage"},
         "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "Redrive": {"states:RedriveExecution"},
         "StartOrders": {"states:StartExecution"},
     },
+    # This engine has no redrive.
+    "console": {"Redrive": {"states:RedriveExecution"}, "StartOrders": {"states:StartExecution"}},
     # All of this Step Functions does itself.
     "workflow": {
         "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
@@ -558,10 +563,36 @@ class Removal:
         if not planted.sweep():
             return False
         warned = [line for line in planted.lines() if line.get("level") == "WARN"]
-        if any("cause" in line or line.get("order_id") in (started, running, approved, rejected, unheard) for line in warned):
+        if any("cause" in line or line.get("message") in ("board not kept", "counters not kept") or line.get("order_id") in (started, running, approved, rejected, unheard) for line in warned):
             return False
         ends = {started: "completed", approved: "completed", rejected: "rejected"}
+        if not self._page().bulk("approve", running, "a check of the rights"):
+            return False
         return all(self.shop.becomes(order, lambda view, end=end: view["status"] == end, _PATIENCE_S) for order, end in ends.items())
+
+    def _page(self) -> "Page":
+        return Page(self.shop)
+
+    def the_page_shows_and_acts(self) -> bool:
+        planted, page = monitoring.Planted(self.stack), self._page()
+        approved, rejected = planted.waiting(), planted.waiting()
+        unheard, unsent = planted.unheard_payment(), planted.completed()
+        planted.take_back_message(unsent)
+        acted = [
+            page.act("approve", approved),
+            page.act("reject", rejected),
+            page.act("resolve", unheard),
+            page.act("resend", unsent),
+            bool(self.shop.becomes(rejected, lambda view: view["workflow"]["status"] == "FAILED", _PATIENCE_S)),
+            # A try that failed is read off the execution's history.
+            "a try failed" in page.get(f"/orders/{rejected}"),
+            page.act("reprocess", rejected),
+            bool(self.shop.becomes(rejected, lambda view: view["workflow"]["attempt"] == 2 and view["status"] == "in_review", _PATIENCE_S)),
+            "<h1>Completed orders</h1>" in page.get("/orders?status=completed"),
+            page.has_a_board_made(_PATIENCE_S),
+            "row-" in page.get("/orders?list=open"),
+        ]
+        return all(acted)
 
     def operators_are_told(self) -> bool:
         """A notice that cannot be given fails no order; it is logged."""
@@ -569,7 +600,62 @@ class Removal:
         return not any("operators not told" in line["message"] for line in lines if line["timestamp"] > self.began_ms)
 
 
+class Page:
+    """The operators' page, asked as a browser does. What fails is empty, or false."""
+
+    def __init__(self, of: shop.Shop):
+        self.base = of.endpoints["console"]
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def _ask(self, path: str, form: dict | None = None, body: dict | None = None):
+        headers = {"sec-fetch-site": "same-origin"}
+        content = None
+        if form is not None:
+            content = urllib.parse.urlencode(form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        if body is not None:
+            content = json.dumps(body).encode()
+            headers["content-type"] = "application/json"
+        try:
+            return self._opener.open(urllib.request.Request(f"{self.base}{path}", content, headers), timeout=35)
+        except urllib.error.HTTPError:
+            return None
+
+    def get(self, path: str) -> str:
+        answer = self._ask(path)
+        return answer.read().decode() if answer else ""
+
+    def act(self, action: str, order: str) -> bool:
+        return self._ask(f"/api/orders/{order}/{action}", body={"reason": "a check of the rights"}) is not None
+
+    def has_a_board_made(self, patience_s: float) -> bool:
+        """Whoever looks has a newer one made, once in some seconds."""
+        until = time.monotonic() + patience_s
+        while time.monotonic() < until:
+            answer = self._ask("/")
+            if answer and answer.headers.get("refresh-in"):
+                return True
+            time.sleep(1)
+        return False
+
+    def bulk(self, action: str, order: str, reason: str) -> bool:
+        """Carried out to its end, by the monitor."""
+        preview = self._ask("/bulk", form={"action": action, "order": order, "scope": "selected"})
+        if not preview:
+            return False
+        path = preview.url.removeprefix(self.base)
+        if not self._ask(path, form={"reason": reason}):
+            return False
+        until = time.monotonic() + 3 * _PATIENCE_S
+        while time.monotonic() < until:
+            if '<span class="mark ok">recovered</span>' in self.get(path):
+                return True
+            time.sleep(1)
+        return False
+
+
 _FLOWS = {
+    "console": {"the page shows and acts": Removal.the_page_shows_and_acts},
     "intake": {"an order is started": Removal.an_order_is_started, "a cancelled review ends": Removal.a_cancelled_review_ends},
     "intake-queue": {"an order by queue is started": Removal.an_order_by_queue_is_started},
     "monitor": {"the monitor does its work": Removal.the_monitor_does_its_work},

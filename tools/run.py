@@ -11,14 +11,17 @@ import argparse
 import json
 import os
 import subprocess
+import time
 import urllib.request
 
-from common import ROOT, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
+import aws
+from common import REGION, ROOT, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
 
 # Straight to loopback: a proxy that the environment names cannot reach it.
 loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 ORDERS = ROOT / "orders"
+_PATIENCE_S = 60
 ORDERCTL = TARGET / "debug" / "orderctl"
 
 
@@ -57,11 +60,37 @@ def main() -> None:
         raise Problem("not every order ended as it should:\n  " + "\n  ".join(wrong), "see `orderctl status ORDER`")
     print("\nEach of them ended as it should.", flush=True)
     if stack.name == "local":
+        _leave_open(stack, endpoints)
         _look_around(endpoints)
+
+
+def _leave_open(stack: Stack, endpoints: dict) -> None:
+    """Two orders that need a person, for the operators' page."""
+    say("sending two more, which stay open: ord-1010 waits for a decision, and of ord-1011 the execution is stopped")
+    call(f"{endpoints['sandbox']}/_sandbox/faults", {"provider": "carrier", "operation": "book", "order_id": "ord-1011", "mode": "error", "status": 503, "times": 100})
+    orderctl(stack, "submit", *sorted(str(path.relative_to(ROOT)) for path in (ORDERS / "open").glob("*.json")))
+    _until(endpoints, "ord-1011", "authorized")
+    # As somebody in a hurry does in AWS's console: the money is held, and nobody is at work on the order.
+    workflow = aws.client("stepfunctions", aws_environment(stack), REGION)
+    workflow.stop_execution(executionArn=f"{endpoints['state_machine_arn'].replace(':stateMachine:', ':execution:')}:ord-1011-1")
+    _until(endpoints, "ord-1011", "needs_attention")
+    _until(endpoints, "ord-1010", "in_review")
+
+
+def _until(endpoints: dict, order: str, status: str) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while (found := call(f"{endpoints['intake']}/orders/{order}")["status"]) != status:
+        if time.monotonic() > until:
+            raise Problem(f"{order} is {found}, not {status}", "see `orderctl status ORDER`, and make logs")
+        time.sleep(0.2)
 
 
 def _look_around(endpoints: dict) -> None:
     print(f"""
+The operators' page, with these orders on it:
+
+    {endpoints["console"]}/
+
 The stack is up; look around:
 
     eval "$(make -s env)"                      this shell's AWS tools and orderctl use the local stack

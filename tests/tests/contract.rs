@@ -163,6 +163,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
     let worst: BTreeMap<&str, Duration> = BTreeMap::from([
         ("validate", validate::WORST_CASE),
         ("charge", charge::WORST_CASE),
+        ("console", console::WORST_CASE),
         ("ship", ship::WORST_CASE),
         ("notify", notify::WORST_CASE),
         ("intake", intake::WORST_CASE),
@@ -198,6 +199,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
     }
     // API Gateway gives up after 30 seconds.
     assert!(timeouts["intake"] < Duration::from_secs(30));
+    assert!(timeouts["console"] < Duration::from_secs(30));
     let batch = format!("batch_size              = {}\n", intake::BATCH);
     assert!(read("terraform/queue.tf").contains(&batch));
     assert_eq!(step::budget::STORE_OPERATION, store::OPERATION_TIMEOUT);

@@ -96,6 +96,18 @@ impl Actions {
         }
     }
 
+    /// The same, but a step's function is not waited for longer than so long: it goes on by itself, and what
+    /// came of it is on record then.
+    #[must_use]
+    pub fn waiting_at_most(self, patience: Duration) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(patience).build();
+        let config = self.lambda.config().to_builder().timeout_config(timeouts);
+        Self {
+            lambda: aws_sdk_lambda::Client::from_conf(config.build()),
+            ..self
+        }
+    }
+
     /// What is stored of an order, and what Step Functions tells of its execution.
     ///
     /// # Errors

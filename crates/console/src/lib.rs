@@ -18,6 +18,7 @@ mod sign_in;
 mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actions::{Actions, Refused};
 use aws_sdk_lambda::types::InvocationType;
@@ -30,6 +31,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response, service_fn};
 use serde_json::json;
 use sign_in::{Operator, SignIn};
+use step::budget;
 use store::Store;
 use tracing::{error, info, warn};
 use workflow::Workflow;
@@ -37,6 +39,15 @@ use workflow::Workflow;
 use crate::answer::{Answer, problem};
 use crate::message::message;
 use crate::request::Asked;
+
+/// A step that an operator has asked is not waited for longer: the gateway gives up after 30 seconds.
+const STEP: Duration = Duration::from_secs(6);
+
+/// What the longest request can take: it asks for the issuer's keys, reads the order, asks Step Functions, notes who
+/// and why, and has two steps asked. A preview of many orders may take longer while the database is slow; it changes
+/// nothing, and is asked for again.
+pub const WORST_CASE: Duration =
+    Duration::from_secs(6 + budget::worst_case(2, 0).as_secs() + 3 + 2 * STEP.as_secs());
 
 /// The operators' page.
 #[derive(Debug)]
@@ -100,7 +111,7 @@ impl Console {
     pub fn new(aws: &aws_config::SdkConfig, config: Config, store: Store) -> Result<Self, String> {
         let workflow = Workflow::new(aws, config.state_machine_arn);
         Ok(Self {
-            actions: Actions::new(aws, store, workflow, config.steps),
+            actions: Actions::new(aws, store, workflow, config.steps).waiting_at_most(STEP),
             lambda: aws_sdk_lambda::Client::new(aws),
             monitor: config.monitor,
             environment: config.environment,

@@ -211,6 +211,7 @@ impl Console {
             Some(at) => Some(at.to_owned()),
             None => statuses.first().copied().and_then(begin),
         };
+        let mut all = Vec::new();
         while let Some(text) = next.take() {
             let Some(Cursor { status, part }) = Cursor::read(&text) else {
                 break;
@@ -248,12 +249,14 @@ impl Console {
             };
             // What has moved on since the board is in another list by now.
             found.retain(|watch| watch.status == status);
-            if !found.is_empty() {
-                return Ok((found, after));
-            }
+            all.extend(found);
             next = after;
+            // What is left of a page is filled from the next status.
+            if all.len() > PAGE / 2 {
+                break;
+            }
         }
-        Ok((Vec::new(), None))
+        Ok((all, next))
     }
 
     pub(crate) async fn list(
