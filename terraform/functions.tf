@@ -81,6 +81,7 @@ locals {
         STATE_MACHINE_ARN   = local.live_alias_arn
         OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
         STEP_FUNCTIONS      = jsonencode(local.asked_functions)
+        CONSOLE_URL         = local.console_url
       }
     }
     console = {

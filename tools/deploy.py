@@ -277,7 +277,8 @@ def _tell(environment: Environment, outputs: dict, live: dict) -> None:
     if environment.name != "local":
         file = environment.deployment.folder / "endpoints.json"
         named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table", "asked_functions")}
-        file.write_text(json.dumps({"intake": outputs["api_url"], **named}, indent=2) + "\n")
+        file.write_text(json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n")
+        say(f"the operators' page is {outputs['console_url']}/")
         say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
         secrets = environment.client("secretsmanager")
         for name in ("payment_secret_arn", "carrier_secret_arn"):
@@ -324,6 +325,14 @@ def destroy(environment: Environment) -> None:
                 f"the table {name} is protected from being deleted",
                 "if its orders are really to be lost: aws dynamodb update-table --no-deletion-protection-enabled "
                 f"--region {environment.region} --table-name {name}",
+            )
+    if pool := outputs.get("console_user_pool_id"):
+        cognito = environment.client("cognito-idp")
+        if cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection") == "ACTIVE":
+            raise Problem(
+                f"the user pool {pool}, with everybody who may sign in at the operators' page, is protected from being deleted",
+                "if they are really to go: aws cognito-idp update-user-pool --deletion-protection INACTIVE "
+                f"--region {environment.region} --user-pool-id {pool}",
             )
     environment.confirm("Every order, every secret and every log goes away. DynamoDB alone keeps a backup, for 35 days, of a table that could be restored.")
     stop_executions(environment, outputs)

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 
 import aws
@@ -117,7 +118,9 @@ class Check:
         say(f"two orders wait for a review on version {first}")
 
         second = self._rebuilt()
-        new = ("--stack", "e2e", "--artifacts", str(second), "--var", _NO_REVIEWS)
+        # In the new version people have to sign in at the page, with the local engine's Cognito.
+        sign_in = ("console_open=false", f"cognito_endpoint={self.stack.aws_url}", "console_mfa=OFF")
+        new = ("--stack", "e2e", "--artifacts", str(second), "--var", _NO_REVIEWS, *(part for one in sign_in for part in ("--var", one)))
         self._deployed("deploy", "--canary", *new)
         routes = self._routes()
         expect(routes[0] == (first, 90) and routes[1][1] == 10, f"the canary has a tenth of new orders: {routes}")
@@ -138,6 +141,8 @@ class Check:
         self._only_ran(after, new_functions)
         say(f"all at once: a new order ran version {newest} and was not reviewed, an older one stayed on version {first}")
 
+        self._people_sign_in(after)
+
         self._deployed("rollback", "--stack", "e2e")
         expect(self._routes() == [(first, 100)], f"back: {self._routes()}")
         intake = functions.get_alias(FunctionName="orders-local-intake", Name="live")["FunctionVersion"]
@@ -148,6 +153,23 @@ class Check:
         self._approve(before[1])
         self._only_ran(before[1], old_functions)
         say(f"rollback: new orders start on version {first} again, and what it calls is still there")
+
+    def _people_sign_in(self, order: str) -> None:
+        cognito = aws.client("cognito-idp", self.settings, REGION)
+        pools = cognito.list_user_pools(MaxResults=60)["UserPools"]
+        pool = next(pool["Id"] for pool in pools if pool["Name"] == "orders-local-operators")
+        password = f"Aa1-{uuid.uuid4()}"
+        for name, group in (("operator", "operators"), ("viewer", "viewers"), ("stranger", None)):
+            address = f"{name}@example.com"
+            known = [{"Name": "email", "Value": address}, {"Name": "email_verified", "Value": "true"}]
+            user = cognito.admin_create_user(UserPoolId=pool, Username=address, UserAttributes=known, MessageAction="SUPPRESS")["User"]["Username"]
+            cognito.admin_set_user_password(UserPoolId=pool, Username=user, Password=password, Permanent=True)
+            if group:
+                cognito.admin_add_user_to_group(UserPoolId=pool, Username=user, GroupName=group)
+        # A browser has an environment of its own.
+        python = ROOT / ".venv-browser/bin/python"
+        done = subprocess.run([python, ROOT / "tools/sign_in.py", order, password], cwd=ROOT, check=False)
+        expect(done.returncode == 0, "people sign in at the page")
 
     def what_waits_can_be_stopped(self) -> None:
         """As a state machine has to be before it goes away."""
@@ -240,12 +262,17 @@ class Check:
         tables = aws.client("dynamodb", self.settings, REGION)
         for table in ("orders-prod-orders", "orders-prod-stock"):
             tables.update_table(TableName=table, DeletionProtectionEnabled=False)
+        refused = self._deploy("destroy", *prod, **where)
+        expect(refused.returncode != 0 and "user pool" in refused.stderr, f"nor with its people: {refused.stderr}")
+        cognito = aws.client("cognito-idp", self.settings, REGION)
+        pools = [pool["Id"] for pool in cognito.list_user_pools(MaxResults=60)["UserPools"] if pool["Name"] == "orders-prod-operators"]
+        cognito.update_user_pool(UserPoolId=pools[0], DeletionProtection="INACTIVE")
         self._deployed("destroy", *prod, **where)
         left = [name for name in tables.list_tables()["TableNames"] if name.startswith("orders-prod")]
         functions = aws.client("lambda", self.settings, REGION).list_functions()["Functions"]
         left += [function["FunctionName"] for function in functions if function["FunctionName"].startswith("orders-prod")]
         expect(not left, f"nothing is left: {left}")
-        say("production: taken down only after its tables' protection was taken off by hand")
+        say("production: taken down only after the protection of its tables and its user pool was taken off by hand")
 
 
 def attributes(change: dict) -> set[str]:

@@ -281,7 +281,8 @@ class Check:
         say("a form of another page is kept out")
 
 
-def main() -> None:
+def with_browser(check) -> None:
+    """Calls `check` with a browser that ends with it."""
     from playwright.sync_api import sync_playwright
 
     # The stack's own addresses are this machine's.
@@ -289,9 +290,13 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=_ARGUMENTS)
         try:
-            Check(browser).all()
+            check(browser)
         finally:
             browser.close()
+
+
+def main() -> None:
+    with_browser(lambda browser: Check(browser).all())
 
 
 if __name__ == "__main__":

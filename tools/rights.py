@@ -255,6 +255,13 @@ def calls(resources: dict, service: str, operation, action: str):
     if (service, operation.name) == ("dynamodb", "TransactWriteItems"):
         yield from _transactions(resources["dynamodb"])
         return
+    if (service, operation.name) in (("dynamodb", "BatchGetItem"), ("dynamodb", "BatchWriteItem")):
+        for arn in resources["dynamodb"]:
+            table = arn.rpartition("/")[2]
+            key = _key_of(table)
+            batch = {"Keys": [key]} if operation.name == "BatchGetItem" else [{"DeleteRequest": {"Key": key}}]
+            yield arn, {"RequestItems": {table: batch}}, [action]
+        return
     ours = resources.get(service, [])
     names = _resource_parameters(service, operation)
     if not ours or not names:
@@ -266,12 +273,17 @@ def calls(resources: dict, service: str, operation, action: str):
         yield named.get("executionArn", arn), {**_example(operation.input_shape), **named}, [action]
 
 
+def _key_of(table: str) -> dict:
+    """Of an item that nobody has."""
+    key = {"order_id": {"S": "rights"}, "item": {"S": "state"}, "sku": {"S": "RIGHTS"}}
+    return {name: key[name] for name in (("sku",) if table.endswith("-stock") else ("order_id", "item"))}
+
+
 def _transactions(tables: list[str]):
     """A transaction needs the right to each operation in it."""
-    key = {"order_id": {"S": "rights"}, "item": {"S": "state"}, "sku": {"S": "RIGHTS"}}
     for arn in tables:
         table = arn.rpartition("/")[2]
-        key_of = {name: key[name] for name in (("sku",) if table.endswith("-stock") else ("order_id", "item"))}
+        key_of = _key_of(table)
         never = {"TableName": table, "ConditionExpression": "attribute_exists(nothing_has_this)"}
         for action, write in {
             "PutItem": {"Put": {**never, "Item": key_of}},

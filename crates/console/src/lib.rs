@@ -65,6 +65,8 @@ pub struct Console {
 enum Failed {
     /// There is no such thing.
     NotFound,
+    /// Whoever asks may not: why.
+    Forbidden(&'static str),
     /// What was asked for is not possible, or not now: why.
     NotPossible(String),
     /// Something that is needed does not answer.
@@ -246,6 +248,7 @@ fn failed(asked: &Asked, failed: Failed) -> Answer {
             let text = "There is nothing here. An order may be mistyped, or a list no longer kept.";
             (StatusCode::NOT_FOUND, "Not found", text.to_owned())
         }
+        Failed::Forbidden(why) => (StatusCode::FORBIDDEN, "Not allowed", why.to_owned()),
         Failed::NotPossible(why) => {
             info!(why, "not possible");
             (StatusCode::CONFLICT, "Not possible now", why)
@@ -281,6 +284,7 @@ fn may_act(operator: &Operator) -> Result<(), Failed> {
     if operator.may_act {
         return Ok(());
     }
-    let why = "You may look, but not act: that takes the group `operators`.";
-    Err(Failed::NotPossible(why.to_owned()))
+    Err(Failed::Forbidden(
+        "You may look, but not act: that takes the group `operators`.",
+    ))
 }

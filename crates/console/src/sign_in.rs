@@ -21,8 +21,9 @@ use crate::config::Issuer;
 use crate::message::message;
 use crate::request::Asked;
 
-const SESSION: &str = "__Host-session";
-const SIGNING_IN: &str = "__Host-sign-in";
+// Behind a prefix by which a browser keeps other hosts and plain http from setting them; see `SignIn::named`.
+const SESSION: &str = "session";
+const SIGNING_IN: &str = "sign-in";
 /// Somebody who signs in has so long for it.
 const SIGNING_IN_S: u64 = 600;
 /// Keys are asked for anew at most once in so long, if a token names one that is not known.
@@ -52,6 +53,7 @@ pub(crate) struct SignIn {
     issuer: Option<Issuer>,
     callback: String,
     home: String,
+    is_https: bool,
     http: reqwest::Client,
     keys: Mutex<Option<(Instant, JwkSet)>>,
 }
@@ -81,9 +83,19 @@ impl SignIn {
             issuer,
             callback: format!("{console_url}/auth/callback"),
             home: format!("{console_url}/"),
+            is_https: console_url.starts_with("https://"),
             http,
             keys: Mutex::default(),
         })
+    }
+
+    /// A cookie's name. On a laptop there is no https, and no browser takes the prefix.
+    fn named(&self, name: &str) -> String {
+        if self.is_https {
+            format!("__Host-{name}")
+        } else {
+            name.to_owned()
+        }
     }
 
     /// Whether people have to sign in.
@@ -99,7 +111,7 @@ impl SignIn {
                 may_act: true,
             });
         };
-        let claims = match asked.cookie(SESSION) {
+        let claims = match asked.cookie(&self.named(SESSION)) {
             Some(token) => self.verified(issuer, token, None).await,
             None => None,
         };
@@ -148,7 +160,7 @@ impl SignIn {
         };
         let cookie = BASE64.encode(serde_json::to_vec(&begun).unwrap_or_default());
         let there = see_other(&with_query(&issuer.authorize_url, &query));
-        with_cookie(there, SIGNING_IN, &cookie, SIGNING_IN_S)
+        with_cookie(there, &self.named(SIGNING_IN), &cookie, SIGNING_IN_S)
     }
 
     /// Somebody comes back from the issuer.
@@ -157,7 +169,7 @@ impl SignIn {
             return see_other(&asked.root);
         };
         let begun = asked
-            .cookie(SIGNING_IN)
+            .cookie(&self.named(SIGNING_IN))
             .and_then(|cookie| BASE64.decode(cookie).ok())
             .and_then(|json| serde_json::from_slice::<Begun>(&json).ok());
         let (Some(begun), Some(code), Some(state)) =
@@ -181,8 +193,13 @@ impl SignIn {
         let left = left.unwrap_or_default() - Timestamp::now().as_second();
         info!("operator signed in");
         let back = see_other(&format!("{}{}", asked.root, safe(&begun.to)));
-        let back = with_cookie(back, SESSION, &token, u64::try_from(left).unwrap_or(0));
-        with_cookie(back, SIGNING_IN, "", 0)
+        let back = with_cookie(
+            back,
+            &self.named(SESSION),
+            &token,
+            u64::try_from(left).unwrap_or(0),
+        );
+        with_cookie(back, &self.named(SIGNING_IN), "", 0)
     }
 
     /// Ends the session here, and with the issuer where it has a place for that.
@@ -203,7 +220,7 @@ impl SignIn {
             }
             None => see_other(&format!("{}auth/signed-out", asked.root)),
         };
-        with_cookie(there, SESSION, "", 0)
+        with_cookie(there, &self.named(SESSION), "", 0)
     }
 
     async fn redeem(&self, issuer: &Issuer, code: &str, verifier: &str) -> Option<String> {

@@ -16,6 +16,8 @@ pub struct Config {
     pub operators_topic_arn: String,
     /// ARN of the function of each step that can be asked, by the step's name.
     pub steps: HashMap<String, String>,
+    /// Where the operators' page is, without a trailing slash: messages lead to it.
+    pub console_url: String,
     /// Name of the deployment, a dimension of every metric.
     pub environment: String,
 }
@@ -31,6 +33,7 @@ impl Config {
             state_machine_arn: required("STATE_MACHINE_ARN")?,
             operators_topic_arn: required("OPERATORS_TOPIC_ARN")?,
             steps: parsed("STEP_FUNCTIONS", |text| serde_json::from_str(text).ok())?,
+            console_url: required("CONSOLE_URL")?,
             environment: required("ENVIRONMENT")?,
         })
     }

@@ -39,6 +39,7 @@ pub struct Monitor<P> {
     operators: P,
     rules: Rules,
     environment: String,
+    console_url: String,
     // What this invocation has to add to the counters of the last hours.
     counted: Mutex<Vec<(Counter, u64)>>,
 }
@@ -69,7 +70,7 @@ impl Monitor<Sns> {
         let workflow = Workflow::new(&aws, config.state_machine_arn);
         let operators = Sns::new(&aws, config.operators_topic_arn);
         let actions = Actions::new(&aws, store, workflow, config.steps);
-        Self::new(actions, operators, config.environment)
+        Self::new(actions, operators, config.environment).linked_to(config.console_url)
     }
 
     /// Serves events until Lambda ends the environment.
@@ -95,7 +96,17 @@ impl<P: domain::ports::Operators> Monitor<P> {
             operators,
             rules: Rules::of_the_process(),
             environment: environment.into(),
+            console_url: String::new(),
             counted: Mutex::default(),
+        }
+    }
+
+    /// The same, with messages that lead to the operators' page.
+    #[must_use]
+    pub fn linked_to(self, console_url: impl Into<String>) -> Self {
+        Self {
+            console_url: console_url.into(),
+            ..self
         }
     }
 

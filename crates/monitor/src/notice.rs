@@ -37,7 +37,7 @@ impl<P: Operators> Monitor<P> {
             if notice.told_at.is_some_and(|at| now < at + QUIET) {
                 continue;
             }
-            let (subject, text) = message(&notice, &self.environment);
+            let (subject, text) = message(&notice, &self.environment, &self.console_url);
             let store = &self.actions.store;
             if !store.claim_notice(&notice, now).await? {
                 continue;
@@ -59,7 +59,7 @@ impl<P: Operators> Monitor<P> {
     }
 }
 
-fn message(notice: &Notice, environment: &str) -> (String, String) {
+fn message(notice: &Notice, environment: &str, console_url: &str) -> (String, String) {
     let mut parts = notice.cause.split('#');
     let (word, place, error) = (
         parts.next().unwrap_or_default(),
@@ -87,6 +87,7 @@ fn message(notice: &Notice, environment: &str) -> (String, String) {
         String::new(),
     ];
     for order in notice.orders.iter().take(NAMED) {
+        lines.push(format!("{console_url}/orders/{order}"));
         lines.push(format!("orderctl status {order}"));
         if let Some(action) = advice.action {
             let action = action.as_str();
@@ -135,5 +136,30 @@ impl Operators for Sns {
             }
             _ => ProviderError::Unknown("the operators' topic did not answer".to_owned()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_what_to_do_and_leads_to_each_order() {
+        let notice = Notice {
+            cause: "unfinished#CancelShipment#CarrierUnavailable".to_owned(),
+            orders: (0..25).map(|number| format!("ord-{number}")).collect(),
+            told_at: None,
+        };
+        let (subject, text) = message(&notice, "prod", "https://orders.example");
+        assert_eq!(subject, "[prod] 25 orders: unfinished in CancelShipment");
+        for line in [
+            "Where: CancelShipment, with CarrierUnavailable",
+            "https://orders.example/orders/ord-0",
+            "orderctl redrive ord-0 --reason \"…\"",
+            "and 5 more: orderctl orders --trouble unfinished",
+        ] {
+            assert!(text.lines().any(|of| of == line), "{line} in {text}");
+        }
+        assert_eq!(text.matches("https://").count(), NAMED);
     }
 }

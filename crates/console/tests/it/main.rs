@@ -1,0 +1,101 @@
+//! The page on an embedded DynamoDB, beside a double of Step Functions. What people see is looked at in a browser
+//! (`tools/page.py`).
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod pages;
+mod sign_in;
+
+use std::collections::HashMap;
+
+use console::{Config, Console, Issuer};
+use lambda_http::http::{Method, Request as HttpRequest};
+use lambda_http::{Body, Request, RequestExt as _, Response};
+use serde_json::Value;
+use tests::{Database, Requests, StepFunctions, sdk_config, step_functions, watched_database};
+
+pub(crate) struct Page {
+    pub(crate) database: Database,
+    pub(crate) requests: Requests,
+    pub(crate) step_functions: StepFunctions,
+    pub(crate) console: Console,
+}
+
+impl Page {
+    pub(crate) async fn open(issuer: Option<Issuer>) -> Self {
+        let (database, requests) = watched_database().await;
+        database.article("MUG-01", 1299, "USD", 100).await;
+        let step_functions = step_functions();
+        let steps = ["charge", "ship", "notify"].map(|step| (step.to_owned(), step.to_owned()));
+        let config = Config {
+            orders_table: tests::ORDERS.to_owned(),
+            state_machine_arn: tests::STATE_MACHINE.to_owned(),
+            steps: HashMap::from(steps),
+            monitor: "monitor".to_owned(),
+            environment: "test".to_owned(),
+            aws_console_url: None,
+            console_url: "https://orders.example".to_owned(),
+            issuer,
+        };
+        let aws = sdk_config(&step_functions.url);
+        let _ = requests.take();
+        let console = Console::new(&aws, config, database.store.clone()).expect("a console");
+        Self {
+            database,
+            requests,
+            step_functions,
+            console,
+        }
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Response<Body> {
+        self.console.handle(&request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let answer = self.ask(request(&Method::GET, path, &[], "")).await;
+        (answer.status().as_u16(), text(&answer))
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path).await.1).expect("JSON")
+    }
+}
+
+pub(crate) fn text(answer: &Response<Body>) -> String {
+    String::from_utf8(answer.body().to_vec()).expect("a text")
+}
+
+/// A request as the gateway hands it over.
+pub(crate) fn request(
+    method: &Method,
+    path_and_query: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Request {
+    let (path, query) = path_and_query
+        .split_once('?')
+        .unwrap_or((path_and_query, ""));
+    let mut request = HttpRequest::builder()
+        .method(method)
+        .uri(format!("https://orders.example{path}"));
+    request = request.header("host", "orders.example");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let query: HashMap<String, Vec<String>> = form(query);
+    request
+        .body(Body::from(body.to_owned()))
+        .expect("a request")
+        .with_raw_http_path(path)
+        .with_query_string_parameters(query)
+}
+
+fn form(text: &str) -> HashMap<String, Vec<String>> {
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    let mut all: HashMap<String, Vec<String>> = HashMap::new();
+    for (name, value) in pairs {
+        let value = value.replace("%20", " ").replace("%3A", ":");
+        all.entry(name.to_owned()).or_default().push(value);
+    }
+    all
+}
