@@ -75,6 +75,12 @@ class Check:
     # --- orders
 
     def prepare(self) -> None:
+        # Somebody whose name is a script: it is on no page, neither as one nor as a text.
+        named = self.shop.document(1)
+        named["customer"]["name"] = named["shipping_address"]["name"] = _SCRIPT
+        self.shop.http("POST", f"{self.shop.endpoints['intake']}/orders", named)
+        self.named = named["order_id"]
+        self._until(self.named, lambda view: view["status"] == "completed")
         self.waiting = [self._in_review() for _ in range(3)]
         self.completed = self.shop.submit(1)
         self._until(self.completed, lambda view: view["status"] == "completed")
@@ -131,6 +137,7 @@ class Check:
             "completed": "/orders?status=completed",
             "order": f"/orders/{rejected}",
             "review": f"/orders/{order}",
+            "named": f"/orders/{self.named}",
             "nothing": "/search?q=nothing-like-it",
             "preview": self._preview(),
         }
@@ -152,6 +159,8 @@ class Check:
                     broken += [f"{where}: refused by the policy: {one}" for one in page.evaluate("refused")]
                     if page.evaluate("window.pwned"):
                         broken.append(f"{where}: what an operator wrote was run as a script")
+                    if name == "named" and "onerror" in page.content():
+                        broken.append(f"{where}: the customer's name is on it")
                     page.context.close()
         self._expect(not broken, "\n  ".join(["every page in every way:", *broken]))
         say(f"{len(pages)} pages at 1920 and 320 px, light and dark: accessible, within the screen and within the policy; see target/page")

@@ -36,13 +36,13 @@ class Shop:
 
     def submit(self, quantity: int) -> str:
         """A new order of so many pieces; answers its id."""
-        document = self._document(quantity)
+        document = self.document(quantity)
         self.http("POST", f"{self.endpoints['intake']}/orders", document)
         return document["order_id"]
 
     def send(self, quantity: int) -> str:
         """The same by queue."""
-        document = self._document(quantity)
+        document = self.document(quantity)
         self.queue("send_message", "orders-local-orders", MessageBody=json.dumps(document))
         return document["order_id"]
 
@@ -52,7 +52,8 @@ class Shop:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         return getattr(sqs, operation)(QueueUrl=url, **parameters)
 
-    def _document(self, quantity: int) -> dict:
+    def document(self, quantity: int) -> dict:
+        """An order of so many pieces, under an id of its own."""
         document = json.loads((ROOT / "orders/1001-plain.json").read_text())
         line = document["lines"][0]
         line["sku"], line["quantity"], line["unit_price"] = _ARTICLE, quantity, _PRICE

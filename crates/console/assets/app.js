@@ -53,7 +53,7 @@ function holdBack(next) {
       const now = told.get(row.id) ?? row.cloneNode(true);
       if (!told.delete(row.id) && !now.classList.contains("gone")) {
         now.classList.add("gone");
-        now.querySelector("th").append(Object.assign(document.createElement("small"), { textContent: "not in this list any more" }));
+        now.querySelector("th").append(Object.assign(document.createElement("small"), { textContent: "left this list" }));
       }
       return now;
     });
@@ -116,7 +116,7 @@ async function poll() {
     const headers = { accept: "text/html", "x-poll": "1" };
     if (etag) headers["if-none-match"] = etag;
     // A redirect leads to where one signs in, and not to this page.
-    const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(15_000) });
+    const answer = await fetch(location.href, { headers, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(15_000) });
     if (answer.type === "opaqueredirect" || answer.status === 401) {
       tell("stale-signed-out");
       quiet++;

@@ -78,17 +78,21 @@ struct Node {
     counts: Counts,
 }
 
+/// A number of a state: how many, the end of its list's name, its tone, what it is, that as a heading; the area to
+/// click at with its shape, and where the text is.
+type Cell = (
+    usize,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    u32,
+    u32,
+);
+
 impl Node {
-    /// Each number, the end of its list's name, its tone, what it is, and that as a heading.
-    fn cells(
-        &self,
-    ) -> [(
-        usize,
-        &'static str,
-        &'static str,
-        &'static str,
-        &'static str,
-    ); 4] {
+    fn cells(&self) -> [Cell; 4] {
         [
             (
                 self.counts.on_track,
@@ -96,15 +100,39 @@ impl Node {
                 "ok",
                 "on track",
                 "On track",
+                "<rect class=\"hit\" x=\"6\" y=\"29\" width=\"92\" height=\"24\"/><circle class=\"tone ok\" cx=\"16\" cy=\"42\" r=\"4\"/>",
+                25,
+                46,
             ),
-            (self.counts.at_risk, "at_risk", "warn", "at risk", "At risk"),
-            (self.counts.overdue, "overdue", "bad", "overdue", "Overdue"),
+            (
+                self.counts.at_risk,
+                "at_risk",
+                "warn",
+                "at risk",
+                "At risk",
+                "<rect class=\"hit\" x=\"100\" y=\"29\" width=\"90\" height=\"24\"/><polygon class=\"tone warn\" points=\"108,37 112.5,46 103.5,46\"/>",
+                117,
+                46,
+            ),
+            (
+                self.counts.overdue,
+                "overdue",
+                "bad",
+                "overdue",
+                "Overdue",
+                "<rect class=\"hit\" x=\"6\" y=\"53\" width=\"92\" height=\"24\"/><polygon class=\"tone bad\" points=\"12,61 20,61 20,69 12,69\"/>",
+                25,
+                69,
+            ),
             (
                 self.counts.retrying,
                 "retrying",
                 "info",
                 "retrying",
                 "Retrying",
+                "<rect class=\"hit\" x=\"100\" y=\"53\" width=\"90\" height=\"24\"/><polygon class=\"tone info\" points=\"108,60 113,65 108,70 103,65\"/>",
+                117,
+                69,
             ),
         ]
     }
