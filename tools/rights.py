@@ -590,21 +590,22 @@ class Removal:
         approved, rejected = planted.waiting(), planted.waiting()
         unheard, unsent = planted.unheard_payment(), planted.completed()
         planted.take_back_message(unsent)
-        acted = [
-            page.act("approve", approved),
-            page.act("reject", rejected),
-            page.act("resolve", unheard),
-            page.act("resend", unsent),
-            bool(self.shop.becomes(rejected, lambda view: view["workflow"]["status"] == "FAILED", _PATIENCE_S)),
+        # One after the other, and no further than the first that fails.
+        steps = (
+            lambda: page.act("approve", approved),
+            lambda: page.act("reject", rejected),
+            lambda: page.act("resolve", unheard),
+            lambda: page.act("resend", unsent),
+            lambda: bool(self.shop.becomes(rejected, lambda view: view["workflow"]["status"] == "FAILED", _PATIENCE_S)),
             # A try that failed is read off the execution's history.
-            "a try failed" in page.get(f"/orders/{rejected}"),
-            page.act("reprocess", rejected),
-            bool(self.shop.becomes(rejected, lambda view: view["workflow"]["attempt"] == 2 and view["status"] == "in_review", _PATIENCE_S)),
-            "<h1>Completed orders</h1>" in page.get("/orders?status=completed"),
-            page.has_a_board_made(_PATIENCE_S),
-            "row-" in page.get("/orders?list=open"),
-        ]
-        return all(acted)
+            lambda: "a try failed" in page.get(f"/orders/{rejected}"),
+            lambda: page.act("reprocess", rejected),
+            lambda: bool(self.shop.becomes(rejected, lambda view: view["workflow"]["attempt"] == 2 and view["status"] == "in_review", _PATIENCE_S)),
+            lambda: "<h1>Completed orders</h1>" in page.get("/orders?status=completed"),
+            lambda: page.has_a_board_made(_PATIENCE_S),
+            lambda: "row-" in page.get("/orders?list=open"),
+        )
+        return all(step() for step in steps)
 
     def operators_are_told(self) -> bool:
         """A notice that cannot be given fails no order; it is logged."""
