@@ -140,7 +140,7 @@ end-to-end: free-test-ports .venv-browser/current build ## The sample orders and
 
 # The real steps in one binary that crashes, hangs or fails where a test plants it.
 sabotage: build
-	@$(PYTHON) tools/package.py --to target/sabotaged intake intake-queue monitor
+	@$(PYTHON) tools/package.py --to target/sabotaged intake intake-queue monitor console
 	@$(PYTHON) tools/package.py --to target/sabotaged --binary saboteur validate charge ship notify
 
 define with-faults
