@@ -319,11 +319,7 @@ fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
         todo: advice.recommended_action,
         runbook: advice.runbook,
         count: group.count,
-        counts: if is_trouble {
-            "Needs a person"
-        } else {
-            "Reversed"
-        },
+        counts: if is_trouble { "Affected" } else { "Reversed" },
         orders: words::orders(group.count),
         money_is: if is_trouble { "Money held" } else { "Worth" },
         money: if is_trouble {
