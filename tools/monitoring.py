@@ -204,6 +204,7 @@ class Check(Planted):
             self.mends()
             self.tells()
             self.tells_a_retry()
+            self.sees_the_rarer_troubles()
             self.people_act()
             self.alarms_have_metrics()
 
@@ -263,6 +264,36 @@ class Check(Planted):
         self._orderctl("approve", refused, "--reason", "a check of the monitor")
         self._until(refused, lambda view: view["status"] == "failed" and view["workflow"]["status"] == "FAILED")
         say(f"told: a task that waits for its next try: {' '.join(line.split()[1:])}")
+
+    def sees_the_rarer_troubles(self) -> None:
+        sandbox = self.shop.endpoints["sandbox"]
+        forgotten = self.waiting()
+        self._change(forgotten, "state", "SET review.#since = :at", {":at": {"N": "0"}})
+        lapsing, four_days_ago = self.waiting(), str(int((time.time() - 4 * 24 * 3600) * 1000))
+        outcome = {"M": {"held": {"M": {"payment": {"S": "pi_nobody_knows"}}}}}
+        held = {"M": {"outcome": outcome, "at": {"N": four_days_ago}}}
+        self._change(lapsing, "state", "SET stage = :authorized, #authorize = :held", {":authorized": {"S": "authorized"}, ":held": held})
+        # The provider does not tell what became of it.
+        unknown = self.unheard_payment()
+        self._fault(provider="payment", operation="find", order_id=unknown, mode="error", status=503, times=20)
+        # Somebody lets go of the money in the provider's dashboard, while nobody is at work on the order.
+        differs = self.waiting()
+        self._fault(order_id=differs, mode="error", status=503, times=100)
+        self._orderctl("approve", differs, "--reason", "a check of the monitor")
+        self._until(differs, lambda view: view["payment"]["status"] == "authorized")
+        self.workflow.stop_execution(executionArn=self._execution(differs))
+        self._until(differs, lambda view: view["workflow"]["status"] == "ABORTED")
+        self.shop.http("POST", f"{sandbox}/_sandbox/lapse?order_id={differs}")
+
+        def has(order: str, trouble: str) -> bool:
+            self.due(order)
+            self.sweep()
+            return trouble in self.watch(order).get("troubles", {}).get("M", {})
+
+        for order, trouble in ((forgotten, "review_overdue"), (lapsing, "hold_lapsing"), (unknown, "outcome_unknown"), (differs, "provider_differs")):
+            self._wait(lambda order=order, trouble=trouble: has(order, trouble), f"{order}: {trouble}")
+            self._expect(order in self._orderctl("orders", "--trouble", trouble), f"and it is listed: {trouble}")
+        say("seen: a review that nobody decided, a hold about to lapse, an outcome that nobody tells, money let go of behind our back")
 
     def people_act(self) -> None:
         # This engine has no RedriveExecution, and says so.
