@@ -8,7 +8,7 @@ locals {
     notify       = { timeout_s = 20, memory_mb = 256 }
     intake       = { timeout_s = 10, memory_mb = 256 }
     intake-queue = { timeout_s = 40, memory_mb = 256 }
-    monitor      = { timeout_s = 240, memory_mb = 256 }
+    monitor      = { timeout_s = 420, memory_mb = 256 }
     # API Gateway gives up after 30 s.
     console = { timeout_s = 28, memory_mb = 256 }
   }

@@ -18,7 +18,7 @@ use store::{Begun, Store};
 use workflow::{Described, Woken, Workflow, WorkflowError};
 
 /// A step's function may work for so long: more than the longest of their timeouts.
-const STEP: Duration = Duration::from_secs(45);
+pub const STEP: Duration = Duration::from_secs(45);
 
 /// Who wants something, and why.
 #[derive(Debug, Clone, Copy)]

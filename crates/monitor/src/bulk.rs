@@ -12,8 +12,8 @@ use crate::{Failed, Monitor};
 
 /// Nobody else carries a bulk out for so long: longer than what one invocation does of it.
 const BUSY: Duration = Duration::from_mins(3);
-/// No order is acted on after so long; the next invocation goes on.
-const ACTING: Duration = Duration::from_secs(25);
+/// One invocation acts on no order after so long, of whichever bulk; the next one goes on.
+pub(crate) const ACTING: Duration = Duration::from_secs(25);
 /// Orders of one request to the database.
 const PAGE: usize = 100;
 
@@ -27,14 +27,15 @@ impl<P: Operators> Monitor<P> {
                 return;
             }
         };
+        let began = Instant::now();
         for digest in digests {
-            if let Err(error) = self.get_on(&digest, now).await {
+            if let Err(error) = self.get_on(&digest, began, now).await {
                 warn!(bulk = digest, %error, "bulk not carried out");
             }
         }
     }
 
-    async fn get_on(&self, digest: &str, now: Timestamp) -> Result<(), Failed> {
+    async fn get_on(&self, digest: &str, began: Instant, now: Timestamp) -> Result<(), Failed> {
         let store = &self.actions.store;
         let Some(mut bulk) = store.bulk(digest).await? else {
             store.bulk_is_over(digest, now).await?;
@@ -59,7 +60,6 @@ impl<P: Operators> Monitor<P> {
                 bulk.see(&watch);
             }
         }
-        let began = Instant::now();
         for order_id in bulk.next_wave(now) {
             if began.elapsed() > ACTING {
                 break;

@@ -1,5 +1,6 @@
 //! What the schedule does: counts the open orders, looks at those that are due, tells the operators.
 
+use actions::STEP;
 use domain::Timestamp;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use domain::ports::Operators;
 use domain::watch::{Health, Place, Watch};
 use tracing::warn;
 
+use crate::bulk::ACTING;
 use crate::look::Looked;
 use crate::metrics::{Measured, Metric};
 use crate::{Failed, Monitor};
@@ -19,9 +21,10 @@ pub const LOOKS: usize = 200;
 /// A sweep begins no look after so long; what is left is due still.
 const LOOKING: Duration = Duration::from_secs(45);
 
-/// What the longest invocation can take: the last look has the providers asked, by two functions of at most
-/// 45 seconds each, and there are reads and messages around it.
-pub const WORST_CASE: Duration = Duration::from_secs(LOOKING.as_secs() + 2 * 45 + 60);
+/// What the longest invocation can take: the last look has two steps asked what became of the order and then how
+/// the providers see it, the last order of a bulk has two asked as well, and there are reads and messages around it.
+pub const WORST_CASE: Duration =
+    Duration::from_secs(LOOKING.as_secs() + ACTING.as_secs() + 6 * STEP.as_secs() + 60);
 
 /// What a sweep has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
