@@ -373,28 +373,8 @@ pub const fn group_action(problem: Problem) -> Option<Action> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::{at, watch};
     use crate::watch::Retry;
-    use crate::{OrderState, Submission};
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_795_428_000 + second).expect("a time")
-    }
-
-    fn watch(number: u32) -> Watch {
-        let document = serde_json::json!({
-            "schema_version": 1, "order_id": format!("ord-{number}"), "currency": "USD",
-            "customer": {"customer_id": "cus-7", "name": "A", "email": "a@example.com"},
-            "payment": {"method": "pm_card_visa"},
-            "shipping_address": {"name": "A", "line1": "1", "line2": null, "city": "S", "region": "IL",
-                "postal_code": "62701", "country": "US"},
-            "lines": [{"sku": "MUG-01", "quantity": 1, "unit_price": 1000}],
-            "shipping_fee": 0, "tax": 0, "total": 1000});
-        let submission = Submission::parse(document.to_string().as_bytes()).expect("a document");
-        Watch::received(&OrderState::received(
-            &submission.order,
-            at(i64::from(number)),
-        ))
-    }
 
     fn troubled(number: u32, place: Place, trouble: Trouble, error: &str) -> Watch {
         let mut watch = watch(number);

@@ -335,27 +335,11 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::{at, watch};
     use crate::watch::Execution;
-    use crate::{ErrorName, ExecutionStatus, OrderState, Submission};
+    use crate::{ErrorName, ExecutionStatus};
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_795_428_000 + second).expect("a time")
-    }
-
-    fn watch(number: usize) -> Watch {
-        let document = serde_json::json!({
-            "schema_version": 1, "order_id": format!("ord-{number:03}"), "currency": "USD",
-            "customer": {"customer_id": "cus-7", "name": "A", "email": "a@example.com"},
-            "payment": {"method": "pm_card_visa"},
-            "shipping_address": {"name": "A", "line1": "1", "line2": null, "city": "S", "region": "IL",
-                "postal_code": "62701", "country": "US"},
-            "lines": [{"sku": "MUG-01", "quantity": 1, "unit_price": 1000}],
-            "shipping_fee": 0, "tax": 0, "total": 1000});
-        let submission = Submission::parse(document.to_string().as_bytes()).expect("a document");
-        Watch::received(&OrderState::received(&submission.order, at(0)))
-    }
-
-    fn part(number: usize, step: Place) -> Part {
+    fn part(number: u32, step: Place) -> Part {
         let watch = watch(number);
         Part {
             order_id: watch.order_id.clone(),
@@ -368,7 +352,7 @@ mod tests {
         }
     }
 
-    fn applied(count: usize, action: Action, step: Place) -> Bulk {
+    fn applied(count: u32, action: Action, step: Place) -> Bulk {
         let parts = (0..count).map(|number| part(number, step)).collect();
         let mut bulk = Bulk::preview(action, parts, Vec::new(), at(0));
         bulk.applied = Some(Applied {
@@ -388,7 +372,7 @@ mod tests {
     }
 
     /// The order's new attempt is at this place.
-    fn went(bulk: &mut Bulk, number: usize, place: Place, error: Option<ErrorName>) {
+    fn went(bulk: &mut Bulk, number: u32, place: Place, error: Option<ErrorName>) {
         let mut watch = watch(number);
         (watch.attempt, watch.ledger) = (2, 8);
         watch.place = Some(place);

@@ -4,6 +4,8 @@ pub mod advice;
 pub mod board;
 pub mod bulk;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod ids;
 pub mod ledger;
 mod money;
