@@ -13,9 +13,6 @@ use crate::request::Asked;
 use crate::sign_in::Operator;
 use crate::{Console, Failed};
 
-/// The longest reason that is kept.
-pub(crate) const LONGEST_REASON: usize = 200;
-
 #[derive(Debug, Serialize)]
 struct Listed<'a> {
     order_id: &'a OrderId,
@@ -161,22 +158,11 @@ impl Console {
             ));
         }
         let body = serde_json::from_slice::<Body>(&asked.body);
-        let reason = body
-            .map(|body| body.reason.trim().to_owned())
-            .unwrap_or_default();
-        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-            let detail = format!(
-                "Say why, in {{\"reason\": \"…\"}}, with at most {LONGEST_REASON} characters: it is kept on the order."
-            );
-            return Ok(problem(
-                StatusCode::BAD_REQUEST,
-                "A reason is missing",
-                &detail,
-            ));
-        }
+        let body = body.map(|body| body.reason).unwrap_or_default();
+        let reason = crate::reason(&body)?;
         let wish = Wish {
             by: &operator.name,
-            reason: &reason,
+            reason,
             at: now,
         };
         let told = self.actions.act(action, order_id, wish).await?;

@@ -11,7 +11,6 @@ use lambda_http::http::StatusCode;
 use tracing::info;
 
 use crate::answer::{Answer, live, page, see_other, soon};
-use crate::api::LONGEST_REASON;
 use crate::frame::Frame;
 use crate::request::Asked;
 use crate::sign_in::Operator;
@@ -296,13 +295,7 @@ impl Console {
         digest: &str,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let reason = asked.field("reason").unwrap_or_default().trim();
-        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-            let why = format!(
-                "Say why, with at most {LONGEST_REASON} characters: it is kept on each order."
-            );
-            return Err(Failed::NotPossible(why));
-        }
+        let reason = crate::reason(asked.field("reason").unwrap_or_default())?;
         let mut bulk = self
             .actions
             .store

@@ -307,7 +307,7 @@ fn node(place: Place, board: Option<&Board>) -> Node {
 
 fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
     let advice = group.problem.advice();
-    let action = board::group_action(group.problem).filter(|_| operator.may_act);
+    let action = advice.action.filter(|_| operator.may_act);
     let is_trouble = matches!(group.problem, Problem::Trouble(_));
     GroupView {
         id: group.id.clone(),

@@ -65,6 +65,8 @@ pub struct Console {
 enum Failed {
     /// There is no such thing.
     NotFound,
+    /// What was sent is not as it must be: what is.
+    Invalid(String),
     /// Whoever asks may not: why.
     Forbidden(&'static str),
     /// What was asked for is not possible, or not now: why.
@@ -248,6 +250,7 @@ fn failed(asked: &Asked, failed: Failed) -> Answer {
             let text = "There is nothing here. An order may be mistyped, or a list no longer kept.";
             (StatusCode::NOT_FOUND, "Not found", text.to_owned())
         }
+        Failed::Invalid(what) => (StatusCode::BAD_REQUEST, "Something is missing", what),
         Failed::Forbidden(why) => (StatusCode::FORBIDDEN, "Not allowed", why.to_owned()),
         Failed::NotPossible(why) => {
             info!(why, "not possible");
@@ -278,6 +281,21 @@ fn action(text: &str) -> Result<Action, Failed> {
         .into_iter()
         .find(|action| action.as_str() == text);
     known.ok_or(Failed::NotFound)
+}
+
+/// The longest reason that is kept.
+const LONGEST_REASON: usize = 200;
+
+/// Why somebody wants something, in their words.
+fn reason(text: &str) -> Result<&str, Failed> {
+    let text = text.trim();
+    if (1..=LONGEST_REASON).contains(&text.chars().count()) {
+        return Ok(text);
+    }
+    let what = format!(
+        "Say why, as `reason`, with at most {LONGEST_REASON} characters: it is kept on the order."
+    );
+    Err(Failed::Invalid(what))
 }
 
 fn may_act(operator: &Operator) -> Result<(), Failed> {

@@ -441,7 +441,7 @@ fn actions(operator: &Operator, problem: Option<Problem>) -> Vec<(&'static str, 
     if !operator.may_act {
         return Vec::new();
     }
-    let advised = problem.and_then(board::group_action);
+    let advised = problem.and_then(|problem| problem.advice().action);
     let mut actions: Vec<Action> = Action::ALL.to_vec();
     actions.sort_by_key(|action| Some(*action) != advised);
     let named = actions

@@ -9,7 +9,6 @@ use lambda_http::http::StatusCode;
 use workflow::{Described, HistoryEvent, failure};
 
 use crate::answer::{Answer, live, page, see_other, with_cookie};
-use crate::api::LONGEST_REASON;
 use crate::frame::Frame;
 use crate::list::encoded;
 use crate::request::{Asked, FLASH};
@@ -277,13 +276,7 @@ impl Console {
         action: Action,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let reason = asked.field("reason").unwrap_or_default().trim();
-        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-            let why = format!(
-                "Say why, with at most {LONGEST_REASON} characters: it is kept on the order."
-            );
-            return Err(Failed::NotPossible(why));
-        }
+        let reason = crate::reason(asked.field("reason").unwrap_or_default())?;
         if asked.field("confirmed") != Some("yes") {
             return self
                 .confirm(asked, operator, order_id, action, reason, now)

@@ -9,7 +9,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::advice::{Action, Advice, Trouble};
+use crate::advice::{Advice, Trouble};
 use crate::watch::{Health, Place, Watch};
 use crate::{Currency, ErrorName, Money, OrderId, Status};
 
@@ -363,12 +363,6 @@ pub(crate) fn short(hasher: Sha256) -> String {
 
 /// The event that asks the monitor for a new board, by its `detail-type`.
 pub const REQUESTED: &str = "Board Requested";
-
-/// What is offered for all orders of a group at once, if one action of ours is.
-#[must_use]
-pub const fn group_action(problem: Problem) -> Option<Action> {
-    problem.advice().action
-}
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use domain::Timestamp;
 use domain::bulk::Bulk;
 use domain::ports::StoreError;
@@ -47,21 +46,7 @@ impl Store {
         item.insert("bulk".to_owned(), content);
         item.insert("revision".to_owned(), number(bulk.revision));
         item.insert("expires_at".to_owned(), number(now.as_second() + kept_s));
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.orders_table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#revision) OR #revision = :previous")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":previous", number(bulk.revision - 1))
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(true),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-            Err(error) => Err(classify("PutItem", &error)),
-        }
+        self.put_following(item, bulk.revision).await
     }
 
     /// A bulk by its digest.

@@ -80,14 +80,24 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn put_watch(&self, next: &Watch) -> Result<bool, StoreError> {
+        self.put_following(item::of_watch(next)?, next.revision)
+            .await
+    }
+
+    /// Replaces an item by the one that follows it: its revision is one more. `false` if somebody else did.
+    pub(crate) async fn put_following(
+        &self,
+        item: Item,
+        revision: u64,
+    ) -> Result<bool, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.orders_table)
-            .set_item(Some(item::of_watch(next)?))
+            .set_item(Some(item))
             .condition_expression("attribute_not_exists(#revision) OR #revision = :previous")
             .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":previous", number(next.revision - 1))
+            .expression_attribute_values(":previous", number(revision - 1))
             .send()
             .await;
         match put {
