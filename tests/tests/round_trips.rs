@@ -1,5 +1,5 @@
 //! How often a step waits for the database: what its latency and its bill are made of. That each
-//! of these calls is one request is counted in `crates/store/tests/it/requests.rs`.
+//! of these calls is one request is counted in `crates/lib/store/tests/it/requests.rs`.
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod shop;

@@ -1,0 +1,82 @@
+//! Who may depend on whom, as `crates/README.md` says it.
+#![expect(clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each crate's folder below `crates/`, and the crates of ours that its library or program depends on.
+fn rooms() -> BTreeMap<String, (String, Vec<String>)> {
+    let cargo = std::env::var("CARGO").expect("cargo runs tests");
+    let output = Command::new(cargo)
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .output()
+        .expect("cargo metadata");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let root = metadata["workspace_root"].as_str().expect("a root");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let manifest = text(&package["manifest_path"]);
+            let folder = manifest
+                .strip_prefix(root)
+                .and_then(|path| path.trim_start_matches('/').strip_suffix("/Cargo.toml"))
+                .expect("a member");
+            let dependencies = package["dependencies"].as_array().expect("dependencies");
+            let ours = dependencies
+                .iter()
+                .filter(|dependency| dependency["kind"].is_null() && dependency["path"].is_string())
+                .map(|dependency| text(&dependency["name"]));
+            (text(&package["name"]), (folder.to_owned(), ours.collect()))
+        })
+        .collect()
+}
+
+#[test]
+fn every_room_depends_on_those_beneath_it_only() {
+    let rooms = rooms();
+    let is_in = |name: &str, folder: &str| rooms[name].0.starts_with(folder);
+    for (name, (folder, dependencies)) in &rooms {
+        for dependency in dependencies {
+            let allowed = match folder.as_str() {
+                "crates/domain" => false,
+                "crates/validate" | "crates/charge" | "crates/ship" | "crates/notify"
+                | "crates/intake" => dependency == "domain" || is_in(dependency, "crates/lib/"),
+                "crates/monitor" | "crates/console" | "crates/orderctl" => {
+                    dependency == "domain"
+                        || is_in(dependency, "crates/lib/")
+                        || is_in(dependency, "crates/operations/")
+                }
+                folder if folder.starts_with("crates/lib/") => {
+                    dependency == "domain" || is_in(dependency, "crates/lib/")
+                }
+                folder if folder.starts_with("crates/operations/") => {
+                    dependency == "domain"
+                        || is_in(dependency, "crates/lib/")
+                        || is_in(dependency, "crates/operations/")
+                }
+                folder if folder.starts_with("crates/dev/") => false,
+                folder => folder.starts_with("tests"),
+            };
+            assert!(allowed, "{name} ({folder}) must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn domain_knows_no_aws_no_runtime_and_no_environment() {
+    let manifest = tests::definition::read("crates/domain/Cargo.toml");
+    for banned in ["aws", "tokio", "lambda", "reqwest", "axum"] {
+        let named = manifest.lines().any(|line| line.starts_with(banned));
+        assert!(!named, "domain depends on {banned}");
+    }
+}
