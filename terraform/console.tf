@@ -87,13 +87,18 @@ data "aws_iam_policy_document" "console" {
 
   statement {
     sid       = "Orders"
-    actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "ReadModels"
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.read_models.arn]
   }
   statement {
     sid       = "ClosedOrders"
     actions   = ["dynamodb:Query"]
-    resources = ["${aws_dynamodb_table.orders.arn}/index/closed"]
+    resources = ["${aws_dynamodb_table.read_models.arn}/index/closed"]
   }
   statement {
     sid       = "SeeOrders"

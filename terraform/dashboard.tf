@@ -9,13 +9,13 @@ locals {
     ["Oldest open order (s)", "Maximum", [["OldestOpenOrder", null]]],
     ["Reversed, by who can mend it", "Sum", [for class in ["customer", "dependency", "system"] : ["OrdersReversed", class]]],
     ["From the door to the end, p99 (ms)", "p99", [["OrderDuration", null]]],
-    ["Time in each step, p99 (ms)", "p99", [for step in local.places : ["StepDuration", step]]],
-    ["Retries", "Sum", [for step in local.places : ["Retries", step]]],
+    ["Time in each state, p99 (ms)", "p99", [for state in local.states : ["StateDuration", state]]],
+    ["Retries", "Sum", [for state in local.states : ["Retries", state]]],
     ["Money in USD cents", "Sum", [["MoneyAuthorized", "USD"], ["MoneyCaptured", "USD"], ["MoneyReversed", "USD"]]],
-    ["The monitor itself", "Sum", [["Sweeps", null], ["Repairs", null], ["LooksPostponed", null]]],
+    ["The monitor itself", "Sum", [["Sweeps", null], ["Repairs", null], ["ReconciliationsPostponed", null], ["UnreadableProjections", null]]],
     ["From a change to the monitor, p99 (ms)", "p99", [["EventLag", null]]],
   ]
-  places = ["ValidateOrder", "ChargePayment", "ShipOrder", "CapturePayment", "NotifyCustomer", "CancelShipment", "ReversePayment", "ReleaseStock", "NotifyFailure"]
+  states = ["ValidateOrder", "ChargePayment", "ShipOrder", "CapturePayment", "NotifyCustomer", "CancelShipment", "ReversePayment", "ReleaseStock", "NotifyFailure"]
 
   insights = {
     "one order" = {
@@ -36,7 +36,7 @@ locals {
     }
     "what needed a person" = {
       functions = ["monitor"]
-      query     = "fields @timestamp, order_id, trouble | filter ispresent(trouble) | sort @timestamp desc"
+      query     = "fields @timestamp, order_id, incident | filter ispresent(incident) | sort @timestamp desc"
     }
     "slowest steps" = {
       functions = local.steps

@@ -64,6 +64,7 @@ locals {
       policy             = data.aws_iam_policy_document.intake.json
       encrypted_services = ["dynamodb", "states"]
       environment = {
+        READ_MODELS_TABLE = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN = local.live_alias_arn
       }
     }
@@ -71,6 +72,7 @@ locals {
       policy             = data.aws_iam_policy_document.intake_queue.json
       encrypted_services = ["dynamodb", "sqs"]
       environment = {
+        READ_MODELS_TABLE = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN = local.live_alias_arn
       }
     }
@@ -78,6 +80,7 @@ locals {
       policy             = data.aws_iam_policy_document.monitor.json
       encrypted_services = ["dynamodb", "sns", "sqs", "states"]
       environment = {
+        READ_MODELS_TABLE   = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN   = local.live_alias_arn
         OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
         STEP_FUNCTIONS      = jsonencode(local.asked_functions)
@@ -88,6 +91,7 @@ locals {
       policy             = data.aws_iam_policy_document.console.json
       encrypted_services = ["dynamodb", "states"]
       environment = {
+        READ_MODELS_TABLE = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN = local.live_alias_arn
         STEP_FUNCTIONS    = jsonencode(local.asked_functions)
         MONITOR_FUNCTION  = local.monitor_alias_arn
@@ -252,6 +256,12 @@ data "aws_iam_policy_document" "intake" {
     actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
   }
+  # A new order is announced to the monitor in the write that stores it.
+  statement {
+    sid       = "Announce"
+    actions   = ["dynamodb:PutItem"]
+    resources = [aws_dynamodb_table.read_models.arn]
+  }
   statement {
     sid       = "SeeOrders"
     actions   = ["states:DescribeExecution"]
@@ -272,6 +282,12 @@ data "aws_iam_policy_document" "intake_queue" {
     sid       = "Orders"
     actions   = ["dynamodb:PutItem", "dynamodb:Query"]
     resources = [aws_dynamodb_table.orders.arn]
+  }
+  # A new order is announced to the monitor in the write that stores it.
+  statement {
+    sid       = "Announce"
+    actions   = ["dynamodb:PutItem"]
+    resources = [aws_dynamodb_table.read_models.arn]
   }
   statement {
     sid       = "Messages"

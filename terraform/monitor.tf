@@ -33,7 +33,7 @@ resource "aws_cloudwatch_event_target" "execution_status" {
     maximum_retry_attempts       = 20
   }
   dead_letter_config {
-    arn = module.dead_looks.arn
+    arn = module.dead_events.arn
   }
 }
 
@@ -83,7 +83,7 @@ resource "aws_lambda_event_source_mapping" "ledger" {
   }
   destination_config {
     on_failure {
-      destination_arn = module.dead_looks.arn
+      destination_arn = module.dead_events.arn
     }
   }
 }
@@ -97,38 +97,45 @@ resource "aws_lambda_function_event_invoke_config" "monitor" {
 
   destination_config {
     on_failure {
-      destination = module.dead_looks.arn
+      destination = module.dead_events.arn
     }
   }
 }
 
-module "dead_looks" {
+module "dead_events" {
   source = "./modules/dead_letter_queue"
 
-  name       = local.names.dead_looks
+  name       = local.names.dead_events
   rule_arns  = [local.status_rule_arn]
   key_id     = aws_kms_key.data.key_id
   topic_arn  = aws_sns_topic.operators.arn
-  what_to_do = "Events in ${local.names.dead_looks} could not be dealt with. No order is lost: the monitor's schedule looks at every open one. Its log says why; once it is mended, purge the queue. More: docs/RUNBOOK.md, DeadLetters."
+  what_to_do = "Events in ${local.names.dead_events} could not be dealt with. No order is lost: the monitor's schedule looks at every open one. Its log says why; once it is mended, purge the queue. More: docs/RUNBOOK.md, DeadLetters."
 }
 
 data "aws_iam_policy_document" "monitor" {
   source_policy_documents = [data.aws_iam_policy_document.start.json]
 
+  # The repairs and the bulk actions that it carries out are on an order's audit trail; what it may change of
+  # the ledger is what an operator may, through the same library. No step's effect is among it.
   statement {
     sid       = "Orders"
-    actions   = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
+  }
+  statement {
+    sid       = "ReadModels"
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.read_models.arn]
   }
   statement {
     sid       = "OpenOrders"
     actions   = ["dynamodb:Query"]
-    resources = ["${aws_dynamodb_table.orders.arn}/index/open"]
+    resources = ["${aws_dynamodb_table.read_models.arn}/index/open"]
   }
   statement {
     sid       = "ClosedOrders"
     actions   = ["dynamodb:Query"]
-    resources = ["${aws_dynamodb_table.orders.arn}/index/closed"]
+    resources = ["${aws_dynamodb_table.read_models.arn}/index/closed"]
   }
   statement {
     sid       = "Changes"
@@ -167,6 +174,6 @@ data "aws_iam_policy_document" "monitor" {
   statement {
     sid       = "DeadLetters"
     actions   = ["sqs:SendMessage"]
-    resources = [module.dead_looks.arn]
+    resources = [module.dead_events.arn]
   }
 }

@@ -38,6 +38,11 @@ output "orders_table" {
   value       = aws_dynamodb_table.orders.name
 }
 
+output "read_models_table" {
+  description = "Name of the table of what operators know of the orders."
+  value       = aws_dynamodb_table.read_models.name
+}
+
 output "stock_table" {
   description = "Name of the stock table."
   value       = aws_dynamodb_table.stock.name

@@ -276,7 +276,7 @@ def _tell(environment: Environment, outputs: dict, live: dict) -> None:
     """Where orders go, what is still to be done, and what new orders start with."""
     if environment.name != "local":
         file = environment.deployment.folder / "endpoints.json"
-        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table", "asked_functions")}
+        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "read_models_table", "stock_table", "asked_functions")}
         file.write_text(json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n")
         say(f"the operators' page is {outputs['console_url']}/")
         say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
@@ -319,7 +319,7 @@ def destroy(environment: Environment) -> None:
     _without_packages(environment)
     outputs = terraform.outputs(environment.deployment)
     tables = environment.client("dynamodb")
-    for name in (outputs[key] for key in ("orders_table", "stock_table") if key in outputs):
+    for name in (outputs[key] for key in ("orders_table", "read_models_table", "stock_table") if key in outputs):
         if tables.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled"):
             raise Problem(
                 f"the table {name} is protected from being deleted",

@@ -103,7 +103,7 @@ _NOISE = ("Blocking", " Running `", "Finished `", "INFO ", "waiting for file loc
 
 def show_watched(line: str) -> tuple[str, str] | None:
     """Shows a line of `cargo lambda watch`. Returns the function and what it said, if it is a
-    function's (crates/relay puts the function's name first)."""
+    function's (crates/dev/relay puts the function's name first)."""
     # Cargo may have begun the line.
     if own := _OWN.search(line):
         print(readable(own[1], own[2]), flush=True)

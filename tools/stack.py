@@ -94,7 +94,7 @@ def _start_ministack(stack: Stack) -> None:
             "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
             "MINISTACK_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # For functions that `make watch` deploys (crates/relay).
+            # For functions that `make watch` deploys (crates/dev/relay).
             "ORDERS_WATCH_URL": stack.watch_url,
             # A fiftieth of the waits between retries, for tests of outages that last.
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
@@ -141,6 +141,7 @@ def _write_endpoints(stack: Stack, outputs: dict) -> None:
         "sandbox": stack.sandbox_url,
         "state_machine_arn": outputs["state_machine_arn"],
         "orders_table": outputs["orders_table"],
+        "read_models_table": outputs["read_models_table"],
         "stock_table": outputs["stock_table"],
         "asked_functions": outputs["asked_functions"],
     }

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::ledger::{Booking, Effect, Unbooking};
 use domain::ports::{
-    Accepted, AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, Invocation,
-    Mailer, Message, OperatorEvent, Operators, Orders, Payment, PaymentProvider, ProviderError,
-    Record, Reserved, Stock, StoreError, Waiting,
+    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, Invocation, Mailer,
+    Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock,
+    StoreError, Waiting,
 };
 use domain::{
-    Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Submission, Timestamp,
+    AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,
 };
 use tokio::sync::Notify;
 
@@ -254,13 +254,6 @@ impl<T> Faulty<T> {
 }
 
 impl<T: Orders> Orders for Faulty<T> {
-    async fn accept(
-        &self,
-        submission: &Submission,
-        now: Timestamp,
-    ) -> Result<Accepted, StoreError> {
-        self.io("accept", self.inner.accept(submission, now)).await
-    }
     async fn load(&self, order_id: &OrderId) -> Result<Option<Record>, StoreError> {
         self.io("load", self.inner.load(order_id)).await
     }
@@ -321,7 +314,7 @@ impl<T: Orders> Orders for Faulty<T> {
         &self,
         order_id: &OrderId,
         decision: Decision,
-        event: &OperatorEvent,
+        event: &AuditEvent,
     ) -> Result<Decided, StoreError> {
         let decide = self.inner.decide_review(order_id, decision, event);
         self.io("decide_review", decide).await
@@ -414,8 +407,9 @@ impl<T: Mailer> Mailer for Faulty<T> {
 }
 
 impl<T: Operators> Operators for Faulty<T> {
-    async fn tell(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
-        self.io("tell", self.inner.tell(subject, text)).await
+    async fn notify(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
+        self.io("notify operators", self.inner.notify(subject, text))
+            .await
     }
 }
 

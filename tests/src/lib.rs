@@ -23,10 +23,11 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
-use domain::{ErrorName, Failure, Order, OrderId, OrderState, Submission, Timestamp};
+use domain::{ErrorName, Failure, Money, Order, OrderId, OrderState, Submission, Timestamp};
 pub use faulty::{Fault, Faulty, Plan};
 pub use outbox::Outbox;
 pub use providers::{Sandbox, sandbox};
+use read_models::ReadModels;
 pub use requests::{Requests, watched_database};
 use serde_json::{Value, json};
 pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
@@ -36,12 +37,16 @@ use store::{Article, Store};
 pub const ORDERS: &str = "orders";
 /// See [`ORDERS`].
 pub const STOCK: &str = "stock";
+/// See [`ORDERS`].
+pub const READ_MODELS: &str = "read-models";
 
 /// A DynamoDB of this test's own, on a port of its own, with the tables and a small catalogue.
 #[derive(Debug, Clone)]
 pub struct Database {
     /// The adapter under test.
     pub store: Store,
+    /// The adapter of what operators know.
+    pub read_models: ReadModels,
     /// For looking behind it.
     pub client: Client,
 }
@@ -77,7 +82,8 @@ pub async fn database() -> Database {
     let client = Client::new(&config);
     create_tables(&client).await;
     let database = Database {
-        store: Store::new(&config, ORDERS, STOCK),
+        store: Store::new(&config, ORDERS, STOCK).announcing_in(READ_MODELS),
+        read_models: ReadModels::new(&config, READ_MODELS),
         client,
     };
     for (sku, unit_price, currency, available) in [
@@ -95,8 +101,7 @@ impl Database {
     pub async fn article(&self, sku: &str, unit_price: u64, currency: &str, available: u64) {
         let article = Article {
             sku: sku.parse().expect("a sku"),
-            unit_price,
-            currency: currency.parse().expect("a currency"),
+            unit_price: money(unit_price, currency),
             available,
         };
         self.store.put_article(&article).await.expect("an article");
@@ -141,17 +146,28 @@ async fn create_tables(client: &Client) {
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute("order_id", ScalarAttributeType::S))
         .attribute_definitions(attribute("item", ScalarAttributeType::S))
+        .key_schema(key("order_id", KeyType::Hash))
+        .key_schema(key("item", KeyType::Range))
+        .send()
+        .await
+        .expect("the orders table");
+    client
+        .create_table()
+        .table_name(READ_MODELS)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk", ScalarAttributeType::S))
+        .attribute_definitions(attribute("sk", ScalarAttributeType::S))
         .attribute_definitions(attribute("open_shard", ScalarAttributeType::S))
         .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
         .attribute_definitions(attribute("closed_as", ScalarAttributeType::S))
         .attribute_definitions(attribute("ended_at", ScalarAttributeType::N))
-        .key_schema(key("order_id", KeyType::Hash))
-        .key_schema(key("item", KeyType::Range))
+        .key_schema(key("pk", KeyType::Hash))
+        .key_schema(key("sk", KeyType::Range))
         .global_secondary_indexes(index("open", "open_shard", "due_at"))
         .global_secondary_indexes(index("closed", "closed_as", "ended_at"))
         .send()
         .await
-        .expect("the orders table");
+        .expect("the table of the read models");
     client
         .create_table()
         .table_name(STOCK)
@@ -175,6 +191,12 @@ pub fn document(order_id: &str) -> Value {
         "lines": [{"sku": "MUG-01", "quantity": 2, "unit_price": 1299}],
         "shipping_fee": 500, "tax": 0, "total": 3098
     })
+}
+
+/// So many minor units.
+#[must_use]
+pub fn money(minor: u64, currency: &str) -> Money {
+    Money::new(minor, currency.parse().expect("a currency")).expect("an amount")
 }
 
 /// A document as it is after the door.

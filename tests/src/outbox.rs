@@ -1,5 +1,5 @@
-//! What customers, operators and waiting executions were told: recorded, because the services that
-//! tell them have no engine to embed.
+//! What customers, operators and waiting executions were notices: recorded, because the services that
+//! notify them have no engine to embed.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -10,7 +10,7 @@ use domain::ports::{Mailer, Message, Operators, ProviderError, Waiting};
 #[derive(Debug, Default)]
 pub struct Outbox {
     sent: Mutex<Vec<(String, String)>>,
-    told: Mutex<Vec<String>>,
+    notices: Mutex<Vec<String>>,
     woken: Mutex<Vec<String>>,
     deaf: Mutex<bool>,
 }
@@ -31,8 +31,8 @@ impl Outbox {
 
     /// The subjects of the notices to the operators, oldest first.
     #[must_use]
-    pub fn told(&self) -> Vec<String> {
-        lock(&self.told).clone()
+    pub fn notices(&self) -> Vec<String> {
+        lock(&self.notices).clone()
     }
 
     /// The tokens of the executions that were woken, oldest first.
@@ -55,11 +55,11 @@ impl Mailer for Outbox {
 }
 
 impl Operators for Outbox {
-    async fn tell(&self, subject: &str, _: &str) -> Result<(), ProviderError> {
+    async fn notify(&self, subject: &str, _: &str) -> Result<(), ProviderError> {
         if *lock(&self.deaf) {
             return Err(ProviderError::Unavailable("nobody listens".to_owned()));
         }
-        lock(&self.told).push(subject.to_owned());
+        lock(&self.notices).push(subject.to_owned());
         Ok(())
     }
 }

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_sdk_dynamodb::Client;
+use read_models::ReadModels;
 use store::Store;
 
-use crate::{Database, ORDERS, STOCK, create_tables, sdk_config};
+use crate::{Database, ORDERS, READ_MODELS, STOCK, create_tables, sdk_config};
 
 /// The requests that have arrived, by operation: `["UpdateItem"]`.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +80,13 @@ pub async fn watched_database() -> (Database, Requests) {
 
     let client = Client::new(&sdk_config(&format!("http://{engine}")));
     create_tables(&client).await;
-    let store = Store::new(&sdk_config(&format!("http://{watched}")), ORDERS, STOCK);
-    (Database { store, client }, requests)
+    let config = sdk_config(&format!("http://{watched}"));
+    let store = Store::new(&config, ORDERS, STOCK).announcing_in(READ_MODELS);
+    let read_models = ReadModels::new(&config, READ_MODELS);
+    let database = Database {
+        store,
+        read_models,
+        client,
+    };
+    (database, requests)
 }

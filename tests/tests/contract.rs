@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::advice::Trouble;
-use domain::watch::Place;
 use domain::{ErrorName, LeadsTo};
+use operations::advice::of_error;
+use operations::{Incident, ProcessState};
 use tests::definition::{UNDO, names, read, rules, tasks};
 
 /// Names that Step Functions and Lambda give; all others must be ours.
@@ -259,9 +259,11 @@ fn terraform_knows_the_metrics_and_alarms_that_the_monitor_has() {
 fn every_alarm_error_and_trouble_has_a_section_in_the_runbook() {
     let runbook = read("docs/RUNBOOK.md");
     let alarms = monitor::alarms::ALARMS.map(|alarm| alarm.name);
-    let errors = ErrorName::ALL.iter().map(|error| error.advice().runbook);
-    let troubles = Trouble::ALL.map(|trouble| trouble.advice().runbook);
-    for heading in alarms.into_iter().chain(errors).chain(troubles) {
+    let errors = ErrorName::ALL.iter().map(|error| of_error(*error).runbook);
+    let incidents = Incident::ALL
+        .iter()
+        .map(|incident| incident.advice().runbook);
+    for heading in alarms.into_iter().chain(errors).chain(incidents) {
         assert!(
             runbook.contains(&format!("\n## {heading}\n")),
             "no section {heading}"
@@ -272,19 +274,26 @@ fn every_alarm_error_and_trouble_has_a_section_in_the_runbook() {
 #[test]
 fn every_place_is_a_task_of_the_process_and_its_limits_leave_room_for_a_try() {
     let tasks: BTreeMap<String, _> = tasks().into_iter().collect();
-    let places: BTreeSet<&str> = Place::ALL.iter().map(|place| place.as_str()).collect();
+    let places: BTreeSet<&str> = ProcessState::ALL
+        .iter()
+        .map(|place| place.as_str())
+        .collect();
     let names: BTreeSet<&str> = tasks.keys().map(String::as_str).collect();
     assert_eq!(places, names);
-    for place in Place::ALL {
+    for place in ProcessState::ALL {
         let task = &tasks[place.as_str()];
         let seconds = task["TimeoutSeconds"].as_u64().expect("a limit");
-        let tries = if *place == Place::ReviewOrder { 6 } else { 1 };
+        let tries = if *place == ProcessState::ReviewOrder {
+            6
+        } else {
+            1
+        };
         let try_ = Duration::from_secs(seconds);
         assert!(place.at_risk_after() > try_, "{place:?}");
         assert!(place.overdue_after() > try_ * tries, "{place:?}");
         assert!(place.overdue_after() > place.at_risk_after());
     }
-    let review = &tasks[Place::ReviewOrder.as_str()];
+    let review = &tasks[ProcessState::ReviewOrder.as_str()];
     let reminders = review["Retry"]
         .as_array()
         .and_then(|rules| {
@@ -296,5 +305,5 @@ fn every_place_is_a_task_of_the_process_and_its_limits_leave_room_for_a_try() {
         .expect("reminders");
     let seconds = review["TimeoutSeconds"].as_u64().expect("a limit");
     let deadline = Duration::from_secs(seconds * (reminders + 1));
-    assert_eq!(domain::watch::REVIEW_DEADLINE, deadline);
+    assert_eq!(operations::REVIEW_DEADLINE, deadline);
 }

@@ -10,8 +10,8 @@ mod shop;
 use std::time::Duration;
 
 use domain::ledger::Entry;
-use domain::ports::{Decided, OperatorEvent, Orders as _, Reserved, Stock as _};
-use domain::{Decision, ErrorName, OrderState, Stage, StepError};
+use domain::ports::{Decided, Orders as _, Reserved, Stock as _};
+use domain::{Actor, AuditEvent, Decision, ErrorName, Event, OrderState, Stage, StepError};
 use serde_json::{Value, json};
 use shop::{ARTICLE, Do, PIECES, Shop, count, task};
 use step::{FailureInput, Task};
@@ -361,10 +361,10 @@ async fn approved(shop: &Shop, order: &str) {
     let (store, by) = (&shop.database.store, invocation(order, "validate", 1000));
     let reserved = store.reserve(&by, &accepted, true).await;
     assert_eq!(reserved, Ok(Reserved::All));
-    let event = OperatorEvent {
+    let event = AuditEvent {
         at: by.now,
-        event: "approved".to_owned(),
-        by: "op".to_owned(),
+        event: Event::Approved,
+        by: Actor::Operator("op".to_owned()),
         reason: "known".to_owned(),
     };
     let decided = store.decide_review(&by.order_id, Decision::Approved, &event);

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use charge::Stripe;
-use domain::ports::{AuthorizeRequest, PaymentProvider as _, PaymentStatus};
+use domain::ports::{AuthorizeRequest, PaymentProvider as _, PaymentState};
 use domain::{Money, OrderId};
 use provider::Secret;
 
@@ -76,17 +76,17 @@ async fn money_is_held_then_taken_then_given_back() {
         .authorize("ord-1-1-authorize", request(&order))
         .await
         .expect("held");
-    assert_eq!(held.status, PaymentStatus::Held(3800));
+    assert_eq!(held.state, PaymentState::Held(yen(3800)));
     assert_eq!(
-        stripe.get(&held.reference).await.expect("it").status,
-        PaymentStatus::Held(3800)
+        stripe.get(&held.reference).await.expect("it").state,
+        PaymentState::Held(yen(3800))
     );
     let key = "ord-1-1-capture";
     let taken = stripe
         .capture(key, &held.reference, yen(3800))
         .await
         .expect("taken");
-    assert_eq!(taken.status, PaymentStatus::Captured(3800));
+    assert_eq!(taken.state, PaymentState::Captured(yen(3800)));
     let refund = stripe
         .refund("ord-1-1-reverse", &held.reference, yen(3800))
         .await
@@ -106,9 +106,9 @@ async fn money_that_is_held_is_let_go() {
         .void("ord-2-1-reverse", &held.reference)
         .await
         .expect("let go");
-    assert_eq!(void.status, PaymentStatus::Voided);
+    assert_eq!(void.state, PaymentState::Voided);
     assert_eq!(
-        stripe.get(&held.reference).await.expect("it").status,
-        PaymentStatus::Voided
+        stripe.get(&held.reference).await.expect("it").state,
+        PaymentState::Voided
     );
 }

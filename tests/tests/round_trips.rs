@@ -76,7 +76,7 @@ async fn asking_for_a_review_waits_for_the_database_once() {
         ..task(notify::Action::Review, by)
     };
     assert_eq!(shop.notify(&plan, task).await, Ok(json!({})));
-    assert_eq!(plan.made(), ["open_review", "tell"]);
+    assert_eq!(plan.made(), ["open_review", "notify operators"]);
     assert_eq!(plan.round_trips(), 1);
-    assert_eq!(shop.outbox.told(), ["Review order o"]);
+    assert_eq!(shop.outbox.notices(), ["Review order o"]);
 }

@@ -11,9 +11,11 @@ use domain::ledger::{
     idempotency_key,
 };
 use domain::ports::{
-    AuthorizeRequest, Invocation, Orders, Payment, PaymentProvider, PaymentStatus, ProviderError,
+    AuthorizeRequest, Invocation, Orders, Payment, PaymentProvider, PaymentState, ProviderError,
 };
-use domain::{ErrorName, Money, OrderState, PersonalData, StepError, Timestamp};
+use domain::{
+    Discrepancy, ErrorName, Money, OrderState, PaymentStatus, PersonalData, StepError, Timestamp,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use step::{Documents, Task, budget};
@@ -167,7 +169,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             };
             let (mut key, mut payment) = (key::<Capture>(by), payment.to_owned());
             let answer = match known {
-                Some(known) if lapsing && known.status == PaymentStatus::Voided => {
+                Some(known) if lapsing && known.state == PaymentState::Voided => {
                     match self.renew(by, &state, &payment, unknown_since).await? {
                         Authorization::Held { payment: renewed } => payment = renewed,
                         Authorization::Declined { code } => {
@@ -177,16 +179,16 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                     key += "-renewed";
                     self.provider.capture(&key, &payment, state.total).await?
                 }
-                Some(known) if !matches!(known.status, PaymentStatus::Held(_)) => known,
+                Some(known) if !matches!(known.state, PaymentState::Held(_)) => known,
                 Some(_) | None => self.provider.capture(&key, &payment, state.total).await?,
             };
-            match answer.status {
-                PaymentStatus::Captured(amount) => Ok(CaptureResult::Taken { amount }),
-                PaymentStatus::Voided => Ok(CaptureResult::Refused {
+            match answer.state {
+                PaymentState::Captured(amount) => Ok(CaptureResult::Taken { amount }),
+                PaymentState::Voided => Ok(CaptureResult::Refused {
                     code: "authorization_lapsed".to_owned(),
                 }),
-                PaymentStatus::Declined(code) => Ok(CaptureResult::Refused { code }),
-                PaymentStatus::Held(_) | PaymentStatus::Pending => Err(pending()),
+                PaymentState::Declined(code) => Ok(CaptureResult::Refused { code }),
+                PaymentState::Held(_) | PaymentState::Pending => Err(pending()),
             }
         };
         let unavailable = ErrorName::PaymentUnavailable;
@@ -234,29 +236,27 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 return Ok(Reversal::Nothing);
             };
             let key = key::<Reverse>(by);
-            let status = match payment.status {
+            let moved = match payment.state {
                 // A declined payment is void by itself.
-                PaymentStatus::Declined(_) => return Ok(Reversal::Nothing),
-                PaymentStatus::Voided => return Ok(Reversal::Voided),
-                PaymentStatus::Captured(amount) => PaymentStatus::Captured(amount),
-                PaymentStatus::Held(_) | PaymentStatus::Pending => {
-                    self.provider.void(&key, &payment.reference).await?.status
+                PaymentState::Declined(_) => return Ok(Reversal::Nothing),
+                PaymentState::Voided => return Ok(Reversal::Voided),
+                PaymentState::Captured(amount) => PaymentState::Captured(amount),
+                PaymentState::Held(_) | PaymentState::Pending => {
+                    self.provider.void(&key, &payment.reference).await?.state
                 }
             };
-            match status {
-                PaymentStatus::Voided | PaymentStatus::Declined(_) => Ok(Reversal::Voided),
+            match moved {
+                PaymentState::Voided | PaymentState::Declined(_) => Ok(Reversal::Voided),
                 // Captured after all, perhaps by an invocation that was given up: it goes back.
-                PaymentStatus::Captured(amount) => {
-                    let money = Money::new(amount, state.total.currency())
-                        .map_err(|error| ProviderError::Defect(error.to_string()))?;
+                PaymentState::Captured(amount) => {
                     let key = format!("{key}-refund");
                     let refund = self
                         .provider
-                        .refund(&key, &payment.reference, money)
+                        .refund(&key, &payment.reference, amount)
                         .await?;
                     Ok(Reversal::Refunded { refund, amount })
                 }
-                PaymentStatus::Held(_) | PaymentStatus::Pending => Err(pending()),
+                PaymentState::Held(_) | PaymentState::Pending => Err(pending()),
             }
         };
         let unavailable = ErrorName::PaymentUnavailable;
@@ -294,11 +294,11 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             let payment = state.held_payment().ok_or_else(|| {
                 ProviderError::Defect("a shipped order without a payment".to_owned())
             })?;
-            match self.provider.get(payment).await?.status {
-                PaymentStatus::Captured(amount) => Ok(Some(CaptureResult::Taken { amount })),
-                PaymentStatus::Held(_) | PaymentStatus::Voided => Ok(None),
-                PaymentStatus::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
-                PaymentStatus::Pending => Err(pending()),
+            match self.provider.get(payment).await?.state {
+                PaymentState::Captured(amount) => Ok(Some(CaptureResult::Taken { amount })),
+                PaymentState::Held(_) | PaymentState::Voided => Ok(None),
+                PaymentState::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
+                PaymentState::Pending => Err(pending()),
             }
         };
         let orders = &self.orders;
@@ -311,39 +311,40 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     /// Whether the provider sees the payment as the ledger does. What nobody knows yet is not compared.
     async fn compare(&self, by: &Invocation) -> Result<Value, StepError> {
         let state = step::record(&self.orders, &by.order_id).await?.state;
+        let same = Ok(json!({"differs": null}));
         let open = matches!(state.capture, Some(Entry::Open(_)))
             || matches!(state.reverse, Some(Entry::Open(_)));
         let Some(payment) = state.held_payment().filter(|_| !open) else {
-            return Ok(json!({"differs": null}));
+            return same;
         };
         let captured = state.capture.as_ref().and_then(Entry::outcome);
         let ledger = match (state.reverse.as_ref().and_then(Entry::outcome), captured) {
-            (Some(Reversal::Voided), _) => "voided",
+            (Some(Reversal::Voided), _) => PaymentStatus::Voided,
             // A refund leaves the payment as it was.
             (Some(Reversal::Refunded { .. }), _) | (_, Some(CaptureResult::Taken { .. })) => {
-                "captured"
+                PaymentStatus::Captured
             }
             (_, Some(CaptureResult::Refused { .. })) | (Some(Reversal::Nothing), _) => {
-                return Ok(json!({"differs": null}));
+                return same;
             }
-            (None, None) => "authorized",
+            (None, None) => PaymentStatus::Authorized,
         };
         step::time_left(by)?;
         let seen =
             self.provider.get(payment).await.map_err(|error| {
                 StepError::new(ErrorName::PaymentUnavailable, error.to_string())
             })?;
-        let provider = match seen.status {
-            PaymentStatus::Held(_) => "authorized",
-            PaymentStatus::Captured(_) => "captured",
-            PaymentStatus::Voided => "voided",
-            PaymentStatus::Declined(_) => "declined",
-            PaymentStatus::Pending => ledger,
+        let provider = match seen.state {
+            PaymentState::Held(_) => PaymentStatus::Authorized,
+            PaymentState::Captured(_) => PaymentStatus::Captured,
+            PaymentState::Voided => PaymentStatus::Voided,
+            PaymentState::Declined(_) => PaymentStatus::Declined,
+            PaymentState::Pending => ledger,
         };
         if ledger == provider {
-            return Ok(json!({"differs": null}));
+            return same;
         }
-        Ok(json!({"differs": {"of": "payment", "ledger": ledger, "provider": provider}}))
+        Ok(json!({"differs": Discrepancy::Payment { ledger, provider }}))
     }
 
     /// The payment that may have to be reversed, as the provider sees it now. `None` if there
@@ -367,7 +368,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 Some(Entry::Open(claim)) if claim.until > by.now => Err(busy()),
                 // It may have held the money anew without noting it.
                 Some(Entry::Open(claim)) => match self.provider.get(payment).await? {
-                    lapsed if lapsed.status == PaymentStatus::Voided => {
+                    lapsed if lapsed.state == PaymentState::Voided => {
                         let found = self.find(by, claim.until).await?;
                         Ok(Some(found.unwrap_or(lapsed)))
                     }
@@ -388,7 +389,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     ) -> Result<Option<Payment>, ProviderError> {
         match self.provider.find(&by.order_id, by.attempt).await? {
             // A search may show an older state; the payment itself does not.
-            Some(payment) if payment.status != PaymentStatus::Voided => {
+            Some(payment) if payment.state != PaymentState::Voided => {
                 self.provider.get(&payment.reference).await.map(Some)
             }
             found if older(by.now, until, self.search_lag) => Ok(found),
@@ -417,20 +418,20 @@ fn busy() -> ProviderError {
 
 /// What a payment for `total` says about its authorisation.
 fn authorization(payment: Payment, total: Money) -> Result<Authorization, ProviderError> {
-    match payment.status {
-        PaymentStatus::Held(amount) if amount == total.minor() => Ok(Authorization::Held {
+    match payment.state {
+        PaymentState::Held(amount) if amount == total => Ok(Authorization::Held {
             payment: payment.reference,
         }),
-        PaymentStatus::Held(_) => Err(ProviderError::Defect(
+        PaymentState::Held(_) => Err(ProviderError::Defect(
             "the payment holds another amount than the order's total".to_owned(),
         )),
-        PaymentStatus::Declined(code) => Ok(Authorization::Declined { code }),
-        PaymentStatus::Voided => Ok(Authorization::Declined {
+        PaymentState::Declined(code) => Ok(Authorization::Declined { code }),
+        PaymentState::Voided => Ok(Authorization::Declined {
             code: "canceled".to_owned(),
         }),
-        PaymentStatus::Captured(_) => Err(ProviderError::Defect(
+        PaymentState::Captured(_) => Err(ProviderError::Defect(
             "the payment was captured without being authorised first".to_owned(),
         )),
-        PaymentStatus::Pending => Err(pending()),
+        PaymentState::Pending => Err(pending()),
     }
 }

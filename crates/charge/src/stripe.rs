@@ -3,7 +3,7 @@
 //! Requests and answers: <https://docs.stripe.com/api/payment_intents>,
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
-use domain::ports::{AuthorizeRequest, Payment, PaymentProvider, PaymentStatus, ProviderError};
+use domain::ports::{AuthorizeRequest, Payment, PaymentProvider, PaymentState, ProviderError};
 use domain::{Currency, Money, OrderId};
 use provider::{Answer, Http, Secret};
 use serde::Deserialize;
@@ -157,7 +157,7 @@ impl PaymentProvider for Stripe {
         let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
         let declined = |code: String| Payment {
             reference: String::new(),
-            status: PaymentStatus::Declined(code),
+            state: PaymentState::Declined(code),
         };
         match (answer.status.as_u16(), error.code.as_deref()) {
             (402, _) => Ok(declined(error.reason())),
@@ -265,17 +265,17 @@ fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
     if answer.status.is_success() {
         return answer.json::<Intent>()?.payment();
     }
-    let stands = |status| Payment {
+    let stands = |state| Payment {
         reference: reference.to_owned(),
-        status,
+        state,
     };
     let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
     if answer.status == reqwest::StatusCode::PAYMENT_REQUIRED {
-        return Ok(stands(PaymentStatus::Declined(error.reason())));
+        return Ok(stands(PaymentState::Declined(error.reason())));
     }
     match (error.code.as_deref(), error.payment_intent) {
         (Some("payment_intent_unexpected_state"), Some(intent)) => intent.payment(),
-        (Some("charge_expired_for_capture"), _) => Ok(stands(PaymentStatus::Voided)),
+        (Some("charge_expired_for_capture"), _) => Ok(stands(PaymentState::Voided)),
         (code, _) => Err(answer.error(code)),
     }
 }
@@ -294,19 +294,19 @@ const CANCELED: &str = "canceled";
 impl Intent {
     /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
     fn payment(&self) -> Result<Payment, ProviderError> {
-        let status = match self.status.as_str() {
-            "requires_capture" => PaymentStatus::Held(domain_amount(self.amount, &self.currency)?),
+        let state = match self.status.as_str() {
+            "requires_capture" => PaymentState::Held(domain_amount(self.amount, &self.currency)?),
             "succeeded" => {
                 let wire = self.amount_received.unwrap_or(self.amount);
-                PaymentStatus::Captured(domain_amount(wire, &self.currency)?)
+                PaymentState::Captured(domain_amount(wire, &self.currency)?)
             }
-            CANCELED => PaymentStatus::Voided,
-            "processing" => PaymentStatus::Pending,
+            CANCELED => PaymentState::Voided,
+            "processing" => PaymentState::Pending,
             // No customer is there to answer a question of the bank's.
             "requires_payment_method" | "requires_action" | "requires_confirmation" => {
                 let error = self.last_payment_error.as_ref();
                 let reason = error.map_or_else(|| self.status.clone(), ErrorBody::reason);
-                PaymentStatus::Declined(reason)
+                PaymentState::Declined(reason)
             }
             other => {
                 let text = format!("the payment provider answered an unknown status, {other}");
@@ -315,7 +315,7 @@ impl Intent {
         };
         Ok(Payment {
             reference: self.id.clone(),
-            status,
+            state,
         })
     }
 }
@@ -348,17 +348,20 @@ fn wire_amount(money: Money) -> Result<u64, ProviderError> {
     Ok(amount)
 }
 
-fn domain_amount(wire: u64, currency: &str) -> Result<u64, ProviderError> {
+fn domain_amount(wire: u64, currency: &str) -> Result<Money, ProviderError> {
     let code = currency.to_ascii_uppercase();
-    let known: Result<Currency, _> = code.parse();
-    match known {
-        Ok(_) if COUNTED_IN_HUNDREDTHS.contains(&code.as_str()) => Ok(wire / 100),
-        Ok(_) if COUNTED_IN_WHOLE_UNITS.contains(&code.as_str()) => Ok(wire * 100),
-        Ok(_) => Ok(wire),
-        Err(_) => Err(ProviderError::Unknown(
-            "the payment provider answered in an unknown currency".to_owned(),
-        )),
-    }
+    let unknown = |what| ProviderError::Unknown(format!("the payment provider answered {what}"));
+    let known: Currency = code
+        .parse()
+        .map_err(|_| unknown("in an unknown currency"))?;
+    let minor = if COUNTED_IN_HUNDREDTHS.contains(&code.as_str()) {
+        wire / 100
+    } else if COUNTED_IN_WHOLE_UNITS.contains(&code.as_str()) {
+        wire.saturating_mul(100)
+    } else {
+        wire
+    };
+    Money::new(minor, known).map_err(|_| unknown("an amount that no payment can have"))
 }
 
 #[cfg(test)]
@@ -377,6 +380,8 @@ mod tests {
         assert_eq!((wire(1500, "MGA"), wire(1550, "MGA")), (Some(15), None));
         assert_eq!(wire(1250, "KWD"), Some(1250));
         assert_eq!(wire(1255, "KWD"), None);
-        assert_eq!(domain_amount(150_000, "isk").ok(), Some(1500));
+        let krona = Money::new(1500, "ISK".parse().expect("a currency"));
+        assert_eq!(domain_amount(150_000, "isk").ok(), krona.ok());
+        assert!(domain_amount(1, "gold").is_err());
     }
 }

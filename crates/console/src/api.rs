@@ -1,57 +1,78 @@
 //! The same for programs.
 
-use actions::Asked as Wish;
-use domain::advice::Action;
-use domain::watch::{Place, Watch};
-use domain::{OrderId, Status, StatusView, Timestamp};
+use actions::Attribution;
+use domain::{Money, OrderId, Status, StatusView, TaskError, Timestamp};
 use lambda_http::http::StatusCode;
+use operations::advice::Action;
+use operations::snapshot::List;
+use operations::trend::{self, Flow};
+use operations::{Health, Incident, ProcessState, Projection, Retry};
+use read_models::Row;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::answer::{Answer, json_of, problem};
 use crate::request::Asked;
 use crate::sign_in::Operator;
 use crate::{Console, Failed};
 
+/// What operators know of an order, as it is sent.
 #[derive(Debug, Serialize)]
 struct Listed<'a> {
     order_id: &'a OrderId,
     status: Status,
     attempt: u32,
-    step: Option<&'static str>,
+    state: Option<ProcessState>,
     since: Timestamp,
-    health: &'static str,
+    health: Health,
     waits_for: &'static str,
-    retry: Option<Value>,
-    troubles: Vec<&'static str>,
-    error: Option<&'static str>,
-    last_error: Option<&'a str>,
-    total: Value,
-    held: u64,
+    retry: Option<ListedRetry<'a>>,
+    incidents: Vec<Incident>,
+    error: Option<domain::ErrorName>,
+    last_error: Option<&'a TaskError>,
+    total: Money,
+    held: Money,
     deadline: Option<Timestamp>,
     received_at: Timestamp,
 }
 
-impl<'a> Listed<'a> {
-    fn of(watch: &'a Watch) -> Self {
+#[derive(Debug, Serialize)]
+struct ListedRetry<'a> {
+    failed: u32,
+    of: u32,
+    error: &'a TaskError,
+    next_by: Timestamp,
+}
+
+impl<'a> ListedRetry<'a> {
+    fn of(retry: &'a Retry) -> Self {
         Self {
-            order_id: &watch.order_id,
-            status: watch.status,
-            attempt: watch.attempt,
-            step: watch.place.map(Place::as_str),
-            since: watch.since,
-            health: watch.health.as_str(),
-            waits_for: watch.waits_for(),
-            retry: watch.retry.as_ref().map(|retry| {
-                json!({"failed": retry.failed, "of": retry.of, "error": retry.error, "next_by": retry.next_by})
-            }),
-            troubles: watch.troubles.keys().map(|trouble| trouble.as_str()).collect(),
-            error: watch.error.map(domain::ErrorName::as_str),
-            last_error: watch.last_error.as_deref(),
-            total: json!({"amount": watch.total.minor(), "currency": watch.total.currency()}),
-            held: watch.held,
-            deadline: watch.deadline,
-            received_at: watch.received_at,
+            failed: retry.failed,
+            of: retry.of,
+            error: &retry.error,
+            next_by: retry.next_by,
+        }
+    }
+}
+
+impl<'a> Listed<'a> {
+    fn of(projection: &'a Projection) -> Self {
+        Self {
+            order_id: &projection.order_id,
+            status: projection.status,
+            attempt: projection.attempt,
+            state: projection.state,
+            since: projection.since,
+            health: projection.health,
+            waits_for: projection.waits_for(),
+            retry: projection.retry.as_ref().map(ListedRetry::of),
+            incidents: projection.incidents.keys().copied().collect(),
+            error: projection.error,
+            last_error: projection.last_error.as_ref(),
+            total: projection.total,
+            held: projection.held,
+            deadline: projection.deadline,
+            received_at: projection.received_at,
         }
     }
 }
@@ -62,70 +83,78 @@ struct Body {
 }
 
 impl Console {
-    /// `GET /api/summary`: the latest board.
+    /// `GET /api/summary`: the latest snapshot.
     pub(crate) async fn summary(&self, now: Timestamp) -> Result<Answer, Failed> {
-        let (board, _) = self.board(now).await?;
-        let Some(board) = board else {
+        let (snapshot, _) = self.snapshot(now).await?;
+        let Some(snapshot) = snapshot else {
             let detail = "The monitor has not looked at the orders yet. It does within a minute.";
             return Ok(problem(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "No board yet",
+                "No snapshot yet",
                 detail,
             ));
         };
-        let today = self.actions.store.counted_today(now).await?;
-        let [authorized, captured, reversed] = domain::trend::money(&[today]);
-        let groups = board.groups.iter().map(|group| {
+        let today = [self.read_models.counted_today(now).await?];
+        let money = |flow| trend::money(&today, flow);
+        let groups = snapshot.groups.iter().map(|group| {
             let mut shown = json!(group);
-            let advice = group.problem.advice();
-            shown["advice"] = json!(advice);
-            shown["list"] = json!(domain::board::group_list(&group.id));
+            shown["id"] = json!(group.cause.id());
+            shown["message"] = json!(group.message());
+            shown["advice"] = json!(group.cause.advice());
+            shown["list"] = json!(List::Cause(group.cause.id()).to_string());
             shown["first_seen"] = json!(group.first_seen);
             shown["last_seen"] = json!(group.last_seen);
             shown["deadline"] = json!(group.deadline);
             shown
         });
         let body = json!({
-            "as_of": board.at,
-            "board": board.id,
-            "open": board.open,
-            "needs_a_person": board.troubled,
-            "statuses": board.statuses,
-            "steps": board.places,
+            "as_of": snapshot.at,
+            "snapshot": snapshot.id,
+            "open": snapshot.open,
+            "need_a_person": snapshot.need_a_person,
+            "statuses": snapshot.statuses,
+            "states": snapshot.states,
             "groups": groups.collect::<Vec<_>>(),
-            "reversed_lately": board.reversed,
-            "money_today": {"authorized": authorized, "captured": captured, "reversed": reversed},
+            "reversed_lately": snapshot.reversed,
+            "money_today": {
+                "authorized": money(Flow::Authorized),
+                "captured": money(Flow::Captured),
+                "reversed": money(Flow::GivenBack),
+            },
         });
         Ok(json_of(StatusCode::OK, &body))
     }
 
     /// `GET /api/orders?status=&cursor=`: a page, and where the next one begins.
     pub(crate) async fn orders(&self, asked: &Asked, now: Timestamp) -> Result<Answer, Failed> {
-        let (board, _) = self.board(now).await?;
+        let (snapshot, _) = self.snapshot(now).await?;
         let word = asked.query("status");
-        let status = Status::ALL
-            .into_iter()
-            .find(|status| Some(status.as_str()) == word);
+        let status = word.and_then(Status::from_word);
         if word.is_some() && status.is_none() {
             let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
             let detail = format!("There is no such status; there are {}.", words.join(", "));
             return Ok(problem(StatusCode::BAD_REQUEST, "No such status", &detail));
         }
         let (found, next) = self
-            .by_status(status, asked.query("cursor"), board.as_ref())
+            .by_status(status, asked.query("cursor"), snapshot.as_ref())
             .await?;
         let body = json!({
             "orders": found.iter().map(Listed::of).collect::<Vec<_>>(),
             "cursor": next,
-            "as_of": board.map(|board| board.at),
+            "as_of": snapshot.map(|snapshot| snapshot.at),
         });
         Ok(json_of(StatusCode::OK, &body))
     }
 
     /// `GET /api/orders/{id}`: the status view, and what can be done.
     pub(crate) async fn view(&self, order_id: &OrderId, now: Timestamp) -> Result<Answer, Failed> {
-        let (record, described) = self.actions.look(order_id).await?;
-        let arn = self.actions.workflow.execution_arn(&record.state);
+        let (inspected, row) = tokio::join!(
+            self.actions.inspect(order_id),
+            self.read_models.order(order_id)
+        );
+        let (record, described) = inspected?;
+        let projection = row?.and_then(Row::projection);
+        let arn = self.workflow.execution_arn(&record.state);
         let view = StatusView::of(&record, described.execution.status, arn, now);
         let mut body = json!(view);
         let possible =
@@ -136,7 +165,7 @@ impl Console {
                 .filter(|action| possible(action))
                 .collect::<Vec<_>>()
         );
-        body["watch"] = json!(record.watch.as_ref().map(Listed::of));
+        body["projection"] = json!(projection.as_ref().map(Listed::of));
         Ok(json_of(StatusCode::OK, &body))
     }
 
@@ -160,13 +189,13 @@ impl Console {
         let body = serde_json::from_slice::<Body>(&asked.body);
         let body = body.map(|body| body.reason).unwrap_or_default();
         let reason = crate::reason(&body)?;
-        let wish = Wish {
+        let who = Attribution {
             by: &operator.name,
             reason,
             at: now,
         };
-        let told = self.actions.act(action, order_id, wish).await?;
-        let body = json!({"order_id": order_id, "action": action, "result": told});
+        let done = self.actions.act(action, order_id, who).await?;
+        let body = json!({"order_id": order_id, "action": action, "result": done});
         Ok(json_of(StatusCode::OK, &body))
     }
 }

@@ -1,13 +1,15 @@
 //! One action on many orders: looked at, frozen, applied; the monitor carries it out.
 
 use actions::possible;
-use domain::advice::Action;
-use domain::bulk::{Applied, Bulk, LARGEST, Outcome, Part, Skipped};
-use domain::watch::{Place, Watch};
-use domain::{OrderId, Timestamp};
+use domain::{Actor, OrderId, Timestamp};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use lambda_http::http::StatusCode;
+use operations::ProcessState;
+use operations::advice::Action;
+use operations::bulk::{Applied, Bulk, LARGEST, Outcome, OutcomeKind, Part, Skipped};
+use operations::snapshot::List;
+use read_models::Row;
 use tracing::info;
 
 use crate::answer::{Answer, live, page, see_other, soon};
@@ -46,7 +48,7 @@ struct Running<'a> {
     state: &'static str,
     tone: &'static str,
     begun: Moment,
-    by: &'a str,
+    by: String,
     reason: &'a str,
     stopped: Option<&'a str>,
     untouched: String,
@@ -57,7 +59,7 @@ struct Running<'a> {
 #[derive(Debug)]
 struct PartView {
     id: String,
-    step: &'static str,
+    state_to_pass: &'static str,
     attempt: u32,
     amount: String,
     outcome: &'static str,
@@ -77,32 +79,32 @@ struct Phase {
     says: String,
 }
 
-const fn outcome(outcome: &Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Waiting => ("waiting", "off"),
-        Outcome::Requested => ("requested", "info"),
-        Outcome::Running => ("running", "info"),
-        Outcome::Recovered => ("recovered", "ok"),
-        Outcome::FailedAgain => ("failed again", "bad"),
-        Outcome::Refused(_) => ("refused", "warn"),
+const fn outcome(kind: OutcomeKind) -> (&'static str, &'static str) {
+    match kind {
+        OutcomeKind::Waiting => ("waiting", "off"),
+        OutcomeKind::Requested => ("requested", "info"),
+        OutcomeKind::Running => ("running", "info"),
+        OutcomeKind::Recovered => ("recovered", "ok"),
+        OutcomeKind::FailedAgain => ("failed again", "bad"),
+        OutcomeKind::Refused => ("refused", "warn"),
     }
 }
 
 impl PartView {
     fn of(part: &Part, now: Timestamp) -> Self {
-        let (outcome, tone) = outcome(&part.outcome);
+        let (outcome, tone) = outcome(part.outcome.kind());
         let why = match &part.outcome {
             Outcome::Refused(why) => why.clone(),
             Outcome::Recovered => part
-                .step
-                .map_or_else(String::new, |step| format!("past {}", step.as_str())),
+                .state
+                .map_or_else(String::new, |state| format!("past {state}")),
             Outcome::Waiting | Outcome::Requested | Outcome::Running | Outcome::FailedAgain => {
                 String::new()
             }
         };
         Self {
             id: part.order_id.to_string(),
-            step: part.step.map_or("", Place::as_str),
+            state_to_pass: part.state.map_or("", ProcessState::as_str),
             attempt: part.attempt,
             amount: part.total.to_string(),
             outcome,
@@ -137,17 +139,18 @@ impl Console {
         }
         let bulk = Bulk::preview(action, parts, skipped, now);
         // The same orders looked at in the same second are the same preview.
-        self.actions.store.put_bulk(&bulk, now).await?;
+        self.read_models.put_bulk(&bulk, now).await?;
         Ok(see_other(&format!("{}bulk/{}", asked.root, bulk.digest)))
     }
 
     async fn chosen(&self, asked: &Asked) -> Result<Vec<OrderId>, Failed> {
         if asked.field("scope") == Some("all") {
-            let (list, board) = (
+            let (list, snapshot) = (
                 asked.field("list").unwrap_or_default(),
-                asked.field("board").unwrap_or_default(),
+                asked.field("snapshot").unwrap_or_default(),
             );
-            return self.all_listed(list, board, LARGEST).await;
+            let list: List = list.parse().map_err(|_| Failed::NotFound)?;
+            return self.all_listed(&list, snapshot, LARGEST).await;
         }
         let ids = asked.fields("order").map(crate::order_id);
         let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
@@ -166,7 +169,7 @@ impl Console {
             order_id: order_id.clone(),
             why: why.to_owned(),
         };
-        let (record, described) = match self.actions.look(&order_id).await {
+        let (record, described) = match self.actions.inspect(&order_id).await {
             Ok(found) => found,
             Err(actions::Refused::NotFound(_)) => {
                 return Ok(Err(left_out("there is no such order")));
@@ -177,25 +180,25 @@ impl Console {
             return Ok(Err(left_out(&why)));
         }
         let state = &record.state;
-        let failed_in = record
-            .watch
-            .as_ref()
-            .and_then(|watch: &Watch| watch.failed_in);
-        let step = match action {
+        let to_pass = match action {
             // A new attempt has to get past where the last one failed.
-            Action::Reprocess => failed_in,
+            Action::Reprocess => {
+                let row = self.read_models.order(&order_id).await?;
+                let projection = row.and_then(Row::projection);
+                projection.and_then(|projection| projection.failed_in)
+            }
             Action::Approve
             | Action::Reject
             | Action::Cancel
             | Action::Redrive
             | Action::Resend
-            | Action::Resolve => Place::of(state).map(|(place, _)| place),
+            | Action::Resolve => ProcessState::of(state).map(|(at, _)| at),
         };
         Ok(Ok(Part {
             order_id,
             version: state.version,
             attempt: state.attempt,
-            step,
+            state: to_pass,
             total: state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
@@ -210,17 +213,13 @@ impl Console {
         digest: &str,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let bulk = self
-            .actions
-            .store
-            .bulk(digest)
-            .await?
-            .ok_or(Failed::NotFound)?;
+        let bulk = self.read_models.bulk(digest).await?;
+        let bulk = bulk.ok_or(Failed::NotFound)?;
         let Some(applied) = &bulk.applied else {
             return Ok(self.shown(asked, operator, &bulk, now));
         };
         // Whoever looks has it carried on sooner than the schedule would.
-        let coming = bulk.is_at_work() && self.board(now).await?.1;
+        let coming = bulk.is_at_work() && self.snapshot(now).await?.1;
         let (state, tone) = match (&bulk.stopped, bulk.ended_at) {
             (Some(_), _) => ("stopped", "bad"),
             (None, Some(_)) => ("done", "ok"),
@@ -239,10 +238,10 @@ impl Console {
             state,
             tone,
             begun: Moment::of(applied.at, now),
-            by: &applied.by,
+            by: applied.by.to_string(),
             reason: &applied.reason,
             stopped: bulk.stopped.as_deref(),
-            untouched: match bulk.count("waiting") {
+            untouched: match bulk.count(OutcomeKind::Waiting) {
                 1 => "1 order was".to_owned(),
                 count => format!("{count} orders were"),
             },
@@ -279,7 +278,7 @@ impl Console {
                 .map(|skipped| (skipped.order_id.as_str(), skipped.why.as_str()))
                 .collect(),
             skipped_count: words::orders(bulk.skipped.len()),
-            worth: bulk.worth().told(),
+            worth: bulk.worth().texts(),
             looked: Moment::of(bulk.looked_at, now),
             digest: &bulk.digest,
             may_act: operator.may_act,
@@ -296,12 +295,8 @@ impl Console {
         now: Timestamp,
     ) -> Result<Answer, Failed> {
         let reason = crate::reason(asked.field("reason").unwrap_or_default())?;
-        let mut bulk = self
-            .actions
-            .store
-            .bulk(digest)
-            .await?
-            .ok_or(Failed::NotFound)?;
+        let bulk = self.read_models.bulk(digest).await?;
+        let mut bulk = bulk.ok_or(Failed::NotFound)?;
         let there = format!("{}bulk/{digest}", asked.root);
         if bulk.applied.is_some() {
             return Ok(see_other(&there));
@@ -313,12 +308,12 @@ impl Console {
         }
         bulk.revision += 1;
         bulk.applied = Some(Applied {
-            by: operator.name.clone(),
+            by: Actor::Operator(operator.name.clone()),
             reason: reason.to_owned(),
             at: now,
         });
         // Somebody else's press of the same button was quicker: it is applied once.
-        if self.actions.store.put_bulk(&bulk, now).await? {
+        if self.read_models.put_bulk(&bulk, now).await? {
             info!(
                 bulk = digest,
                 action = bulk.action.as_str(),
@@ -326,7 +321,7 @@ impl Console {
                 "bulk applied"
             );
         }
-        self.board(now).await?;
+        self.snapshot(now).await?;
         Ok(see_other(&there))
     }
 }
@@ -351,32 +346,24 @@ fn phases(bulk: &Bulk) -> Vec<Phase> {
 
 #[expect(clippy::cast_precision_loss, reason = "pixels")]
 fn phase(title: &'static str, parts: &[Part]) -> Phase {
-    let kinds = [
-        "recovered",
-        "failed_again",
-        "refused",
-        "running",
-        "requested",
-    ];
-    let tones = ["ok", "bad", "warn", "info", "info"];
-    let count = |kind: &str| {
-        parts
-            .iter()
-            .filter(|part| part.outcome.as_str() == kind)
-            .count()
+    let count = |kind: OutcomeKind| {
+        let parts = parts.iter();
+        parts.filter(|part| part.outcome.kind() == kind).count()
     };
     let (mut x, mut shares, mut says) = (0.0, Vec::new(), Vec::new());
-    for (kind, tone) in kinds.into_iter().zip(tones) {
-        let found = count(kind);
-        if found > 0 {
+    for kind in OutcomeKind::ALL {
+        let found = count(*kind);
+        if found > 0 && *kind != OutcomeKind::Waiting {
+            let (text, tone) = outcome(*kind);
             let width = 100.0 * found as f64 / parts.len() as f64;
             shares.push((tone, format!("{x:.2}%"), format!("{width:.2}%")));
-            says.push(format!("{found} {}", kind.replace('_', " ")));
+            says.push(format!("{found} {text}"));
             x += width;
         }
     }
-    let settled = count("recovered") + count("failed_again") + count("refused");
-    let tone = if count("failed_again") > 0 {
+    let failed = count(OutcomeKind::FailedAgain);
+    let settled = count(OutcomeKind::Recovered) + failed + count(OutcomeKind::Refused);
+    let tone = if failed > 0 {
         "bad"
     } else if settled == parts.len() {
         "ok"

@@ -11,11 +11,13 @@ use step::env::{optional, parsed, required};
 pub struct Config {
     /// Name of the orders table.
     pub orders_table: String,
+    /// Name of the table of the read models.
+    pub read_models_table: String,
     /// ARN that executions are started through.
     pub state_machine_arn: String,
     /// ARN of the function of each step that can be asked, by the step's name.
     pub steps: HashMap<String, String>,
-    /// ARN of the monitor, which is asked for a new board.
+    /// ARN of the monitor, which is asked for a new snapshot.
     pub monitor: String,
     /// Name of the deployment, shown on every page.
     pub environment: String,
@@ -57,6 +59,7 @@ impl Config {
     pub fn from_env() -> Result<Self, InitError> {
         Ok(Self {
             orders_table: required("ORDERS_TABLE")?,
+            read_models_table: required("READ_MODELS_TABLE")?,
             state_machine_arn: required("STATE_MACHINE_ARN")?,
             steps: parsed("STEP_FUNCTIONS", |text| serde_json::from_str(text).ok())?,
             monitor: required("MONITOR_FUNCTION")?,

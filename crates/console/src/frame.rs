@@ -1,7 +1,8 @@
 //! What is around every page.
 
 use domain::Timestamp;
-use domain::board::Board;
+
+use operations::snapshot::Snapshot;
 
 use crate::Console;
 use crate::assets;
@@ -9,7 +10,7 @@ use crate::request::Asked;
 use crate::sign_in::Operator;
 use crate::words::clock;
 
-/// A board that is older than this is told to be.
+/// A snapshot that is older than this is told to be.
 const STALE_S: i64 = 150;
 
 /// What is around every page.
@@ -37,15 +38,15 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// For somebody who is signed in; `board` if the page shows its numbers.
+    /// For somebody who is signed in; `snapshot` if the page shows its numbers.
     pub(crate) fn of(
         console: &'a Console,
         asked: &'a Asked,
         operator: &'a Operator,
-        board: Option<&Board>,
+        snapshot: Option<&Snapshot>,
         now: Timestamp,
     ) -> Self {
-        let as_of = board.map_or(now, |board| board.at);
+        let as_of = snapshot.map_or(now, |snapshot| snapshot.at);
         Self {
             root: &asked.root,
             assets: assets::tag(),

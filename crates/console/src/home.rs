@@ -1,10 +1,12 @@
 //! The page that stays open all day: what needs a person, where every order is, and how the last hours were.
 
-use domain::Timestamp;
-use domain::board::{self, Board, Counts, Group, Problem, Sums};
-use domain::trend::{self, Counted};
-use domain::watch::{Place, Watch};
-use store::PAGE;
+use std::collections::BTreeSet;
+
+use domain::{Currency, Sums, Timestamp};
+use operations::snapshot::{Counts, Group, List, Snapshot};
+use operations::trend::{self, Counted, Flow};
+use operations::{Health, Problem, ProcessState, Projection};
+use read_models::PAGE;
 
 use crate::answer::{Answer, live, soon};
 use crate::frame::Frame;
@@ -23,16 +25,16 @@ const REVIEWS: usize = 8;
 #[template(path = "home.html")]
 struct Home<'a> {
     frame: Frame<'a>,
-    board_id: &'a str,
+    snapshot_id: &'a str,
     sums: Option<Vec<Sum>>,
-    troubled: String,
+    need_a_person: String,
     groups: Vec<GroupView>,
     reversed: Vec<GroupView>,
     more_reversed: bool,
     nodes: Vec<Node>,
     reviews: Vec<Row>,
     more_reviews: bool,
-    money: Vec<(String, [String; 3])>,
+    money: Vec<(&'static str, [String; 3])>,
     throughput: Plot,
     failures: Plot,
     times: Vec<Took>,
@@ -42,9 +44,9 @@ struct Home<'a> {
 #[derive(Debug)]
 struct Sum {
     count: usize,
-    told: &'static str,
+    text: &'static str,
     tone: &'static str,
-    list: &'static str,
+    list: List,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ struct GroupView {
     id: String,
     tone: &'static str,
     title: String,
-    step: &'static str,
+    state: &'static str,
     error: String,
     message: String,
     todo: &'static str,
@@ -71,7 +73,7 @@ struct GroupView {
 /// A state of the process in the drawing.
 #[derive(Debug)]
 struct Node {
-    step: &'static str,
+    state: &'static str,
     x: u32,
     y: u32,
     tone: &'static str,
@@ -139,18 +141,18 @@ impl Node {
 }
 
 /// Where a state is drawn.
-const fn drawn_at(place: Place) -> (u32, u32) {
-    match place {
-        Place::ValidateOrder => (1, 1),
-        Place::ReviewOrder => (1, 147),
-        Place::ChargePayment => (227, 1),
-        Place::ShipOrder => (453, 1),
-        Place::CapturePayment => (679, 1),
-        Place::NotifyCustomer => (905, 1),
-        Place::CancelShipment => (227, 147),
-        Place::ReversePayment => (453, 147),
-        Place::ReleaseStock => (679, 147),
-        Place::NotifyFailure => (905, 147),
+const fn drawn_at(state: ProcessState) -> (u32, u32) {
+    match state {
+        ProcessState::ValidateOrder => (1, 1),
+        ProcessState::ReviewOrder => (1, 147),
+        ProcessState::ChargePayment => (227, 1),
+        ProcessState::ShipOrder => (453, 1),
+        ProcessState::CapturePayment => (679, 1),
+        ProcessState::NotifyCustomer => (905, 1),
+        ProcessState::CancelShipment => (227, 147),
+        ProcessState::ReversePayment => (453, 147),
+        ProcessState::ReleaseStock => (679, 147),
+        ProcessState::NotifyFailure => (905, 147),
     }
 }
 
@@ -161,19 +163,19 @@ impl Console {
         operator: &Operator,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let store = &self.actions.store;
+        let read_models = &self.read_models;
         let since = now - std::time::Duration::from_hours(HOURS.unsigned_abs());
-        let (board, spans, today) = tokio::join!(
-            self.board(now),
-            store.counted_since(since),
-            store.counted_today(now)
+        let (snapshot, spans, today) = tokio::join!(
+            self.snapshot(now),
+            read_models.counted_since(since),
+            read_models.counted_today(now)
         );
-        let ((board, coming), spans, today) = (board?, spans?, today?);
-        let reviews = match &board {
-            Some(board) => {
+        let ((snapshot, coming), spans, today) = (snapshot?, spans?, today?);
+        let reviews = match &snapshot {
+            Some(snapshot) => {
                 let first = Listed {
-                    name: board::REVIEWS,
-                    board: &board.id,
+                    list: List::Reviews,
+                    snapshot: &snapshot.id,
                     page: 0,
                 };
                 self.listed(&first).await?.unwrap_or_default()
@@ -184,7 +186,7 @@ impl Console {
             self,
             asked,
             operator,
-            board.as_ref(),
+            snapshot.as_ref(),
             &reviews,
             &spans,
             &today,
@@ -203,40 +205,45 @@ fn page<'a>(
     console: &'a Console,
     asked: &'a Asked,
     operator: &'a Operator,
-    board: Option<&'a Board>,
-    reviews: &[Watch],
+    snapshot: Option<&'a Snapshot>,
+    reviews: &[Projection],
     spans: &[Counted],
     today: &Counted,
     now: Timestamp,
 ) -> Home<'a> {
-    let groups = board
-        .map(|board| board.groups.as_slice())
+    let groups = snapshot
+        .map(|snapshot| snapshot.groups.as_slice())
         .unwrap_or_default();
     let view = |wanted: fn(&Problem) -> bool| {
-        let groups = groups.iter().filter(|group| wanted(&group.problem));
+        let groups = groups.iter().filter(|group| wanted(&group.cause.problem));
         groups
             .map(|group| group_view(group, operator, now))
             .collect::<Vec<_>>()
     };
-    let troubled = board.map_or(0, |board| board.troubled);
-    let title = match troubled {
+    let need_a_person = snapshot.map_or(0, |snapshot| snapshot.need_a_person);
+    let title = match need_a_person {
         0 => "Home".to_owned(),
         1 => "1 needs a person".to_owned(),
         count => format!("{count} need a person"),
     };
     Home {
-        frame: Frame::of(console, asked, operator, board, now).titled(title),
-        board_id: board.map(|board| board.id.as_str()).unwrap_or_default(),
-        sums: board.map(sums),
-        troubled: words::orders(troubled),
-        groups: view(|problem| matches!(problem, Problem::Trouble(_))),
+        frame: Frame::of(console, asked, operator, snapshot, now).titled(title),
+        snapshot_id: snapshot
+            .map(|snapshot| snapshot.id.as_str())
+            .unwrap_or_default(),
+        sums: snapshot.map(sums),
+        need_a_person: words::orders(need_a_person),
+        groups: view(|problem| matches!(problem, Problem::Incident(_))),
         reversed: view(|problem| matches!(problem, Problem::Reversed(_))),
-        more_reversed: board.is_some_and(|board| board.more_reversed),
-        nodes: Place::ALL.iter().map(|place| node(*place, board)).collect(),
+        more_reversed: snapshot.is_some_and(|snapshot| snapshot.more_reversed),
+        nodes: ProcessState::ALL
+            .iter()
+            .map(|state| node(*state, snapshot))
+            .collect(),
         reviews: reviews
             .iter()
             .take(REVIEWS)
-            .map(|watch| Row::of(watch, now))
+            .map(|projection| Row::of(projection, now))
             .collect(),
         more_reviews: reviews.len() > REVIEWS.min(PAGE),
         money: money(today),
@@ -247,48 +254,28 @@ fn page<'a>(
     }
 }
 
-fn sums(board: &Board) -> Vec<Sum> {
-    let all = |of: fn(&Counts) -> usize| board.places.values().map(of).sum();
+fn sums(snapshot: &Snapshot) -> Vec<Sum> {
+    let sum = |list: List, text, tone| Sum {
+        count: snapshot.count(&list).unwrap_or(0),
+        text,
+        tone,
+        list,
+    };
     vec![
-        Sum {
-            count: board.open,
-            told: "open",
-            tone: "",
-            list: board::OPEN,
-        },
-        Sum {
-            count: all(|counts| counts.on_track),
-            told: "on track",
-            tone: "ok",
-            list: "health.on_track",
-        },
-        Sum {
-            count: all(|counts| counts.at_risk),
-            told: "at risk",
-            tone: "warn",
-            list: "health.at_risk",
-        },
-        Sum {
-            count: all(|counts| counts.overdue),
-            told: "overdue",
-            tone: "bad",
-            list: "health.overdue",
-        },
-        Sum {
-            count: board.troubled,
-            told: "need a person",
-            tone: "bad",
-            list: board::TROUBLED,
-        },
+        sum(List::Open, "open", ""),
+        sum(List::Health(Health::OnTrack), "on track", "ok"),
+        sum(List::Health(Health::AtRisk), "at risk", "warn"),
+        sum(List::Health(Health::Overdue), "overdue", "bad"),
+        sum(List::NeedAPerson, "need a person", "bad"),
     ]
 }
 
-fn node(place: Place, board: Option<&Board>) -> Node {
-    let counts = board
-        .and_then(|board| board.places.get(&place))
+fn node(state: ProcessState, snapshot: Option<&Snapshot>) -> Node {
+    let counts = snapshot
+        .and_then(|snapshot| snapshot.states.get(&state))
         .copied()
         .unwrap_or_default();
-    let (x, y) = drawn_at(place);
+    let (x, y) = drawn_at(state);
     let tone = if counts.overdue > 0 {
         "bad"
     } else if counts.at_risk > 0 {
@@ -297,7 +284,7 @@ fn node(place: Place, board: Option<&Board>) -> Node {
         ""
     };
     Node {
-        step: place.as_str(),
+        state: state.as_str(),
         x,
         y,
         tone,
@@ -306,26 +293,27 @@ fn node(place: Place, board: Option<&Board>) -> Node {
 }
 
 fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
-    let advice = group.problem.advice();
+    let cause = &group.cause;
+    let advice = cause.advice();
     let action = advice.action.filter(|_| operator.may_act);
-    let is_trouble = matches!(group.problem, Problem::Trouble(_));
+    let is_incident = matches!(cause.problem, Problem::Incident(_));
     GroupView {
-        id: group.id.clone(),
-        tone: words::problem_tone(group.problem),
-        title: words::problem(group.problem),
-        step: group.step.map_or("", Place::as_str),
-        error: group.error.clone().unwrap_or_default(),
-        message: group.message.clone().unwrap_or_default(),
+        id: cause.id(),
+        tone: words::problem_tone(cause.problem),
+        title: words::problem(cause.problem),
+        state: cause.state.map_or("", ProcessState::as_str),
+        error: cause.error.clone().map(String::from).unwrap_or_default(),
+        message: group.message().unwrap_or_default().to_owned(),
         todo: advice.recommended_action,
         runbook: advice.runbook,
         count: group.count,
-        counts: if is_trouble { "Affected" } else { "Reversed" },
+        counts: if is_incident { "Affected" } else { "Reversed" },
         orders: words::orders(group.count),
-        money_is: if is_trouble { "Money held" } else { "Worth" },
-        money: if is_trouble {
-            group.held.told()
+        money_is: if is_incident { "Money held" } else { "Worth" },
+        money: if is_incident {
+            group.held.texts()
         } else {
-            group.worth.told()
+            group.worth.texts()
         },
         first: Moment::of(group.first_seen, now),
         last: Moment::of(group.last_seen, now),
@@ -334,21 +322,15 @@ fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
     }
 }
 
-/// A row for each currency that moved.
-fn money(today: &Counted) -> Vec<(String, [String; 3])> {
-    let sums = trend::money(std::slice::from_ref(today));
-    let mut codes: Vec<&String> = sums.iter().flat_map(|sums| sums.0.keys()).collect();
-    codes.sort();
-    codes.dedup();
-    let row = |code: &String| {
-        let amounts = [0, 1, 2].map(|of: usize| {
-            let minor = sums[of].0.get(code).copied().unwrap_or(0);
-            let only = Sums([(code.clone(), minor)].into());
-            let told = only.told().pop().unwrap_or_default();
-            // The currency is what the row is about.
-            told.trim_end_matches(code.as_str()).trim().to_owned()
-        });
-        (code.clone(), amounts)
+/// A row for each currency that moved: authorised, captured, given back.
+fn money(today: &Counted) -> Vec<(&'static str, [String; 3])> {
+    let today = std::slice::from_ref(today);
+    let sums =
+        [Flow::Authorized, Flow::Captured, Flow::GivenBack].map(|flow| trend::money(today, flow));
+    let moved: BTreeSet<Currency> = sums.iter().flat_map(Sums::currencies).collect();
+    let row = |currency: Currency| {
+        let amounts = sums.each_ref().map(|sums| sums.amount_in(currency));
+        (currency.code(), amounts)
     };
-    codes.into_iter().map(row).collect()
+    moved.into_iter().map(row).collect()
 }

@@ -23,12 +23,13 @@ use std::time::Duration;
 use actions::{Actions, Refused};
 use aws_sdk_lambda::types::InvocationType;
 pub use config::{Config, Issuer};
-use domain::advice::Action;
-use domain::board::{self, Board};
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response, service_fn};
+use operations::advice::Action;
+use operations::snapshot::{self, Snapshot};
+use read_models::ReadModels;
 use serde_json::json;
 use sign_in::{Operator, SignIn};
 use step::budget;
@@ -53,6 +54,9 @@ pub const WORST_CASE: Duration =
 #[derive(Debug)]
 pub struct Console {
     actions: Actions,
+    store: Store,
+    read_models: ReadModels,
+    workflow: Workflow,
     lambda: aws_sdk_lambda::Client,
     monitor: String,
     environment: String,
@@ -105,17 +109,33 @@ impl Console {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table.clone(), "");
         store.warm_up().await;
-        Self::new(&aws, config, store).map_err(step::InitError::new)
+        let read_models = ReadModels::new(&aws, config.read_models_table.clone());
+        Self::new(&aws, config, store, read_models).map_err(step::InitError::new)
     }
 
-    /// The page on this store.
+    /// The page on this store and these read models.
     ///
     /// # Errors
     /// If no HTTP client can be built.
-    pub fn new(aws: &aws_config::SdkConfig, config: Config, store: Store) -> Result<Self, String> {
+    pub fn new(
+        aws: &aws_config::SdkConfig,
+        config: Config,
+        store: Store,
+        read_models: ReadModels,
+    ) -> Result<Self, String> {
         let workflow = Workflow::new(aws, config.state_machine_arn);
+        let actions = Actions::new(
+            aws,
+            store.clone(),
+            read_models.clone(),
+            workflow.clone(),
+            config.steps,
+        );
         Ok(Self {
-            actions: Actions::new(aws, store, workflow, config.steps).waiting_at_most(STEP),
+            actions: actions.waiting_at_most(STEP),
+            store,
+            read_models,
+            workflow,
             lambda: aws_sdk_lambda::Client::new(aws),
             monitor: config.monitor,
             environment: config.environment,
@@ -212,20 +232,20 @@ impl Console {
         }
     }
 
-    /// The latest board, and whether a newer one was asked for because somebody looks. It reads as many records as
+    /// The latest snapshot, and whether a newer one was asked for because somebody looks. It reads as many records as
     /// there are open orders, so that it is made less often the more there are.
-    async fn board(&self, now: Timestamp) -> Result<(Option<Board>, bool), Failed> {
-        let store = &self.actions.store;
-        let board = store.board().await?;
-        let open = board.as_ref().map_or(0, |board| board.open);
+    async fn snapshot(&self, now: Timestamp) -> Result<(Option<Snapshot>, bool), Failed> {
+        let read_models = &self.read_models;
+        let snapshot = read_models.snapshot().await?;
+        let open = snapshot.as_ref().map_or(0, |snapshot| snapshot.open);
         let every_s = 4 + i64::try_from(open / 500).unwrap_or(60).min(56);
-        let old = board
+        let old = snapshot
             .as_ref()
-            .is_none_or(|board| now.duration_since(board.at).as_secs() >= every_s);
-        if !old || !store.claim_board(now, every_s).await? {
-            return Ok((board, false));
+            .is_none_or(|snapshot| now.duration_since(snapshot.at).as_secs() >= every_s);
+        if !old || !read_models.claim_snapshot(now, every_s).await? {
+            return Ok((snapshot, false));
         }
-        let event = json!({"detail-type": board::REQUESTED});
+        let event = json!({"detail-type": snapshot::REQUESTED});
         let asked = self
             .lambda
             .invoke()
@@ -236,10 +256,10 @@ impl Console {
             .await;
         if let Err(error) = asked {
             // The schedule makes one within a minute; the page says how old this one is.
-            warn!(error = %aws_sdk_lambda::error::DisplayErrorContext(&error), "monitor not asked for a board");
-            return Ok((board, false));
+            warn!(error = %aws_sdk_lambda::error::DisplayErrorContext(&error), "failed to ask the monitor for a snapshot");
+            return Ok((snapshot, false));
         }
-        Ok((board, true))
+        Ok((snapshot, true))
     }
 }
 
@@ -277,10 +297,7 @@ fn order_id(text: &str) -> Result<OrderId, Failed> {
 }
 
 fn action(text: &str) -> Result<Action, Failed> {
-    let known = Action::ALL
-        .into_iter()
-        .find(|action| action.as_str() == text);
-    known.ok_or(Failed::NotFound)
+    Action::from_word(text).ok_or(Failed::NotFound)
 }
 
 /// The longest reason that is kept.

@@ -1,11 +1,11 @@
-//! Lists of orders, a page at a time: those that a number of the board counts, and those of a status.
+//! Lists of orders, a page at a time: those that a number of the snapshot counts, and those of a status.
 
-use domain::advice::Action;
-use domain::board::{self, Board, Problem};
-use domain::watch::Watch;
 use domain::{OrderId, Status, Timestamp};
 use lambda_http::http::StatusCode;
-use store::PAGE;
+use operations::advice::Action;
+use operations::snapshot::{List, Snapshot};
+use operations::{Problem, Projection};
+use read_models::PAGE;
 
 use crate::answer::{Answer, live, see_other, soon};
 use crate::frame::Frame;
@@ -15,13 +15,13 @@ use crate::sign_in::Operator;
 use crate::words;
 use crate::{Console, Failed};
 
-/// A list that a number of a board counts.
+/// A list that a number of a snapshot counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Listed<'a> {
-    /// Its name.
-    pub(crate) name: &'a str,
-    /// The board's id.
-    pub(crate) board: &'a str,
+    /// Which.
+    pub(crate) list: List,
+    /// The snapshot's id.
+    pub(crate) snapshot: &'a str,
     /// Which page, from 0.
     pub(crate) page: usize,
 }
@@ -38,7 +38,7 @@ enum Chosen {
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) word: &'static str,
-    pub(crate) told: &'static str,
+    pub(crate) text: &'static str,
     pub(crate) count: Option<usize>,
     pub(crate) chosen: bool,
 }
@@ -49,11 +49,11 @@ struct ListPage<'a> {
     frame: Frame<'a>,
     heading: String,
     total: Option<String>,
-    list_name: &'a str,
-    board_id: &'a str,
+    list_name: String,
+    snapshot_id: &'a str,
     rows: Vec<Row>,
     choices: Vec<Choice>,
-    /// Set where the rows are those of a board that is not the latest.
+    /// Set where the rows are those of a snapshot that is not the latest.
     newer_list: Option<String>,
     first: Option<String>,
     older: Option<String>,
@@ -71,7 +71,7 @@ struct Cursor<'a> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Part<'a> {
-    Open { board: &'a str, page: usize },
+    Open { snapshot: &'a str, page: usize },
     Closed(Option<&'a str>),
 }
 
@@ -79,14 +79,12 @@ impl<'a> Cursor<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(3, '~');
         let word = parts.next()?;
-        let status = Status::ALL
-            .into_iter()
-            .find(|status| status.as_str() == word)?;
+        let status = Status::from_word(word)?;
         let part = match (parts.next()?, parts.next()?) {
             ("closed", "") => Part::Closed(None),
             ("closed", after) => Part::Closed(Some(after)),
-            (page, board) => Part::Open {
-                board,
+            (page, snapshot) => Part::Open {
+                snapshot,
                 page: page.parse().ok()?,
             },
         };
@@ -94,96 +92,62 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn cursor(status: Status, page: usize, board: &str) -> String {
-    format!("{}~{page}~{board}", status.as_str())
+fn cursor(status: Status, page: usize, snapshot: &str) -> String {
+    format!("{}~{page}~{snapshot}", status.as_str())
 }
 
 fn closed_cursor(status: Status, after: &str) -> String {
     format!("{}~closed~{after}", status.as_str())
 }
 
-/// The words for a list of a board.
-fn heading(board: Option<&Board>, name: &str) -> String {
-    let mut parts = name.split('.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("place"), Some(place), Some("all")) => format!("In {place}"),
-        (Some("place"), Some(place), Some(how)) => format!("{} in {place}", capital(how)),
-        (Some("health"), Some(how), _) => capital(how),
-        (Some("group"), Some(id), _) => {
-            let group = board.and_then(|board| board.groups.iter().find(|group| group.id == id));
-            group.map_or_else(
-                || "Orders of a group".to_owned(),
-                |group| {
-                    let title = words::problem(group.problem);
-                    match group.step {
-                        Some(step) => format!("{title}, in {}", step.as_str()),
-                        None => title,
-                    }
-                },
-            )
+/// The words for a list of a snapshot.
+fn heading(snapshot: Option<&Snapshot>, list: &List) -> String {
+    match list {
+        List::Open => "Open orders".to_owned(),
+        List::NeedAPerson => "Needs a person".to_owned(),
+        List::Reviews => "Waiting for a review".to_owned(),
+        List::Status(status) => format!("{} orders", capital(words::status(*status))),
+        List::Health(health) => capital(words::health(*health)),
+        List::State(state) => format!("In {state}"),
+        List::StateHealth(state, health) => {
+            format!("{} in {state}", capital(words::health(*health)))
         }
-        _ if name == board::REVIEWS => "Waiting for a review".to_owned(),
-        _ if name == board::TROUBLED => "Needs a person".to_owned(),
-        _ if name == board::OPEN => "Open orders".to_owned(),
-        _ => "Orders".to_owned(),
-    }
-}
-
-/// How many orders a list of a board has.
-fn count(board: &Board, name: &str) -> Option<usize> {
-    let mut parts = name.split('.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("group"), Some(id), _) => {
-            let mut groups = board.groups.iter();
-            groups.find(|group| group.id == id).map(|group| group.count)
-        }
-        (Some("place"), Some(place), Some(how)) => {
-            let mut places = board.places.iter();
-            let (_, counts) = places.find(|(of, _)| of.as_str() == place)?;
-            match how {
-                "all" => Some(counts.all()),
-                "on_track" => Some(counts.on_track),
-                "at_risk" => Some(counts.at_risk),
-                "overdue" => Some(counts.overdue),
-                "retrying" => Some(counts.retrying),
-                _ => None,
+        List::Retrying(state) => format!("Retrying in {state}"),
+        List::Cause(id) => {
+            let group = snapshot.and_then(|snapshot| snapshot.group(id));
+            let Some(group) = group else {
+                return "Orders with one cause".to_owned();
+            };
+            let title = words::problem(group.cause.problem);
+            match group.cause.state {
+                Some(state) => format!("{title}, in {state}"),
+                None => title,
             }
         }
-        (Some("health"), Some(how), _) => {
-            let counts = board.places.values();
-            match how {
-                "on_track" => Some(counts.map(|counts| counts.on_track).sum()),
-                "at_risk" => Some(counts.map(|counts| counts.at_risk).sum()),
-                "overdue" => Some(counts.map(|counts| counts.overdue).sum()),
-                _ => None,
-            }
-        }
-        _ if name == board::OPEN => Some(board.open),
-        _ if name == board::TROUBLED => Some(board.troubled),
-        _ => None,
     }
 }
 
 impl Console {
-    /// A page of a list of a board. `None` if the list is not kept (any more).
-    pub(crate) async fn listed(&self, of: &Listed<'_>) -> Result<Option<Vec<Watch>>, Failed> {
-        let store = &self.actions.store;
-        let Some(ids) = store.listed(of.board, of.name, of.page).await? else {
+    /// A page of a list of a snapshot. `None` if the list is not kept (any more).
+    pub(crate) async fn listed(&self, of: &Listed<'_>) -> Result<Option<Vec<Projection>>, Failed> {
+        let read_models = &self.read_models;
+        let ids = read_models.listed(of.snapshot, &of.list, of.page).await?;
+        let Some(ids) = ids else {
             return Ok(None);
         };
-        Ok(Some(store.watches(&ids).await?))
+        Ok(Some(read_models.projections(&ids).await?))
     }
 
-    /// All orders of a list of a board, at most `limit`.
+    /// All orders of a list of a snapshot, at most `limit`.
     pub(crate) async fn all_listed(
         &self,
-        name: &str,
-        board: &str,
+        list: &List,
+        snapshot: &str,
         limit: usize,
     ) -> Result<Vec<OrderId>, Failed> {
         let mut all = Vec::new();
         for page in 0..limit.div_ceil(PAGE) {
-            match self.actions.store.listed(board, name, page).await? {
+            match self.read_models.listed(snapshot, list, page).await? {
                 Some(ids) => all.extend(ids),
                 None => break,
             }
@@ -198,13 +162,13 @@ impl Console {
         &self,
         wanted: Option<Status>,
         at: Option<&str>,
-        board: Option<&Board>,
-    ) -> Result<(Vec<Watch>, Option<String>), Failed> {
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(Vec<Projection>, Option<String>), Failed> {
         let statuses: Vec<Status> = match wanted {
             Some(status) => vec![status],
             None => Status::ALL.to_vec(),
         };
-        let latest = board.map_or("", |board| board.id.as_str());
+        let latest = snapshot.map_or("", |snapshot| snapshot.id.as_str());
         let begin = |status| Some(cursor(status, 0, latest));
         // What comes back from somebody else's hands and makes no sense is the beginning.
         let mut next = match at.filter(|at| Cursor::read(at).is_some()) {
@@ -222,33 +186,31 @@ impl Console {
                 .nth(1)
                 .copied();
             let (mut found, after) = match part {
-                Part::Open { board, page } => {
-                    let name = board::status_list(status);
+                Part::Open { snapshot, page } => {
                     let listed = Listed {
-                        name: &name,
-                        board,
+                        list: List::Status(status),
+                        snapshot,
                         page,
                     };
                     let found = self.listed(&listed).await?;
                     let after = match &found {
-                        Some(found) if found.len() == PAGE => Some(cursor(status, page + 1, board)),
+                        Some(found) if found.len() == PAGE => {
+                            Some(cursor(status, page + 1, snapshot))
+                        }
                         _ if status.is_final() => Some(closed_cursor(status, "")),
                         _ => following.and_then(begin),
                     };
                     (found.unwrap_or_default(), after)
                 }
                 Part::Closed(after) => {
-                    let page = self
-                        .actions
-                        .store
-                        .closed_orders(status, after, PAGE)
-                        .await?;
+                    let page = self.read_models.closed_orders(status, after, PAGE);
+                    let page = page.await?;
                     let after = page.1.map(|after| closed_cursor(status, &after));
                     (page.0, after.or_else(|| following.and_then(begin)))
                 }
             };
-            // What has moved on since the board is in another list by now.
-            found.retain(|watch| watch.status == status);
+            // What has moved on since the snapshot is in another list by now.
+            found.retain(|projection| projection.status == status);
             all.extend(found);
             next = after;
             // What is left of a page is filled from the next status.
@@ -265,73 +227,81 @@ impl Console {
         operator: &Operator,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let (board, coming) = self.board(now).await?;
+        let (snapshot, coming) = self.snapshot(now).await?;
         let page = match asked.query("list") {
             Some(name) => {
-                self.list_of_board(asked, operator, board.as_ref(), name, now)
+                let list: List = name.parse().map_err(|_| Failed::NotFound)?;
+                self.list_of_snapshot(asked, operator, snapshot.as_ref(), list, now)
                     .await?
             }
             None => {
-                self.list_of_status(asked, operator, board.as_ref(), now)
+                self.list_of_status(asked, operator, snapshot.as_ref(), now)
                     .await?
             }
         };
         Ok(if coming { soon(page) } else { page })
     }
 
-    async fn list_of_board(
+    async fn list_of_snapshot(
         &self,
         asked: &Asked,
         operator: &Operator,
-        board: Option<&Board>,
-        name: &str,
+        snapshot: Option<&Snapshot>,
+        list: List,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let latest = board.map(|board| board.id.as_str()).unwrap_or_default();
+        let latest = snapshot
+            .map(|snapshot| snapshot.id.as_str())
+            .unwrap_or_default();
+        let name = list.to_string();
         let of = Listed {
-            name,
-            board: asked.query("board").unwrap_or(latest),
+            list,
+            snapshot: asked.query("snapshot").unwrap_or(latest),
             page: asked
                 .query("page")
                 .and_then(|page| page.parse().ok())
                 .unwrap_or(0),
         };
-        let is_latest = of.board == latest;
+        let is_latest = of.snapshot == latest;
         let found = self.listed(&of).await?;
         if found.is_none() && !is_latest {
-            // Not kept any more: the same list of the latest board.
-            return Ok(see_other(&format!("orders?list={}", encoded(name))));
+            // Not kept any more: the same list of the latest snapshot.
+            return Ok(see_other(&format!("orders?list={}", encoded(&name))));
         }
         let found = found.unwrap_or_default();
         let link = |page: usize| {
             format!(
-                "orders?list={}&board={}&page={page}",
-                encoded(name),
-                encoded(of.board)
+                "orders?list={}&snapshot={}&page={page}",
+                encoded(&name),
+                encoded(of.snapshot)
             )
         };
-        let group = name.strip_prefix("group.").and_then(|id| {
-            let mut groups = board?.groups.iter();
-            groups.find(|group| group.id == id)
-        });
-        let frame = Frame::of(self, asked, operator, board, now).titled(heading(board, name));
+        let group = match &of.list {
+            List::Cause(id) => snapshot.and_then(|snapshot| snapshot.group(id)),
+            _ => None,
+        };
+        let heading = heading(snapshot, &of.list);
+        let frame = Frame::of(self, asked, operator, snapshot, now).titled(heading.clone());
         let page = ListPage {
-            heading: heading(board, name),
-            total: board
+            heading,
+            total: snapshot
                 .filter(|_| is_latest)
-                .and_then(|board| count(board, name))
+                .and_then(|snapshot| snapshot.count(&of.list))
                 .map(words::orders),
-            list_name: name,
-            board_id: of.board,
-            rows: found.iter().map(|watch| Row::of(watch, now)).collect(),
-            choices: choices(board, &Chosen::List),
-            newer_list: (!is_latest).then(|| format!("orders?list={}", encoded(name))),
+            list_name: name.clone(),
+            snapshot_id: of.snapshot,
+            rows: found
+                .iter()
+                .map(|projection| Row::of(projection, now))
+                .collect(),
+            choices: choices(snapshot, &Chosen::List),
+            newer_list: (!is_latest).then(|| format!("orders?list={}", encoded(&name))),
             first: (of.page > 1).then(|| link(0)),
             newer: (of.page > 0).then(|| link(of.page - 1)),
             older: (found.len() == PAGE).then(|| link(of.page + 1)),
-            actions: actions(operator, group.map(|group| group.problem)),
+            actions: actions(operator, group.map(|group| group.cause.problem)),
             advice: group.map(|group| {
-                let advice = group.problem.advice();
+                let advice = group.cause.advice();
                 (
                     advice.meaning.to_owned(),
                     advice.recommended_action,
@@ -347,31 +317,34 @@ impl Console {
         &self,
         asked: &Asked,
         operator: &Operator,
-        board: Option<&Board>,
+        snapshot: Option<&Snapshot>,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
         let word = asked.query("status");
-        let status = Status::ALL
-            .into_iter()
-            .find(|status| Some(status.as_str()) == word);
+        let status = word.and_then(Status::from_word);
         if word.is_some() && status.is_none() {
             return Err(Failed::NotFound);
         }
-        let (found, older) = self.by_status(status, asked.query("cursor"), board).await?;
+        let (found, older) = self
+            .by_status(status, asked.query("cursor"), snapshot)
+            .await?;
         let filter =
             status.map_or_else(String::new, |status| format!("status={}&", status.as_str()));
         let heading = match status {
             Some(status) => format!("{} orders", capital(words::status(status))),
             None => "Orders".to_owned(),
         };
-        let frame = Frame::of(self, asked, operator, board, now).titled(heading.clone());
+        let frame = Frame::of(self, asked, operator, snapshot, now).titled(heading.clone());
         let page = ListPage {
             heading,
             total: None,
-            list_name: "",
-            board_id: "",
-            rows: found.iter().map(|watch| Row::of(watch, now)).collect(),
-            choices: choices(board, &status.map_or(Chosen::All, Chosen::Status)),
+            list_name: String::new(),
+            snapshot_id: "",
+            rows: found
+                .iter()
+                .map(|projection| Row::of(projection, now))
+                .collect(),
+            choices: choices(snapshot, &status.map_or(Chosen::All, Chosen::Status)),
             newer_list: None,
             first: asked.query("cursor").map(|_| format!("orders?{filter}")),
             newer: None,
@@ -388,7 +361,7 @@ impl Console {
         &self,
         asked: &Asked,
         operator: &Operator,
-        found: &[Watch],
+        found: &[Projection],
         heading: String,
         now: Timestamp,
     ) -> Answer {
@@ -396,9 +369,12 @@ impl Console {
         let page = ListPage {
             heading,
             total: None,
-            list_name: "",
-            board_id: "",
-            rows: found.iter().map(|watch| Row::of(watch, now)).collect(),
+            list_name: String::new(),
+            snapshot_id: "",
+            rows: found
+                .iter()
+                .map(|projection| Row::of(projection, now))
+                .collect(),
             choices: Vec::new(),
             newer_list: None,
             first: None,
@@ -413,18 +389,20 @@ impl Console {
 }
 
 /// The statuses to choose from; open ones with how many there are.
-fn choices(board: Option<&Board>, chosen: &Chosen) -> Vec<Choice> {
+fn choices(snapshot: Option<&Snapshot>, chosen: &Chosen) -> Vec<Choice> {
     let mut choices = vec![Choice {
         word: "",
-        told: "all",
+        text: "all",
         count: None,
         chosen: *chosen == Chosen::All,
     }];
-    choices.extend(Status::ALL.into_iter().map(|status| {
-        let open = board.and_then(|board| board.statuses.get(&status)).copied();
+    choices.extend(Status::ALL.iter().copied().map(|status| {
+        let open = snapshot
+            .and_then(|snapshot| snapshot.statuses.get(&status))
+            .copied();
         Choice {
             word: status.as_str(),
-            told: words::status(status),
+            text: words::status(status),
             count: if status.is_final() {
                 None
             } else {
@@ -478,7 +456,7 @@ mod tests {
             Some(Cursor {
                 status: Status::InReview,
                 part: Part::Open {
-                    board: "abc",
+                    snapshot: "abc",
                     page: 3
                 }
             })

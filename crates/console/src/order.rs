@@ -1,12 +1,13 @@
 //! An order: its journey, its money, and what can be done about it.
 
-use actions::{Asked as Wish, possible};
-use domain::advice::{Action, Advice};
+use actions::{Attribution, possible};
 use domain::ports::Record;
-use domain::watch::Difference;
-use domain::{Money, OrderId, OrderState, StatusView, Timestamp};
+use domain::{Event, OrderId, OrderState, Origin, StatusView, Timestamp};
 use lambda_http::http::StatusCode;
-use workflow::{Described, HistoryEvent, failure};
+use operations::Projection;
+use operations::advice::{self, Action, Advice};
+use read_models::Row;
+use workflow::{Described, HistoryEvent};
 
 use crate::answer::{Answer, live, page, see_other, with_cookie};
 use crate::frame::Frame;
@@ -36,16 +37,16 @@ struct OrderPage<'a> {
     actions: Vec<Offer>,
     refused: Vec<(&'static str, String)>,
     timeline: Vec<Part>,
-    payment: String,
+    payment: &'static str,
     authorized: String,
     captured: String,
     refunded: String,
     payment_id: &'a str,
-    shipment: String,
+    shipment: &'static str,
     carrier: String,
     tracking: String,
     country: String,
-    message: String,
+    message: &'static str,
     lines: Vec<(&'a str, u32, String)>,
     sums: Vec<(&'static str, String)>,
     links: Vec<(&'static str, String)>,
@@ -74,7 +75,7 @@ impl ProblemView {
             more,
             todo: advice.recommended_action,
             runbook: advice.runbook,
-            who: words::mender(advice.who),
+            who: words::responsible(advice.who),
         }
     }
 }
@@ -102,7 +103,7 @@ struct Entry {
     at: Moment,
     gap: String,
     long: bool,
-    step: String,
+    origin: String,
     event: String,
     detail: String,
     tone: &'static str,
@@ -126,6 +127,15 @@ struct Confirm<'a> {
     reason: &'a str,
 }
 
+/// What the page of an order is made of.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    record: &'a Record,
+    projection: Option<&'a Projection>,
+    described: &'a Described,
+    view: &'a StatusView,
+}
+
 impl Console {
     pub(crate) async fn order(
         &self,
@@ -134,13 +144,24 @@ impl Console {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let (record, described) = self.actions.look(order_id).await?;
-        let workflow = &self.actions.workflow;
-        // Tries are told by the history alone; without it the page still has all that is kept.
+        let (inspected, row) = tokio::join!(
+            self.actions.inspect(order_id),
+            self.read_models.order(order_id)
+        );
+        let (record, described) = inspected?;
+        let projection = row?.and_then(Row::projection);
+        let workflow = &self.workflow;
+        // Only the history knows of tries that failed; without it the page still has all that is kept.
         let history = workflow.history(&record.state).await.unwrap_or_default();
         let arn = workflow.execution_arn(&record.state);
         let view = StatusView::of(&record, described.execution.status, arn.clone(), now);
-        let mut shown = self.order_page(asked, operator, &record, &described, &view, now);
+        let of = Shown {
+            record: &record,
+            projection: projection.as_ref(),
+            described: &described,
+            view: &view,
+        };
+        let mut shown = self.order_page(asked, operator, &of, now);
         shown.timeline = timeline(&record, &view, &history, now);
         let answer = live(asked, &shown);
         Ok(if shown.frame.flash.is_some() {
@@ -154,16 +175,19 @@ impl Console {
         &'a self,
         asked: &'a Asked,
         operator: &'a Operator,
-        record: &'a Record,
-        described: &Described,
-        view: &StatusView,
+        of: &Shown<'a>,
         now: Timestamp,
     ) -> OrderPage<'a> {
+        let Shown {
+            record,
+            projection,
+            described,
+            view,
+        } = *of;
         let state = &record.state;
         let id = state.order_id.as_str();
         let status = words::status(view.status);
-        let in_currency = |minor| money(minor, state.total);
-        let (offers, refused) = offers(record, described, now);
+        let (offers, refused) = offers(record, projection, described, now);
         let order = &record.order;
         let frame = Frame::of(self, asked, operator, None, now).titled(format!("{id} {status}"));
         OrderPage {
@@ -173,28 +197,35 @@ impl Console {
             amount: state.total.to_string(),
             customer: state.customer_id.as_str(),
             attempt: state.attempt,
-            received: Moment::of(record.earlier.first().map_or(state.received_at, |first| first.received_at), now),
-            problems: problems(record, view, now),
-            retry: record.watch.as_ref().and_then(|watch| watch.retry.as_ref()).map(|retry| {
-                let left = retry.next_by.duration_since(now).as_secs().max(0);
-                format!(
-                    "{}: {} of {} tries have failed with {}; the next one comes within {left} s.",
-                    retry.place.as_str(),
-                    retry.failed,
-                    retry.of,
-                    retry.error
-                )
-            }),
+            received: Moment::of(
+                record
+                    .earlier
+                    .first()
+                    .map_or(state.received_at, |first| first.received_at),
+                now,
+            ),
+            problems: problems(record, projection, view, now),
+            retry: projection
+                .and_then(|projection| projection.retry.as_ref())
+                .map(|retry| {
+                    let left = retry.next_by.duration_since(now).as_secs().max(0);
+                    let (failed, of) = (retry.failed, retry.of);
+                    format!(
+                        "{}: {failed} of {of} tries have failed with {}; the next one comes within \
+                         {left} s.",
+                        retry.state, retry.error
+                    )
+                }),
             may_act: operator.may_act,
             actions: offers,
             refused,
             timeline: Vec::new(),
-            payment: view.payment.status.clone(),
-            authorized: in_currency(view.payment.authorized),
-            captured: in_currency(view.payment.captured),
-            refunded: in_currency(view.payment.refunded),
+            payment: view.payment.status.as_str(),
+            authorized: view.payment.authorized.to_string(),
+            captured: view.payment.captured.to_string(),
+            refunded: view.payment.refunded.to_string(),
             payment_id: state.held_payment().unwrap_or_default(),
-            shipment: view.shipment.status.clone(),
+            shipment: view.shipment.status.as_str(),
             carrier: view.shipment.carrier.clone().unwrap_or_default(),
             tracking: view.shipment.tracking_number.clone().unwrap_or_default(),
             // The country is what an operator needs; the address is nobody's business here.
@@ -202,15 +233,21 @@ impl Console {
                 Some(personal) => personal.shipping_address.country.clone(),
                 None => "erased".to_owned(),
             },
-            message: view.notification.status.clone(),
+            message: view.notification.status.as_str(),
             lines: order
                 .lines
                 .iter()
-                .map(|line| (line.sku.as_str(), line.quantity.get(), in_currency(line.unit_price)))
+                .map(|line| {
+                    (
+                        line.sku.as_str(),
+                        line.quantity.get(),
+                        line.unit_price.to_string(),
+                    )
+                })
                 .collect(),
             sums: vec![
-                ("Shipping", in_currency(order.shipping_fee)),
-                ("Tax", in_currency(order.tax)),
+                ("Shipping", order.shipping_fee.to_string()),
+                ("Tax", order.tax.to_string()),
                 ("Total", order.total.to_string()),
             ],
             links: self.links(state, &view.workflow.execution_arn, described),
@@ -282,18 +319,18 @@ impl Console {
                 .confirm(asked, operator, order_id, action, reason, now)
                 .await;
         }
-        let wish = Wish {
+        let who = Attribution {
             by: &operator.name,
             reason,
             at: now,
         };
-        let told = self.actions.act(action, order_id, wish).await?;
+        let done = self.actions.act(action, order_id, who).await?;
         let there = see_other(&format!("{}orders/{order_id}", asked.root));
         let verb = words::verb(action);
         Ok(with_cookie(
             there,
             FLASH,
-            &encoded(&format!("{verb}: {told}.")),
+            &encoded(&format!("{verb}: {done}.")),
             60,
         ))
     }
@@ -307,10 +344,10 @@ impl Console {
         reason: &str,
         now: Timestamp,
     ) -> Result<Answer, Failed> {
-        let (record, described) = self.actions.look(order_id).await?;
+        let (record, described) = self.actions.inspect(order_id).await?;
         possible(action, &record, &described, now).map_err(Failed::NotPossible)?;
         let state = &record.state;
-        let arn = self.actions.workflow.execution_arn(state);
+        let arn = self.workflow.execution_arn(state);
         let view = StatusView::of(&record, described.execution.status, arn, now);
         let verb = words::verb(action);
         let shown = Confirm {
@@ -325,33 +362,30 @@ impl Console {
             attempt: state.attempt,
             status: words::status(view.status),
             tone: words::tone(view.status),
-            authorized: money(view.payment.authorized, state.total),
-            captured: money(view.payment.captured, state.total),
+            authorized: view.payment.authorized.to_string(),
+            captured: view.payment.captured.to_string(),
             reason,
         };
         Ok(page(StatusCode::OK, &shown))
     }
 }
 
-fn money(minor: u64, like: Money) -> String {
-    let money = Money::new(minor, like.currency());
-    money.map(|money| money.to_string()).unwrap_or_default()
-}
-
 /// What is possible now, the advised action first; and what is not, with the reason.
 fn offers(
     record: &Record,
+    projection: Option<&Projection>,
     described: &Described,
     now: Timestamp,
 ) -> (Vec<Offer>, Vec<(&'static str, String)>) {
-    let troubles = record.watch.iter().flat_map(|watch| watch.troubles.keys());
-    let advised: Vec<Action> = troubles
-        .filter_map(|trouble| trouble.advice().action)
+    let incidents = projection.iter();
+    let incidents = incidents.flat_map(|projection| projection.incidents.keys());
+    let advised: Vec<Action> = incidents
+        .filter_map(|incident| incident.advice().action)
         .collect();
     let by_error = record.state.failure.as_ref().filter(|_| advised.is_empty());
-    let by_error = by_error.and_then(|failure| failure.error.advice().action);
+    let by_error = by_error.and_then(|failure| advice::of_error(failure.error).action);
     let (mut offers, mut refused) = (Vec::new(), Vec::new());
-    for action in Action::ALL {
+    for action in Action::ALL.iter().copied() {
         match possible(action, record, described, now) {
             Ok(()) => offers.push(Offer {
                 word: action.as_str(),
@@ -367,40 +401,37 @@ fn offers(
     (offers, refused)
 }
 
-fn problems(record: &Record, view: &StatusView, now: Timestamp) -> Vec<ProblemView> {
+fn problems(
+    record: &Record,
+    projection: Option<&Projection>,
+    view: &StatusView,
+    now: Timestamp,
+) -> Vec<ProblemView> {
     let mut problems = Vec::new();
-    for trouble in record.watch.iter().flat_map(|watch| watch.troubles.keys()) {
-        let watch = record.watch.as_ref();
+    for (projection, incident) in projection.iter().flat_map(|projection| {
+        let incidents = projection.incidents.keys();
+        incidents.map(move |incident| (projection, incident))
+    }) {
         let mut more = Vec::new();
-        if let Some(watch) = watch {
-            if let Some(error) = &watch.last_error {
-                more.push(format!("The last try ended with {error}."));
-            }
-            more.extend(watch.differences.iter().map(|difference: &Difference| {
-                let Difference {
-                    of,
-                    ledger,
-                    provider,
-                } = difference;
-                format!("The {of} is {ledger} in our ledger and {provider} at the provider.")
-            }));
-            if watch.held > 0 {
-                more.push(format!(
-                    "{} of the customer's money is held.",
-                    money(watch.held, watch.total)
-                ));
-            }
-            if let Some(deadline) = watch.deadline {
-                let Moment { told, ago, .. } = Moment::of(deadline, now);
-                more.push(format!("It gets worse at {told} UTC, {ago}."));
-            }
+        if let Some(error) = &projection.last_error {
+            more.push(format!("The last try ended with {error}."));
         }
-        let title = words::trouble(*trouble).to_owned();
+        let discrepancies = projection.discrepancies.iter();
+        more.extend(discrepancies.map(|discrepancy| words::sentence(&discrepancy.to_string())));
+        if !projection.held.is_zero() {
+            let held = projection.held;
+            more.push(format!("{held} of the customer's money is held."));
+        }
+        if let Some(deadline) = projection.deadline {
+            let Moment { text, ago, .. } = Moment::of(deadline, now);
+            more.push(format!("It gets worse at {text} UTC, {ago}."));
+        }
+        let title = words::incident(*incident).to_owned();
         problems.push(ProblemView::of(
             "bad",
             title,
             more.join(" "),
-            trouble.advice(),
+            incident.advice(),
         ));
     }
     if let Some(failure) = &record.state.failure {
@@ -414,11 +445,11 @@ fn problems(record: &Record, view: &StatusView, now: Timestamp) -> Vec<ProblemVi
             tone,
             title,
             String::new(),
-            failure.error.advice(),
+            advice::of_error(failure.error),
         ));
     }
     if view.status == domain::Status::InReview {
-        let advice = domain::ErrorName::ReviewRequired.advice();
+        let advice = advice::of_error(domain::ErrorName::ReviewRequired);
         let title = "Waits for a person's decision".to_owned();
         problems.push(ProblemView::of("warn", title, String::new(), advice));
     }
@@ -430,10 +461,12 @@ fn tries(latest_first: &[HistoryEvent]) -> Vec<(Timestamp, String, String)> {
     let mut state = String::new();
     let mut tries = Vec::new();
     for event in latest_first.iter().rev() {
-        if let Some(entered) = &event.state_entered_event_details {
-            state.clone_from(&entered.name);
-        } else if let Some((at, error)) = failure(event) {
-            tries.push((at, state.clone(), error.to_owned()));
+        match event {
+            HistoryEvent::StateEntered { state: entered } => state.clone_from(entered),
+            HistoryEvent::TryFailed { at, error } => {
+                tries.push((*at, state.clone(), error.to_string()));
+            }
+            HistoryEvent::Other => {}
         }
     }
     tries
@@ -458,18 +491,18 @@ fn timeline(
             entries.push((at, entry));
         }
     };
-    for told in &view.timeline {
-        let person = told.step == "operator" || told.step == "monitor";
+    for entry in &view.timeline {
+        let person = matches!(entry.step, Origin::Operator | Origin::Monitor);
         add(
-            told.at,
+            entry.at,
             Entry {
-                at: Moment::of(told.at, now),
+                at: Moment::of(entry.at, now),
                 gap: String::new(),
                 long: false,
-                step: told.step.clone(),
-                event: told.event.replace('_', " "),
-                detail: told.detail.clone().unwrap_or_default(),
-                tone: tone(&told.event, person),
+                origin: entry.step.to_string(),
+                event: entry.event.as_str().replace('_', " "),
+                detail: entry.detail.clone().unwrap_or_default(),
+                tone: tone(entry.event, person),
                 person,
             },
         );
@@ -481,7 +514,7 @@ fn timeline(
                 at: Moment::of(at, now),
                 gap: String::new(),
                 long: false,
-                step: state,
+                origin: state,
                 event: "a try failed".to_owned(),
                 detail: error,
                 tone: "warn",
@@ -510,12 +543,47 @@ fn timeline(
     parts.collect()
 }
 
-fn tone(event: &str, person: bool) -> &'static str {
+fn tone(event: Event, person: bool) -> &'static str {
     match event {
         _ if person => "info",
-        "declined" | "refused" | "capture_refused" | "reversing" | "failed" | "rejected"
-        | "cancelled" => "bad",
-        event if event.ends_with("_started") || event.ends_with("_requested") => "warn",
-        _ => "ok",
+        Event::Declined
+        | Event::Refused
+        | Event::CaptureRefused
+        | Event::Reversing
+        | Event::Failed
+        | Event::Rejected
+        | Event::Cancelled => "bad",
+        Event::AuthorizeStarted
+        | Event::BookStarted
+        | Event::CaptureStarted
+        | Event::NotifyStarted
+        | Event::UnbookStarted
+        | Event::ReverseStarted
+        | Event::NotifyFailureStarted
+        | Event::ReviewRequested
+        | Event::CancelRequested
+        | Event::RedriveRequested
+        | Event::ReprocessRequested
+        | Event::ResendRequested
+        | Event::ResolveRequested => "warn",
+        Event::Received
+        | Event::Approved
+        | Event::Validated
+        | Event::Authorized
+        | Event::Booked
+        | Event::Captured
+        | Event::CustomerNotified
+        | Event::ShipmentCancelled
+        | Event::NoShipmentToCancel
+        | Event::NoPaymentToReverse
+        | Event::Voided
+        | Event::Refunded
+        | Event::Completed
+        | Event::MessageWaived
+        | Event::MessageGivenUp
+        | Event::Started
+        | Event::Woken
+        | Event::EndRecorded
+        | Event::Resolved => "ok",
     }
 }

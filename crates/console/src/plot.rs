@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use domain::trend::{Counted, Counter, SPAN, span_of, took};
-use domain::watch::Place;
 use domain::{Class, Status, Timestamp};
+use operations::ProcessState;
+use operations::trend::{Counted, Counter, SPAN, span_of, took};
 
 use crate::words::{clock, span};
 
@@ -56,7 +56,7 @@ pub(crate) struct Plot {
 /// How long orders were in a step.
 #[derive(Debug)]
 pub(crate) struct Took {
-    pub(crate) step: &'static str,
+    pub(crate) state: &'static str,
     pub(crate) median: String,
     pub(crate) slow: String,
     pub(crate) median_width: String,
@@ -70,7 +70,7 @@ pub(crate) struct Took {
 pub(crate) struct Mark {
     pub(crate) x: String,
     pub(crate) anchor: &'static str,
-    pub(crate) told: &'static str,
+    pub(crate) text: &'static str,
 }
 
 /// The spans that are shown, with empty ones where nothing was counted.
@@ -150,7 +150,7 @@ pub(crate) fn throughput(counted: &[Counted], now: Timestamp) -> Plot {
     let values: Vec<[u64; 2]> = spans
         .iter()
         .map(|span| {
-            [Counter::Received, Counter::Ended(Status::Completed)].map(|counter| span.of(&counter))
+            [Counter::Received, Counter::Ended(Status::Completed)].map(|counter| span.of(counter))
         })
         .collect();
     let top = ceiling(values.iter().flatten().copied().max().unwrap_or(0));
@@ -196,11 +196,12 @@ fn rows<const N: usize>(spans: &[Counted], values: &[[u64; N]]) -> Vec<(String, 
 
 /// Orders that were reversed, by who can mend it.
 pub(crate) fn failures(counted: &[Counted], now: Timestamp) -> Plot {
+    const STACKED: [Class; 3] = [Class::Customer, Class::Dependency, Class::System];
     const CLASSES: [&str; 3] = ["tone off", "hatched", "tone bad"];
     let spans = spans(counted, now);
     let values: Vec<[u64; 3]> = spans
         .iter()
-        .map(|span| Class::ALL.map(|class| span.of(&Counter::Reversed(class))))
+        .map(|span| STACKED.map(|class| span.of(Counter::Reversed(class))))
         .collect();
     let top = ceiling(
         values
@@ -261,41 +262,41 @@ pub(crate) fn marks() -> Vec<Mark> {
         (600_000.0, "10 min"),
         (LONGEST_MS, "1 h"),
     ];
-    let marks = marks.map(|(ms, told)| Mark {
+    let marks = marks.map(|(ms, text)| Mark {
         x: format!("{:.2}%", width(ms)),
         anchor: if ms < LONGEST_MS { "middle" } else { "end" },
-        told,
+        text,
     });
     marks.into()
 }
 
-/// How long orders were in each step of the forward way that a machine does.
+/// How long orders were in each state of the forward way that no person decides about.
 pub(crate) fn times(counted: &[Counted]) -> Vec<Took> {
-    let steps = [
-        Place::ValidateOrder,
-        Place::ChargePayment,
-        Place::ShipOrder,
-        Place::CapturePayment,
-        Place::NotifyCustomer,
+    let states = [
+        ProcessState::ValidateOrder,
+        ProcessState::ChargePayment,
+        ProcessState::ShipOrder,
+        ProcessState::CapturePayment,
+        ProcessState::NotifyCustomer,
     ];
     #[expect(clippy::cast_precision_loss, reason = "pixels")]
     let wide = |took: Duration| format!("{:.2}%", width(took.as_millis() as f64));
-    let steps = steps.into_iter().enumerate().map(|(number, step)| {
-        let found = took(counted, step);
-        let told =
+    let states = states.into_iter().enumerate().map(|(number, state)| {
+        let found = took(counted, state);
+        let shown =
             |of: usize| found.map_or_else(|| "–".to_owned(), |found| span(found[of].as_millis()));
         let width = |of: usize| found.map_or_else(|| "0".to_owned(), |found| wide(found[of]));
         Took {
-            step: step.as_str(),
-            median: told(0),
-            slow: told(1),
+            state: state.as_str(),
+            median: shown(0),
+            slow: shown(1),
             median_width: width(0),
             slow_width: width(1),
             text_y: 12 + 30 * number,
             bar_y: 16 + 30 * number,
         }
     });
-    steps.collect()
+    states.collect()
 }
 
 #[cfg(test)]
@@ -308,8 +309,8 @@ mod tests {
         let counted = Counted {
             from: span_of(now),
             values: [
-                ("received".to_owned(), 4),
-                ("ended.completed".to_owned(), 2),
+                (Counter::Received, 4),
+                (Counter::Ended(Status::Completed), 2),
             ]
             .into(),
         };
@@ -329,8 +330,8 @@ mod tests {
     fn classes_stand_on_top_of_each_other() {
         let now: Timestamp = "2026-11-24T12:03:05Z".parse().expect("a time");
         let values = [
-            ("reversed.customer".to_owned(), 1),
-            ("reversed.system".to_owned(), 2),
+            (Counter::Reversed(Class::Customer), 1),
+            (Counter::Reversed(Class::System), 2),
         ];
         let counted = Counted {
             from: span_of(now),

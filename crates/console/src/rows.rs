@@ -1,7 +1,7 @@
 //! An order as one row of a list.
 
-use domain::Timestamp;
-use domain::watch::{Place, Watch};
+use domain::{TaskError, Timestamp};
+use operations::{ProcessState, Projection};
 
 use crate::words::{self, Moment};
 
@@ -11,13 +11,13 @@ pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) status: &'static str,
     pub(crate) tone: &'static str,
-    pub(crate) step: &'static str,
+    pub(crate) state: &'static str,
     pub(crate) since: Moment,
     pub(crate) health: &'static str,
     pub(crate) health_tone: &'static str,
     pub(crate) is_over: bool,
     pub(crate) waits: String,
-    pub(crate) troubles: Vec<&'static str>,
+    pub(crate) incidents: Vec<&'static str>,
     pub(crate) error: String,
     pub(crate) amount: String,
     pub(crate) received: Moment,
@@ -25,27 +25,31 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn of(watch: &Watch, now: Timestamp) -> Self {
-        let error = watch.error.map(|error| error.as_str().to_owned());
+    pub(crate) fn of(projection: &Projection, now: Timestamp) -> Self {
+        let error = projection.error.map(TaskError::from);
+        let error = projection.last_error.clone().or(error);
         Self {
-            id: watch.order_id.to_string(),
-            status: words::status(watch.status),
-            tone: words::tone(watch.status),
-            step: watch.place.or(watch.failed_in).map_or("", Place::as_str),
-            since: Moment::of(watch.since, now),
-            health: words::health(watch.health),
-            health_tone: words::health_tone(watch.health),
-            is_over: watch.place.is_none(),
-            waits: words::waits(watch, now),
-            troubles: watch
-                .troubles
+            id: projection.order_id.to_string(),
+            status: words::status(projection.status),
+            tone: words::tone(projection.status),
+            state: projection
+                .state
+                .or(projection.failed_in)
+                .map_or("", ProcessState::as_str),
+            since: Moment::of(projection.since, now),
+            health: words::health(projection.health),
+            health_tone: words::health_tone(projection.health),
+            is_over: projection.state.is_none(),
+            waits: words::waits(projection, now),
+            incidents: projection
+                .incidents
                 .keys()
-                .map(|trouble| words::trouble(*trouble))
+                .map(|incident| words::incident(*incident))
                 .collect(),
-            error: watch.last_error.clone().or(error).unwrap_or_default(),
-            amount: watch.total.to_string(),
-            received: Moment::of(watch.received_at, now),
-            deadline: Moment::maybe(watch.deadline, now),
+            error: error.map(String::from).unwrap_or_default(),
+            amount: projection.total.to_string(),
+            received: Moment::of(projection.received_at, now),
+            deadline: Moment::maybe(projection.deadline, now),
         }
     }
 }

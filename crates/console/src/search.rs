@@ -3,7 +3,7 @@
 use domain::ports::Orders as _;
 use domain::{OrderId, Timestamp};
 use lambda_http::http::StatusCode;
-use store::Reference;
+use read_models::Reference;
 
 use crate::answer::{Answer, see_other};
 use crate::message::message;
@@ -39,14 +39,13 @@ impl Console {
                 &said,
             ));
         }
-        let watches = self.actions.store.watches(&found).await?;
-        let heading = format!("{} for “{text}”", words::orders(watches.len()));
-        Ok(self.found(asked, operator, &watches, heading, now))
+        let projections = self.read_models.projections(&found).await?;
+        let heading = format!("{} for “{text}”", words::orders(projections.len()));
+        Ok(self.found(asked, operator, &projections, heading, now))
     }
 
     /// The orders that a text may mean.
     async fn look_up(&self, text: &str) -> Result<Vec<OrderId>, Failed> {
-        let store = &self.actions.store;
         // An execution's ARN, or its name, which has the attempt behind the order's id.
         let name = text.rsplit(':').next().unwrap_or(text);
         let by_name = name
@@ -55,13 +54,13 @@ impl Console {
         let ids = [Some(name), by_name.map(|(order, _)| order)];
         for id in ids.into_iter().flatten() {
             if let Ok(id) = id.parse::<OrderId>()
-                && store.load(&id).await?.is_some()
+                && self.store.load(&id).await?.is_some()
             {
                 return Ok(vec![id]);
             }
         }
         for reference in Reference::ALL {
-            let found = store.find(reference, text).await?;
+            let found = self.read_models.find(reference, text).await?;
             if !found.is_empty() {
                 return Ok(found);
             }

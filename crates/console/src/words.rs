@@ -1,15 +1,14 @@
 //! How things are said on the page.
 
-use domain::advice::{Action, Mender, Trouble};
-use domain::board::Problem;
-use domain::watch::{Health, Watch};
 use domain::{Status, Timestamp};
+use operations::advice::{Action, Responsible};
+use operations::{Health, Incident, Problem, Projection};
 
 /// A moment: for machines, and for people who look at it today.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     pub(crate) iso: String,
-    pub(crate) told: String,
+    pub(crate) text: String,
     pub(crate) ago: String,
 }
 
@@ -18,7 +17,7 @@ impl Moment {
         let iso = at.to_string();
         let same_day = iso.get(..10) == now.to_string().get(..10);
         let clock = clock(at);
-        let told = if same_day {
+        let text = if same_day {
             clock
         } else {
             format!(
@@ -28,7 +27,7 @@ impl Moment {
             )
         };
         Self {
-            told,
+            text,
             ago: distance(at, now),
             iso: format!("{at:.3}"),
         }
@@ -66,6 +65,13 @@ pub(crate) fn span(ms: u128) -> String {
         7_200_000..172_800_000 => format!("{h} h {} min", min % 60),
         _ => format!("{} d", h / 24),
     }
+}
+
+/// With a capital and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
 }
 
 /// `1 order`, `2 orders`.
@@ -119,42 +125,42 @@ pub(crate) const fn health_tone(health: Health) -> &'static str {
     }
 }
 
-pub(crate) const fn trouble(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::Unfinished => "Ended before everything was done",
-        Trouble::OutcomeUnknown => "Nobody knows what came of it",
-        Trouble::ProviderDiffers => "A provider sees it otherwise",
-        Trouble::MessageNotSent => "The customer was not told",
-        Trouble::NotStarted => "Accepted and not started",
-        Trouble::ReviewOverdue => "Nobody decided in time",
-        Trouble::HoldLapsing => "The hold is about to lapse",
-        Trouble::Overdue => "In a step for too long",
+pub(crate) const fn incident(incident: Incident) -> &'static str {
+    match incident {
+        Incident::Unfinished => "Ended before everything was done",
+        Incident::OutcomeUnknown => "Nobody knows what came of it",
+        Incident::ProviderDiffers => "A provider sees it otherwise",
+        Incident::MessageNotSent => "The customer was not told",
+        Incident::NotStarted => "Accepted and not started",
+        Incident::ReviewOverdue => "Nobody decided in time",
+        Incident::HoldLapsing => "The hold is about to lapse",
+        Incident::Overdue => "In a state for too long",
     }
 }
 
 pub(crate) fn problem(problem: Problem) -> String {
     match problem {
-        Problem::Trouble(trouble) => self::trouble(trouble).to_owned(),
+        Problem::Incident(incident) => self::incident(incident).to_owned(),
         Problem::Reversed(error) => format!("Failed and reversed: {error}"),
     }
 }
 
 pub(crate) const fn problem_tone(problem: Problem) -> &'static str {
     match problem {
-        Problem::Trouble(
-            Trouble::Unfinished | Trouble::OutcomeUnknown | Trouble::ProviderDiffers,
+        Problem::Incident(
+            Incident::Unfinished | Incident::OutcomeUnknown | Incident::ProviderDiffers,
         ) => "bad",
-        Problem::Trouble(_) => "warn",
+        Problem::Incident(_) => "warn",
         Problem::Reversed(_) => "off",
     }
 }
 
-pub(crate) const fn mender(mender: Mender) -> &'static str {
-    match mender {
-        Mender::Customer => "the customer",
-        Mender::Operator => "an operator",
-        Mender::Provider => "whoever runs the provider",
-        Mender::Developer => "a developer",
+pub(crate) const fn responsible(responsible: Responsible) -> &'static str {
+    match responsible {
+        Responsible::Customer => "the customer",
+        Responsible::Operator => "an operator",
+        Responsible::Provider => "whoever runs the provider",
+        Responsible::Developer => "a developer",
     }
 }
 
@@ -207,8 +213,8 @@ pub(crate) const fn is_dangerous(action: Action) -> bool {
 }
 
 /// What an order waits for, or how often it was tried.
-pub(crate) fn waits(watch: &Watch, now: Timestamp) -> String {
-    match &watch.retry {
+pub(crate) fn waits(projection: &Projection, now: Timestamp) -> String {
+    match &projection.retry {
         Some(retry) => {
             let left = retry.next_by.duration_since(now).as_secs().max(0);
             format!(
@@ -216,8 +222,8 @@ pub(crate) fn waits(watch: &Watch, now: Timestamp) -> String {
                 retry.failed, retry.of, retry.error
             )
         }
-        None if watch.place.is_none() => String::new(),
-        None => watch.waits_for().to_owned(),
+        None if projection.state.is_none() => String::new(),
+        None => projection.waits_for().to_owned(),
     }
 }
 
@@ -237,8 +243,8 @@ mod tests {
     fn moments_of_another_day_have_the_day() {
         let now: Timestamp = "2026-11-24T12:03:05.123Z".parse().expect("a time");
         let earlier: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
-        assert_eq!(Moment::of(now, now).told, "12:03:05");
-        assert_eq!(Moment::of(earlier, now).told, "2026-11-23 10:00");
+        assert_eq!(Moment::of(now, now).text, "12:03:05");
+        assert_eq!(Moment::of(earlier, now).text, "2026-11-23 10:00");
         assert_eq!(Moment::of(earlier, now).ago, "26 h 3 min ago");
     }
 }

@@ -4,30 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who is in the best place to mend an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// The order itself, its customer or the customer's money said no. Wakes nobody.
-    Customer,
-    /// Somebody else's service did not do its part.
-    Dependency,
-    /// We did.
-    System,
-}
+use crate::words;
 
-impl Class {
-    /// Every class.
-    pub const ALL: [Self; 3] = [Self::Customer, Self::Dependency, Self::System];
-
-    /// Its name in records, views and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Dependency => "dependency",
-            Self::System => "system",
-        }
+words! {
+    /// Who is in the best place to mend an error.
+    pub enum Class {
+        /// The order itself, its customer or the customer's money said no. Wakes nobody.
+        Customer = "customer",
+        /// Somebody else's service did not do its part.
+        Dependency = "dependency",
+        /// We did.
+        System = "system",
     }
 }
 
@@ -113,9 +100,55 @@ catalogue! {
     Internal: System, retry: false, Failed;
 }
 
+/// What to do about an order that is neither done nor fully reversed.
+pub const NEEDS_ATTENTION: &str = "The order is neither done nor fully reversed. Look at the failed state of its execution, mend the cause, and redrive the execution: it goes on where it stopped.";
+
+impl ErrorName {
+    /// What to do about it, in a sentence or two.
+    #[must_use]
+    pub const fn recommended_action(self) -> &'static str {
+        match self {
+            Self::InvalidInput => {
+                "Compare the execution's input with the order's current attempt; a newer attempt may be at work, or the customer's data was erased."
+            }
+            Self::OrderRejected => {
+                "Nothing to do: the order asks for what the catalogue does not offer. The customer may order again."
+            }
+            Self::ReviewRequired => "Look at the order, then approve or reject it.",
+            Self::ReviewRejected => {
+                "Nothing to do: a reviewer said no, or nobody decided in time. The customer may order again."
+            }
+            Self::OrderCancelled => {
+                "Nothing to do: the order was cancelled and everything was reversed."
+            }
+            Self::PaymentDeclined => {
+                "Nothing to do: the customer's bank said no. The customer may order again with another card."
+            }
+            Self::PaymentUnavailable => {
+                "Look at the payment provider's status page; once it answers, process the order again."
+            }
+            Self::ShipmentRejected => {
+                "Ask the customer for an address that the carrier accepts; then a new order."
+            }
+            Self::CarrierUnavailable => {
+                "Look at the carrier's status page; once it answers, process the order again."
+            }
+            Self::NotificationUnavailable => {
+                "Look at the mail service; once it answers, send the message again."
+            }
+            Self::StoreUnavailable => {
+                "Look at the database's throttling and status; once it answers, process the order again."
+            }
+            Self::Internal => {
+                "Look at the failed state's cause and the function's log; this is a defect or a wrong setting of ours. Once it is mended, process the order again."
+            }
+        }
+    }
+}
+
 impl fmt::Display for ErrorName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
+        out.pad(self.as_str())
     }
 }
 
@@ -132,6 +165,55 @@ impl std::str::FromStr for ErrorName {
             .copied()
             .find(|name| name.as_str() == text)
             .ok_or(UnknownErrorName)
+    }
+}
+
+/// The error that a try of a task ended with, as Step Functions has it: a name of the catalogue, or one
+/// of the platform's, such as `States.Timeout`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum TaskError {
+    /// One of ours.
+    Catalogue(ErrorName),
+    /// One of Step Functions', of Lambda's or of the runtime's.
+    Platform(String),
+}
+
+impl From<String> for TaskError {
+    fn from(name: String) -> Self {
+        name.parse().map_or(Self::Platform(name), Self::Catalogue)
+    }
+}
+
+impl From<ErrorName> for TaskError {
+    fn from(name: ErrorName) -> Self {
+        Self::Catalogue(name)
+    }
+}
+
+impl From<TaskError> for String {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Catalogue(name) => name.as_str().to_owned(),
+            TaskError::Platform(name) => name,
+        }
+    }
+}
+
+impl TaskError {
+    /// The name as Step Functions has it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Catalogue(name) => name.as_str(),
+            Self::Platform(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
     }
 }
 

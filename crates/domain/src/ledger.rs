@@ -12,50 +12,16 @@
 use std::fmt::Debug;
 
 use jiff::Timestamp;
-use jiff::fmt::serde::timestamp::millisecond;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::{ErrorName, OrderId, OrderState, Stage, StepError};
-
-/// Somebody is performing an effect, or died trying.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// The invocation that performs it.
-    pub owner: String,
-    /// When it was first claimed. Kept when a successor takes over: providers forget keys after a while.
-    #[serde(with = "millisecond::required")]
-    pub since: Timestamp,
-    /// Until when the owner may be at work: not later than when its function is killed.
-    #[serde(with = "millisecond::required")]
-    pub until: Timestamp,
-}
-
-/// One side effect in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Entry<T> {
-    /// The outcome is known.
-    Done {
-        /// What came of it.
-        outcome: T,
-        /// When it was committed.
-        #[serde(with = "millisecond::required")]
-        at: Timestamp,
-    },
-    /// The outcome is not known (yet).
-    Open(Claim),
-}
-
-impl<T> Entry<T> {
-    /// The outcome, if it is known.
-    pub fn outcome(&self) -> Option<&T> {
-        match self {
-            Self::Done { outcome, .. } => Some(outcome),
-            Self::Open(_) => None,
-        }
-    }
-}
+pub use crate::entry::{
+    Authorization, Booking, CaptureResult, Claim, Entry, MessageId, Reversal, Unbooking,
+};
+use crate::event::Event;
+use crate::stage::Stage;
+use crate::state::OrderState;
+use crate::{ErrorName, OrderId, StepError};
 
 /// When an effect may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +40,8 @@ pub trait Effect {
     const NAME: &'static str;
     /// When it may begin.
     const GATE: Gate;
+    /// What the timeline says while its outcome is not known.
+    const STARTED: Event;
     /// What can come of it.
     type Outcome: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static;
 
@@ -83,99 +51,8 @@ pub trait Effect {
     fn stage_after(outcome: &Self::Outcome) -> Option<Stage>;
 }
 
-/// What came of asking the bank to hold the money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Authorization {
-    /// The money is held.
-    Held {
-        /// The provider's reference.
-        payment: String,
-    },
-    /// The bank said no.
-    Declined {
-        /// The provider's code, such as `insufficient_funds`.
-        code: String,
-    },
-}
-
-impl Authorization {
-    /// A hold lapses by itself: the shortest that a card network grants for a payment without the
-    /// card at hand is 4 days and 18 hours. Six hours before that it is no longer relied on.
-    /// <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>
-    pub const TRUSTED_FOR: std::time::Duration = std::time::Duration::from_hours(4 * 24 + 12);
-}
-
-/// What came of booking the shipment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Booking {
-    /// There is a label.
-    Booked {
-        /// The carrier's reference.
-        label: String,
-        /// The carrier.
-        carrier: String,
-        /// What the customer can follow.
-        tracking: String,
-    },
-    /// The carrier will not take it.
-    Refused {
-        /// The carrier's code, such as `invalid_address`.
-        code: String,
-    },
-}
-
-/// What came of taking the money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaptureResult {
-    /// It is ours.
-    Taken {
-        /// Minor units of the order's currency.
-        amount: u64,
-    },
-    /// The authorisation no longer stands.
-    Refused {
-        /// The provider's code.
-        code: String,
-    },
-}
-
-/// What came of giving the money back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reversal {
-    /// There was nothing to give back.
-    Nothing,
-    /// The money is no longer held.
-    Voided,
-    /// The money went back.
-    Refunded {
-        /// The provider's reference of the refund.
-        refund: String,
-        /// Minor units of the order's currency.
-        amount: u64,
-    },
-}
-
-/// What came of cancelling the shipment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unbooking {
-    /// There was no shipment.
-    Nothing,
-    /// The label is void.
-    Cancelled,
-}
-
-/// The mail service's id of a message that it took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MessageId(pub String);
-
 macro_rules! effect {
-    ($(#[$doc:meta])* $name:ident, $field:ident, $outcome:ty, $gate:expr, $after:expr) => {
+    ($(#[$doc:meta])* $name:ident, $field:ident, $started:ident, $outcome:ty, $gate:expr, $after:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $name {}
@@ -183,6 +60,7 @@ macro_rules! effect {
         impl Effect for $name {
             const NAME: &'static str = stringify!($field);
             const GATE: Gate = $gate;
+            const STARTED: Event = Event::$started;
             type Outcome = $outcome;
 
             fn entry(state: &OrderState) -> Option<&Entry<$outcome>> {
@@ -199,40 +77,40 @@ macro_rules! effect {
 
 effect!(
     /// Holds the customer's money.
-    Authorize, authorize, Authorization, Gate::Forward(Stage::Validated), |outcome| match outcome {
+    Authorize, authorize, AuthorizeStarted, Authorization, Gate::Forward(Stage::Validated), |outcome| match outcome {
         Authorization::Held { .. } => Some(Stage::Authorized),
         Authorization::Declined { .. } => None,
     }
 );
 effect!(
     /// Books the shipment.
-    Book, book, Booking, Gate::Forward(Stage::Authorized), |outcome| match outcome {
+    Book, book, BookStarted, Booking, Gate::Forward(Stage::Authorized), |outcome| match outcome {
         Booking::Booked { .. } => Some(Stage::Shipped),
         Booking::Refused { .. } => None,
     }
 );
 effect!(
     /// Takes the customer's money. Its claim is the point of no return for cancelling.
-    Capture, capture, CaptureResult, Gate::Forward(Stage::Shipped), |outcome| match outcome {
+    Capture, capture, CaptureStarted, CaptureResult, Gate::Forward(Stage::Shipped), |outcome| match outcome {
         CaptureResult::Taken { .. } => Some(Stage::Captured),
         CaptureResult::Refused { .. } => None,
     }
 );
 effect!(
     /// Tells the customer that the order is on its way.
-    Notify, notify, MessageId, Gate::Forward(Stage::Captured), |_| Some(Stage::Completed)
+    Notify, notify, NotifyStarted, MessageId, Gate::Forward(Stage::Captured), |_| Some(Stage::Completed)
 );
 effect!(
     /// Undo of [`Book`].
-    Unbook, unbook, Unbooking, Gate::Undo, |_| None
+    Unbook, unbook, UnbookStarted, Unbooking, Gate::Undo, |_| None
 );
 effect!(
     /// Undo of [`Authorize`] and [`Capture`].
-    Reverse, reverse, Reversal, Gate::Undo, |_| None
+    Reverse, reverse, ReverseStarted, Reversal, Gate::Undo, |_| None
 );
 effect!(
     /// Tells the customer that the order did not come about.
-    NotifyFailure, notify_failure, MessageId, Gate::AfterUndo, |_| None
+    NotifyFailure, notify_failure, NotifyFailureStarted, MessageId, Gate::AfterUndo, |_| None
 );
 
 /// The key under which a provider performs an effect at most once: derived from order, attempt of

@@ -1,29 +1,38 @@
 #![doc = include_str!("../README.md")]
 
-pub mod advice;
-pub mod board;
-pub mod bulk;
+mod audit;
+mod entry;
 mod error;
-#[cfg(test)]
-mod fixtures;
+mod event;
+mod execution;
+mod fields;
 mod ids;
 pub mod ledger;
 mod money;
 mod order;
 pub mod ports;
-mod reader;
+mod stage;
 mod state;
-pub mod trend;
-mod view;
-pub mod watch;
+mod status;
+pub mod view;
+mod violation;
+mod words;
 
-pub use error::{Class, ErrorName, LeadsTo, StepError, UnknownErrorName};
+pub use audit::{Actor, AuditEvent};
+pub use error::{
+    Class, ErrorName, LeadsTo, NEEDS_ATTENTION, StepError, TaskError, UnknownErrorName,
+};
+pub use event::{Event, Origin};
+pub use execution::{Execution, ExecutionStatus};
 pub use ids::{CustomerId, InvalidId, OrderId, Sku};
 pub use jiff::Timestamp;
-pub use money::{Currency, InvalidMoney, Money, Quantity};
-pub use order::{Address, Fingerprint, Line, Order, PersonalData, Submission, Violation};
-pub use state::{CancelRequest, Decision, Failure, OrderState, Review, Stage};
+pub use money::{Currency, InvalidMoney, Money, Quantity, Sums};
+pub use order::{Address, Fingerprint, Line, Order, PersonalData, Submission};
+pub use stage::Stage;
+pub use state::{CancelRequest, Decision, Failure, OrderState, Review};
+pub use status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};
 pub use view::{
-    ExecutionStatus, FailureView, NotificationView, PaymentView, ShipmentView, Status, StatusView,
+    Discrepancy, FailureView, NotificationView, PaymentView, ShipmentView, StatusView,
     TimelineEntry, WorkflowView,
 };
+pub use violation::Violation;

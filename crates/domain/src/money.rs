@@ -1,5 +1,7 @@
 //! Money: integers in the currency's minor unit, never floating point.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,19 @@ impl Currency {
     #[must_use]
     pub fn minor_digits(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
+    }
+}
+
+/// By code: the order in which people look for them.
+impl Ord for Currency {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -98,6 +113,21 @@ impl Money {
         })
     }
 
+    /// Nothing, in this currency.
+    #[must_use]
+    pub fn zero(currency: Currency) -> Self {
+        Self {
+            amount: 0,
+            currency,
+        }
+    }
+
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.amount == 0
+    }
+
     /// The amount in minor units.
     #[must_use]
     pub fn minor(self) -> u64 {
@@ -119,6 +149,17 @@ impl Money {
         Self::new(self.amount + other.amount, self.currency)
     }
 
+    /// What this is more than `other`, if both are of one currency; nothing if it is less.
+    ///
+    /// # Errors
+    /// [`InvalidMoney::Mixed`].
+    pub fn beyond(self, other: Self) -> Result<Self, InvalidMoney> {
+        if self.currency != other.currency {
+            return Err(InvalidMoney::Mixed(self.currency, other.currency));
+        }
+        Self::new(self.amount.saturating_sub(other.amount), self.currency)
+    }
+
     /// The price of `quantity` pieces.
     pub fn times(self, quantity: Quantity) -> Result<Self, InvalidMoney> {
         let product = self
@@ -132,20 +173,75 @@ impl Money {
 /// For people: `12.99 USD`, `1500 JPY`, `1.250 KWD`.
 impl fmt::Display for Money {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&told(self.amount, self.currency))
+        let currency = self.currency;
+        write!(out, "{} {currency}", decimal(self.amount, currency))
     }
 }
 
-/// So many minor units for people; a sum may be larger than any [`Money`].
-pub(crate) fn told(amount: u64, currency: Currency) -> String {
+/// So many minor units as a decimal number, with the currency's own number of digits.
+fn decimal(minor: u64, currency: Currency) -> String {
     let digits = currency.minor_digits();
-    let unit = 10_u64.pow(digits);
     if digits == 0 {
-        return format!("{amount} {currency}");
+        return minor.to_string();
     }
+    let unit = 10_u64.pow(digits);
     let width = digits as usize;
-    let (major, minor) = (amount / unit, amount % unit);
-    format!("{major}.{minor:0width$} {currency}")
+    format!("{}.{:0width$}", minor / unit, minor % unit)
+}
+
+/// The shortest form of an amount, for the ledger's item, which has to stay below a size: `[3098, "USD"]`.
+pub(crate) mod pair {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{Currency, Money};
+
+    pub(crate) fn serialize<S: Serializer>(money: &Money, to: S) -> Result<S::Ok, S::Error> {
+        (money.minor(), money.currency()).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Money, D::Error> {
+        let (minor, currency) = <(u64, Currency)>::deserialize(from)?;
+        Money::new(minor, currency).map_err(D::Error::custom)
+    }
+}
+
+/// Sums of money, one for each currency. A sum may be larger than any [`Money`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sums(BTreeMap<Currency, u64>);
+
+impl Sums {
+    /// Adds an amount.
+    pub fn add(&mut self, money: Money) {
+        self.add_minor(money.minor(), money.currency());
+    }
+
+    /// Adds so many minor units of a currency, which may be more than any [`Money`].
+    pub fn add_minor(&mut self, minor: u64, currency: Currency) {
+        if minor > 0 {
+            let sum = self.0.entry(currency).or_default();
+            *sum = sum.saturating_add(minor);
+        }
+    }
+
+    /// The currencies in which it is more than nothing.
+    pub fn currencies(&self) -> impl Iterator<Item = Currency> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// The sum in a currency as a decimal number, where a heading names the currency: `12.99`.
+    #[must_use]
+    pub fn amount_in(&self, currency: Currency) -> String {
+        decimal(self.0.get(&currency).copied().unwrap_or(0), currency)
+    }
+
+    /// Each sum for people: `12.99 USD`.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let text = |currency| format!("{} {currency}", self.amount_in(currency));
+        self.currencies().map(text).collect()
+    }
 }
 
 /// How many pieces of an article: 1 to 10,000.
@@ -212,6 +308,33 @@ mod tests {
     #[test]
     fn currencies_do_not_mix() {
         assert!(money(1, "USD").plus(money(1, "EUR")).is_err());
+        assert!(money(1, "USD").beyond(money(1, "EUR")).is_err());
+    }
+
+    #[test]
+    fn what_is_beyond_is_never_less_than_nothing() {
+        assert_eq!(money(5, "USD").beyond(money(3, "USD")), Ok(money(2, "USD")));
+        assert_eq!(money(3, "USD").beyond(money(5, "USD")), Ok(money(0, "USD")));
+    }
+
+    #[test]
+    fn sums_keep_currencies_apart_and_may_exceed_any_single_amount() {
+        let mut sums = Sums::default();
+        for amount in [money(1299, "USD"), money(1500, "JPY"), money(1, "USD")] {
+            sums.add(amount);
+        }
+        sums.add(money(0, "EUR"));
+        assert_eq!(sums.texts(), ["1500 JPY", "13.00 USD"]);
+        let [usd, eur] = ["USD", "EUR"].map(|code| code.parse().unwrap());
+        assert_eq!(sums.amount_in(usd), "13.00");
+        assert_eq!(sums.amount_in(eur), "0.00");
+        for _ in 0..2 {
+            sums.add(money(Money::MAX_MINOR, "USD"));
+        }
+        assert_eq!(sums.amount_in(usd), "20000000012.98");
+        let stored = serde_json::to_value(&sums).unwrap();
+        assert_eq!(stored["JPY"], 1500);
+        assert_eq!(serde_json::from_value::<Sums>(stored).unwrap(), sums);
     }
 
     proptest! {

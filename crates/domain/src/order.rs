@@ -6,41 +6,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::reader::{Fields, Text};
-use crate::{Currency, CustomerId, Money, OrderId, Quantity, Sku};
-
-/// Something in a document that is not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{pointer} {detail}")]
-pub struct Violation {
-    /// Where: a JSON pointer (RFC 6901), empty for the whole document.
-    pub pointer: String,
-    /// What must be the case. Never quotes the document: it may hold personal data.
-    pub detail: String,
-}
-
-impl Violation {
-    pub(crate) fn new(pointer: &str, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.to_owned(),
-            detail: detail.into(),
-        }
-    }
-}
+use crate::fields::{Fields, Text};
+use crate::violation::Violation;
+use crate::{Currency, CustomerId, InvalidMoney, Money, OrderId, Quantity, Sku};
 
 /// One article of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// The article.
     pub sku: Sku,
     /// How many.
     pub quantity: Quantity,
-    /// What one costs, in minor units of the order's currency.
-    pub unit_price: u64,
+    /// What one costs.
+    pub unit_price: Money,
 }
 
 /// What was ordered, without anything personal. Written once, kept with the books.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredOrder", into = "StoredOrder")]
 pub struct Order {
     /// The caller's name for it.
     pub order_id: OrderId,
@@ -48,12 +31,70 @@ pub struct Order {
     pub customer_id: CustomerId,
     /// 1 to 100 lines, each article once.
     pub lines: Vec<Line>,
-    /// Shipping, in minor units.
-    pub shipping_fee: u64,
-    /// Tax, in minor units.
-    pub tax: u64,
+    /// Shipping.
+    pub shipping_fee: Money,
+    /// Tax.
+    pub tax: Money,
     /// What the customer pays: lines + shipping + tax.
     pub total: Money,
+}
+
+/// An order as it is stored: amounts in minor units of the total's currency.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredOrder {
+    order_id: OrderId,
+    customer_id: CustomerId,
+    lines: Vec<StoredLine>,
+    shipping_fee: u64,
+    tax: u64,
+    total: Money,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredLine {
+    sku: Sku,
+    quantity: Quantity,
+    unit_price: u64,
+}
+
+impl From<Order> for StoredOrder {
+    fn from(order: Order) -> Self {
+        let lines = order.lines.into_iter().map(|line| StoredLine {
+            sku: line.sku,
+            quantity: line.quantity,
+            unit_price: line.unit_price.minor(),
+        });
+        Self {
+            order_id: order.order_id,
+            customer_id: order.customer_id,
+            lines: lines.collect(),
+            shipping_fee: order.shipping_fee.minor(),
+            tax: order.tax.minor(),
+            total: order.total,
+        }
+    }
+}
+
+impl TryFrom<StoredOrder> for Order {
+    type Error = InvalidMoney;
+    fn try_from(stored: StoredOrder) -> Result<Self, InvalidMoney> {
+        let money = |minor| Money::new(minor, stored.total.currency());
+        let lines = stored.lines.into_iter().map(|line| {
+            Ok(Line {
+                sku: line.sku,
+                quantity: line.quantity,
+                unit_price: money(line.unit_price)?,
+            })
+        });
+        Ok(Self {
+            order_id: stored.order_id,
+            customer_id: stored.customer_id,
+            lines: lines.collect::<Result<_, _>>()?,
+            shipping_fee: money(stored.shipping_fee)?,
+            tax: money(stored.tax)?,
+            total: stored.total,
+        })
+    }
 }
 
 /// Where the goods go.
@@ -177,14 +218,15 @@ fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
 
     let (lines, shipping_fee, tax, total) = (lines?, shipping_fee?, tax?, total?);
     check_total(&lines, shipping_fee, tax, total, &total_pointer, found);
-    let order = Order {
+    let order = Order::try_from(StoredOrder {
         order_id: order_id?,
         customer_id: customer_id?,
         lines,
         shipping_fee,
         tax,
         total: Money::new(total, currency?).ok()?,
-    };
+    });
+    let order = order.ok()?;
     let personal = PersonalData {
         name: name?,
         email: email?.0,
@@ -221,14 +263,14 @@ fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) -> Option<A
     })
 }
 
-fn read_lines(document: &mut Fields<'_>, found: &mut Vec<Violation>) -> Option<Vec<Line>> {
+fn read_lines(document: &mut Fields<'_>, found: &mut Vec<Violation>) -> Option<Vec<StoredLine>> {
     let values = document.array("lines", found)?;
     let pointer = document.pointer("lines");
     if !(1..=Submission::MAX_LINES).contains(&values.len()) {
         found.push(Violation::new(&pointer, "must be 1 to 100 lines"));
         return None;
     }
-    let mut lines: Vec<Line> = Vec::with_capacity(values.len());
+    let mut lines: Vec<StoredLine> = Vec::with_capacity(values.len());
     let mut complete = true;
     for (index, value) in values.iter().enumerate() {
         let mut line = Fields::of(Some(value), format!("{pointer}/{index}"), found);
@@ -253,7 +295,7 @@ fn read_lines(document: &mut Fields<'_>, found: &mut Vec<Violation>) -> Option<V
                 format!("is the article of line {first} again; put the quantities into one line"),
             ));
         }
-        lines.push(Line {
+        lines.push(StoredLine {
             sku,
             quantity,
             unit_price,
@@ -263,7 +305,7 @@ fn read_lines(document: &mut Fields<'_>, found: &mut Vec<Violation>) -> Option<V
 }
 
 fn check_total(
-    lines: &[Line],
+    lines: &[StoredLine],
     shipping_fee: u64,
     tax: u64,
     total: u64,

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::audit::AuditEvent;
 use crate::ledger::{Booking, Effect, Unbooking};
-use crate::watch::Watch;
-use crate::{
-    Decision, Failure, Fingerprint, Line, Money, Order, OrderId, OrderState, PersonalData, Sku,
-    StepError, Submission,
-};
+use crate::order::{Fingerprint, Line, Order, PersonalData};
+use crate::state::{Decision, Failure, OrderState};
+use crate::{Money, OrderId, Sku, StepError};
 
 /// Why the database could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,40 +62,13 @@ pub struct Record {
     pub personal: Option<PersonalData>,
     /// How far it has come.
     pub state: OrderState,
-    /// What people did about it, oldest first.
-    pub events: Vec<OperatorEvent>,
+    /// What people and the monitor did about it, oldest first.
+    pub audit: Vec<AuditEvent>,
     /// What earlier attempts have come to, oldest first.
     pub earlier: Vec<OrderState>,
-    /// The monitor's record.
-    pub watch: Option<Watch>,
-}
-
-/// Who did it, where the monitor did.
-pub const MONITOR: &str = "monitor";
-
-/// Something that a person or the monitor did about an order: who, why and when.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct OperatorEvent {
-    /// When.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub at: Timestamp,
-    /// What, such as `approved`.
-    pub event: String,
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// What became of a document at the door.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Accepted {
-    /// It is stored now.
-    New(OrderState),
-    /// The same document was stored before.
-    Same(OrderState),
-    /// Another document was stored under this id.
-    Different,
+    /// The names of items that this version cannot read, because another one wrote them. Nothing that a
+    /// step decides by is ever among them.
+    pub unreadable: Vec<String>,
 }
 
 /// The claim on an effect.
@@ -190,16 +162,6 @@ pub enum Decided {
 /// Every write MUST be conditional, raise the version, and be safe to repeat when its answer was
 /// lost. Nothing here may overwrite what another owner wrote.
 pub trait Orders: Send + Sync {
-    /// Stores a new order, all of it or nothing.
-    ///
-    /// MUST return [`Accepted::Different`] if the id is taken by another document, and MUST NOT
-    /// change anything then.
-    fn accept(
-        &self,
-        submission: &Submission,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
-
     /// Reads an order, consistently. `None` if there is none.
     fn load(
         &self,
@@ -274,7 +236,7 @@ pub trait Orders: Send + Sync {
         &self,
         order_id: &OrderId,
         decision: Decision,
-        event: &OperatorEvent,
+        event: &AuditEvent,
     ) -> impl Future<Output = Result<Decided, StoreError>> + Send;
 }
 
@@ -319,16 +281,16 @@ pub struct Payment {
     /// The provider's reference. Empty if the provider refused to make one.
     pub reference: String,
     /// Where it stands.
-    pub status: PaymentStatus,
+    pub state: PaymentState,
 }
 
 /// Where a payment stands at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PaymentStatus {
-    /// The money is held: minor units.
-    Held(u64),
-    /// The money is ours: minor units.
-    Captured(u64),
+pub enum PaymentState {
+    /// So much money is held.
+    Held(Money),
+    /// So much money is ours.
+    Captured(Money),
     /// The money is no longer held.
     Voided,
     /// The bank said no: the provider's code.
@@ -460,10 +422,10 @@ pub trait Waiting: Send + Sync {
     ) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
 
-/// Tells the operators.
+/// Notifies the operators.
 pub trait Operators: Send + Sync {
     /// Publishes a notice without personal data.
-    fn tell(
+    fn notify(
         &self,
         subject: &str,
         text: &str,

@@ -4,91 +4,9 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Authorization, Booking, CaptureResult, Entry, MessageId, Reversal, Unbooking};
-use crate::{CustomerId, ErrorName, LeadsTo, Money, OrderId};
-
-/// How far an order has come. Forward in the order given here; the last four are for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Accepted at the door.
-    Received,
-    /// Its stock is reserved; a person has to look at it.
-    InReview,
-    /// Its stock is reserved; money may move.
-    Validated,
-    /// The customer's money is held.
-    Authorized,
-    /// A shipment is booked.
-    Shipped,
-    /// The customer's money is ours.
-    Captured,
-    /// The customer was told. Closed.
-    Completed,
-    /// Reversed: the order or the customer's money said no. Closed.
-    Rejected,
-    /// Reversed: somebody cancelled it. Closed.
-    Cancelled,
-    /// Reversed: a dependency or we failed. Closed.
-    Failed,
-}
-
-impl Stage {
-    /// Every stage.
-    pub const ALL: [Self; 10] = [
-        Self::Received,
-        Self::InReview,
-        Self::Validated,
-        Self::Authorized,
-        Self::Shipped,
-        Self::Captured,
-        Self::Completed,
-        Self::Rejected,
-        Self::Cancelled,
-        Self::Failed,
-    ];
-
-    /// The name it is stored under.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::InReview => "in_review",
-            Self::Validated => "validated",
-            Self::Authorized => "authorized",
-            Self::Shipped => "shipped",
-            Self::Captured => "captured",
-            Self::Completed => "completed",
-            Self::Rejected => "rejected",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Whether nothing happens to the order any more.
-    #[must_use]
-    pub const fn is_closed(self) -> bool {
-        match self {
-            Self::Completed | Self::Rejected | Self::Cancelled | Self::Failed => true,
-            Self::Received
-            | Self::InReview
-            | Self::Validated
-            | Self::Authorized
-            | Self::Shipped
-            | Self::Captured => false,
-        }
-    }
-
-    /// Where an order ends once everything is reversed because of `error`.
-    #[must_use]
-    pub const fn reversed_because_of(error: ErrorName) -> Self {
-        match error.leads_to() {
-            LeadsTo::Rejected => Self::Rejected,
-            LeadsTo::Cancelled => Self::Cancelled,
-            LeadsTo::Failed | LeadsTo::Review | LeadsTo::GoesOn => Self::Failed,
-        }
-    }
-}
+use crate::entry::{Authorization, Booking, CaptureResult, Entry, MessageId, Reversal, Unbooking};
+use crate::stage::Stage;
+use crate::{CustomerId, ErrorName, Money, OrderId};
 
 /// Somebody asked for the order to be cancelled, before its money was captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +58,7 @@ pub struct Failure {
 
 impl Failure {
     /// Keeps the state item below 1 KB, what one unit of writing pays for.
-    pub const MAX_MESSAGE: usize = 96;
+    pub const MAX_MESSAGE: usize = 88;
 
     /// A failure, its message cut to what the ledger keeps.
     #[must_use]

@@ -3,149 +3,72 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::advice::Trouble;
-use crate::ledger::{Authorization, Booking, CaptureResult, Entry, Reversal, Unbooking};
-use crate::ports::{MONITOR, Record};
-use crate::{Class, Currency, ErrorName, OrderState, Stage};
-
-/// Where an order stands, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(
-    missing_docs,
-    reason = "the words are the design's; see Status::of for their rules"
-)]
-pub enum Status {
-    Received,
-    Validated,
-    InReview,
-    Authorized,
-    Shipped,
-    Completed,
-    Rejected,
-    Cancelled,
-    Failed,
-    NeedsAttention,
-}
-
-/// Where an execution stands, as Step Functions says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "Step Functions' own words")]
-pub enum ExecutionStatus {
-    Running,
-    Succeeded,
-    Failed,
-    TimedOut,
-    Aborted,
-    PendingRedrive,
-    /// There is none: the order waits to be started.
-    NotStarted,
-}
-
-impl ExecutionStatus {
-    /// Whether the execution has ended, well or not.
-    #[must_use]
-    pub const fn has_ended(self) -> bool {
-        match self {
-            Self::Succeeded | Self::Failed | Self::TimedOut | Self::Aborted => true,
-            Self::Running | Self::PendingRedrive | Self::NotStarted => false,
-        }
-    }
-}
-
-impl Status {
-    /// Every status, the one that asks for a person first and those that are for good last.
-    pub const ALL: [Self; 10] = [
-        Self::NeedsAttention,
-        Self::InReview,
-        Self::Received,
-        Self::Validated,
-        Self::Authorized,
-        Self::Shipped,
-        Self::Failed,
-        Self::Rejected,
-        Self::Cancelled,
-        Self::Completed,
-    ];
-
-    /// Whether an order stays like that: its records are by the day, not among the open ones.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        match self {
-            Self::Completed | Self::Rejected | Self::Cancelled | Self::Failed => true,
-            Self::Received
-            | Self::Validated
-            | Self::InReview
-            | Self::Authorized
-            | Self::Shipped
-            | Self::NeedsAttention => false,
-        }
-    }
-
-    /// The word that the outside knows it by.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Validated => "validated",
-            Self::InReview => "in_review",
-            Self::Authorized => "authorized",
-            Self::Shipped => "shipped",
-            Self::Completed => "completed",
-            Self::Rejected => "rejected",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-            Self::NeedsAttention => "needs_attention",
-        }
-    }
-
-    /// The status of an order from its ledger and its execution.
-    ///
-    /// An execution that ended while the ledger is not closed needs a person, but for one case:
-    /// an order that is paid and shipped is complete even if its message could not be sent.
-    #[must_use]
-    pub fn of(state: &OrderState, execution: ExecutionStatus) -> Self {
-        match state.stage {
-            Stage::Completed => Self::Completed,
-            Stage::Rejected => Self::Rejected,
-            Stage::Cancelled => Self::Cancelled,
-            Stage::Failed => Self::Failed,
-            Stage::Captured if execution == ExecutionStatus::Succeeded => Self::Completed,
-            // Step Functions forgets an execution 90 days after its end.
-            Stage::Captured if execution == ExecutionStatus::NotStarted => Self::Completed,
-            Stage::Received if execution == ExecutionStatus::NotStarted => Self::Received,
-            _ if execution == ExecutionStatus::NotStarted => Self::NeedsAttention,
-            _ if execution.has_ended() => Self::NeedsAttention,
-            Stage::Received => Self::Received,
-            Stage::InReview => Self::InReview,
-            Stage::Validated => Self::Validated,
-            Stage::Authorized => Self::Authorized,
-            Stage::Shipped | Stage::Captured => Self::Shipped,
-        }
-    }
-}
+use crate::error::NEEDS_ATTENTION;
+use crate::event::{Event, Origin};
+use crate::execution::ExecutionStatus;
+use crate::ledger::{
+    Authorization, Authorize, Book, Booking, Capture, CaptureResult, Effect, Entry, Notify,
+    NotifyFailure, Reversal, Reverse, Unbook, Unbooking,
+};
+use crate::ports::Record;
+use crate::state::OrderState;
+use crate::status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};
+use crate::{Class, Currency, ErrorName, InvalidMoney, Money, OrderId};
 
 /// The money of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SentPayment", into = "SentPayment")]
 pub struct PaymentView {
-    /// `none`, `unknown`, `authorized`, `captured`, `voided`, `refunded` or `declined`.
-    pub status: String,
-    /// Minor units that are or were held.
-    pub authorized: u64,
-    /// Minor units that were taken.
-    pub captured: u64,
-    /// Minor units that went back.
-    pub refunded: u64,
-    /// Their currency.
-    pub currency: Currency,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// What is or was held.
+    pub authorized: Money,
+    /// What was taken.
+    pub captured: Money,
+    /// What went back.
+    pub refunded: Money,
+}
+
+/// The same as it is sent: amounts in minor units of one currency.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SentPayment {
+    status: PaymentStatus,
+    authorized: u64,
+    captured: u64,
+    refunded: u64,
+    currency: Currency,
+}
+
+impl From<PaymentView> for SentPayment {
+    fn from(view: PaymentView) -> Self {
+        Self {
+            status: view.status,
+            authorized: view.authorized.minor(),
+            captured: view.captured.minor(),
+            refunded: view.refunded.minor(),
+            currency: view.authorized.currency(),
+        }
+    }
+}
+
+impl TryFrom<SentPayment> for PaymentView {
+    type Error = InvalidMoney;
+    fn try_from(sent: SentPayment) -> Result<Self, InvalidMoney> {
+        let money = |minor| Money::new(minor, sent.currency);
+        Ok(Self {
+            status: sent.status,
+            authorized: money(sent.authorized)?,
+            captured: money(sent.captured)?,
+            refunded: money(sent.refunded)?,
+        })
+    }
 }
 
 /// The goods of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipmentView {
-    /// `none`, `unknown`, `booked`, `in_transit`, `delivered` or `cancelled`.
-    pub status: String,
+    /// Where they stand.
+    pub status: ShipmentStatus,
     /// Who carries them.
     pub carrier: Option<String>,
     /// What the customer can follow.
@@ -155,8 +78,8 @@ pub struct ShipmentView {
 /// The message to the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationView {
-    /// `none`, `unknown`, `sent` or `failed`.
-    pub status: String,
+    /// Where it stands.
+    pub status: NotificationStatus,
 }
 
 /// The execution that processes an order.
@@ -186,10 +109,10 @@ pub struct FailureView {
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,
-    /// In which step.
-    pub step: String,
+    /// What it is about.
+    pub step: Origin,
     /// What.
-    pub event: String,
+    pub event: Event,
     /// More of it, without personal data.
     pub detail: Option<String>,
 }
@@ -198,7 +121,7 @@ pub struct TimelineEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
     /// The caller's name for the order.
-    pub order_id: String,
+    pub order_id: OrderId,
     /// Where it stands.
     pub status: Status,
     /// Its money.
@@ -226,7 +149,7 @@ impl StatusView {
     ) -> Self {
         let state = &record.state;
         Self {
-            order_id: state.order_id.to_string(),
+            order_id: state.order_id.clone(),
             status: Status::of(state, execution),
             payment: payment(state, now),
             shipment: shipment(state, now),
@@ -249,16 +172,65 @@ fn failure(state: &OrderState, execution: ExecutionStatus) -> Option<FailureView
         None if needs_attention => ErrorName::Internal,
         None => return None,
     };
-    let advice = if needs_attention {
-        Trouble::Unfinished.advice()
+    let recommended_action = if needs_attention {
+        NEEDS_ATTENTION
     } else {
-        error.advice()
+        error.recommended_action()
     };
     Some(FailureView {
         error,
         class: error.class(),
-        recommended_action: advice.recommended_action.to_owned(),
+        recommended_action: recommended_action.to_owned(),
     })
+}
+
+/// What a provider says otherwise than our ledger: somebody acted behind our back, or one of us is
+/// wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Discrepancy {
+    /// About the money.
+    Payment {
+        /// How it stands in the ledger.
+        ledger: PaymentStatus,
+        /// How it stands with the payment provider.
+        provider: PaymentStatus,
+    },
+    /// About the goods.
+    Shipment {
+        /// How they stand in the ledger.
+        ledger: ShipmentStatus,
+        /// How they stand with the carrier.
+        provider: ShipmentStatus,
+    },
+}
+
+impl std::fmt::Display for Discrepancy {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Payment { ledger, provider } => write!(
+                out,
+                "the payment is {ledger} in our ledger and {provider} at the provider"
+            ),
+            Self::Shipment { ledger, provider } => write!(
+                out,
+                "the shipment is {ledger} in our ledger and {provider} at the carrier"
+            ),
+        }
+    }
+}
+
+/// Whether an effect that could pay again is locked: nobody knows what became of the last one, so
+/// that the provider has to be asked first.
+#[must_use]
+pub fn payment_is_unknown(state: &OrderState, now: Timestamp) -> bool {
+    payment(state, now).status == PaymentStatus::Unknown
+}
+
+/// Whether nobody knows what became of the shipment, or of its undo.
+#[must_use]
+pub fn shipment_is_unknown(state: &OrderState, now: Timestamp) -> bool {
+    shipment(state, now).status == ShipmentStatus::Unknown
 }
 
 /// Whether an entry is open and nobody can be at work on it any more.
@@ -270,7 +242,10 @@ fn done<T>(entry: Option<&Entry<T>>) -> Option<&T> {
     entry.and_then(Entry::outcome)
 }
 
-pub(crate) fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
+/// The money of an order in `state`.
+#[must_use]
+pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
+    let nothing = Money::zero(state.total.currency());
     let held = matches!(
         done(state.authorize.as_ref()),
         Some(Authorization::Held { .. })
@@ -281,36 +256,37 @@ pub(crate) fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     );
     let captured = match done(state.capture.as_ref()) {
         Some(CaptureResult::Taken { amount }) => *amount,
-        Some(CaptureResult::Refused { .. }) | None => 0,
+        Some(CaptureResult::Refused { .. }) | None => nothing,
     };
     let reversal = done(state.reverse.as_ref());
     let refunded = match reversal {
         Some(Reversal::Refunded { amount, .. }) => *amount,
-        Some(Reversal::Nothing | Reversal::Voided) | None => 0,
+        Some(Reversal::Nothing | Reversal::Voided) | None => nothing,
     };
     let unknown = unknown(state.reverse.as_ref(), now)
         || (reversal.is_none()
             && (unknown(state.authorize.as_ref(), now) || unknown(state.capture.as_ref(), now)));
     let status = match reversal {
-        _ if unknown => "unknown",
-        Some(Reversal::Refunded { .. }) => "refunded",
-        Some(Reversal::Voided) => "voided",
-        Some(Reversal::Nothing) | None if declined => "declined",
-        Some(Reversal::Nothing) => "none",
-        None if captured > 0 => "captured",
-        None if held => "authorized",
-        None => "none",
+        _ if unknown => PaymentStatus::Unknown,
+        Some(Reversal::Refunded { .. }) => PaymentStatus::Refunded,
+        Some(Reversal::Voided) => PaymentStatus::Voided,
+        Some(Reversal::Nothing) | None if declined => PaymentStatus::Declined,
+        Some(Reversal::Nothing) => PaymentStatus::None,
+        None if !captured.is_zero() => PaymentStatus::Captured,
+        None if held => PaymentStatus::Authorized,
+        None => PaymentStatus::None,
     };
     PaymentView {
-        status: status.to_owned(),
-        authorized: if held { state.total.minor() } else { 0 },
+        status,
+        authorized: if held { state.total } else { nothing },
         captured,
         refunded,
-        currency: state.total.currency(),
     }
 }
 
-pub(crate) fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
+/// The goods of an order in `state`.
+#[must_use]
+pub fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
     let booked = match done(state.book.as_ref()) {
         Some(Booking::Booked {
             carrier, tracking, ..
@@ -319,16 +295,16 @@ pub(crate) fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
     };
     let undone = done(state.unbook.as_ref());
     let status = match undone {
-        _ if state.book.is_some() && unknown(state.unbook.as_ref(), now) => "unknown",
-        None if unknown(state.book.as_ref(), now) => "unknown",
-        Some(Unbooking::Cancelled) => "cancelled",
-        Some(Unbooking::Nothing) => "none",
-        None if booked.is_some() => "booked",
-        None => "none",
+        _ if state.book.is_some() && unknown(state.unbook.as_ref(), now) => ShipmentStatus::Unknown,
+        None if unknown(state.book.as_ref(), now) => ShipmentStatus::Unknown,
+        Some(Unbooking::Cancelled) => ShipmentStatus::Cancelled,
+        Some(Unbooking::Nothing) => ShipmentStatus::None,
+        None if booked.is_some() => ShipmentStatus::Booked,
+        None => ShipmentStatus::None,
     };
     let (carrier, tracking_number) = booked.unzip();
     ShipmentView {
-        status: status.to_owned(),
+        status,
         carrier,
         tracking_number,
     }
@@ -345,16 +321,14 @@ fn notification(
         state.notify.as_ref()
     };
     let status = match entry {
-        Some(Entry::Done { .. }) => "sent",
-        Some(Entry::Open(_)) | None if state.waived_at.is_some() => "failed",
+        Some(Entry::Done { .. }) => NotificationStatus::Sent,
+        Some(Entry::Open(_)) | None if state.waived_at.is_some() => NotificationStatus::Failed,
         // Nobody will try again by itself.
-        Some(Entry::Open(_)) | None if execution.has_ended() => "failed",
-        Some(Entry::Open(_)) if unknown(entry, now) => "unknown",
-        Some(Entry::Open(_)) | None => "none",
+        Some(Entry::Open(_)) | None if execution.has_ended() => NotificationStatus::Failed,
+        Some(Entry::Open(_)) if unknown(entry, now) => NotificationStatus::Unknown,
+        Some(Entry::Open(_)) | None => NotificationStatus::None,
     };
-    NotificationView {
-        status: status.to_owned(),
-    }
+    NotificationView { status }
 }
 
 fn timeline(record: &Record) -> Vec<TimelineEntry> {
@@ -363,14 +337,9 @@ fn timeline(record: &Record) -> Vec<TimelineEntry> {
         timeline.attempt(attempt);
     }
     timeline.attempt(&record.state);
-    for event in &record.events {
-        let detail = format!("{}: {}", event.by, event.reason);
-        let step = if event.by == MONITOR {
-            "monitor"
-        } else {
-            "operator"
-        };
-        timeline.add(event.at, step, &event.event, Some(detail));
+    for audited in &record.audit {
+        let detail = format!("{}: {}", audited.by, audited.reason);
+        timeline.add(audited.at, audited.by.origin(), audited.event, Some(detail));
     }
     timeline.0.sort_by_key(|entry| entry.at);
     timeline.0
@@ -380,107 +349,73 @@ struct Timeline(Vec<TimelineEntry>);
 
 impl Timeline {
     fn attempt(&mut self, state: &OrderState) {
-        let timeline = self;
         if state.attempt == 1 {
-            timeline.add(state.received_at, "intake", "received", None);
+            self.add(state.received_at, Origin::Intake, Event::Received, None);
         }
         if let Some(review) = &state.review {
-            timeline.add(review.since, "validate", "review_requested", None);
+            self.add(review.since, Origin::Validate, Event::ReviewRequested, None);
         }
         if let Some(at) = state.validated_at {
-            timeline.add(at, "validate", "validated", None);
+            self.add(at, Origin::Validate, Event::Validated, None);
         }
-        timeline.entry(
-            "charge",
-            "authorize",
-            state.authorize.as_ref(),
-            |outcome| match outcome {
-                Authorization::Held { payment } => ("authorized", Some(payment.clone())),
-                Authorization::Declined { code } => ("declined", Some(code.clone())),
-            },
-        );
-        timeline.entry(
-            "ship",
-            "book",
-            state.book.as_ref(),
-            |outcome| match outcome {
-                Booking::Booked { tracking, .. } => ("booked", Some(tracking.clone())),
-                Booking::Refused { code } => ("refused", Some(code.clone())),
-            },
-        );
-        timeline.entry(
-            "charge",
-            "capture",
-            state.capture.as_ref(),
-            |outcome| match outcome {
-                CaptureResult::Taken { amount } => ("captured", Some(amount.to_string())),
-                CaptureResult::Refused { code } => ("capture_refused", Some(code.clone())),
-            },
-        );
-        timeline.entry("notify", "notify", state.notify.as_ref(), |_| {
-            ("customer_notified", None)
+        self.effect::<Authorize>(state, Origin::Charge, |outcome| match outcome {
+            Authorization::Held { payment } => (Event::Authorized, Some(payment.clone())),
+            Authorization::Declined { code } => (Event::Declined, Some(code.clone())),
         });
+        self.effect::<Book>(state, Origin::Ship, |outcome| match outcome {
+            Booking::Booked { tracking, .. } => (Event::Booked, Some(tracking.clone())),
+            Booking::Refused { code } => (Event::Refused, Some(code.clone())),
+        });
+        self.effect::<Capture>(state, Origin::Charge, |outcome| match outcome {
+            CaptureResult::Taken { amount } => (Event::Captured, Some(amount.to_string())),
+            CaptureResult::Refused { code } => (Event::CaptureRefused, Some(code.clone())),
+        });
+        self.effect::<Notify>(state, Origin::Notify, |_| (Event::CustomerNotified, None));
         if let Some(cancel) = &state.cancel {
-            timeline.add(cancel.at, "intake", "cancel_requested", None);
+            self.add(cancel.at, Origin::Intake, Event::CancelRequested, None);
         }
         if let Some(failure) = &state.failure {
             let detail = format!("{}: {}", failure.error, failure.message);
-            timeline.add(failure.at, "workflow", "reversing", Some(detail));
+            self.add(failure.at, Origin::Workflow, Event::Reversing, Some(detail));
         }
-        timeline.entry(
-            "ship",
-            "unbook",
-            state.unbook.as_ref(),
-            |outcome| match outcome {
-                Unbooking::Cancelled => ("shipment_cancelled", None),
-                Unbooking::Nothing => ("no_shipment_to_cancel", None),
-            },
-        );
-        timeline.entry(
-            "charge",
-            "reverse",
-            state.reverse.as_ref(),
-            |outcome| match outcome {
-                Reversal::Nothing => ("no_payment_to_reverse", None),
-                Reversal::Voided => ("voided", None),
-                Reversal::Refunded { refund, .. } => ("refunded", Some(refund.clone())),
-            },
-        );
-        timeline.entry(
-            "notify",
-            "notify_failure",
-            state.notify_failure.as_ref(),
-            |_| ("customer_notified", None),
-        );
-        if let Some(at) = state.closed_at {
-            timeline.add(at, "workflow", state.stage.as_str(), None);
+        self.effect::<Unbook>(state, Origin::Ship, |outcome| match outcome {
+            Unbooking::Cancelled => (Event::ShipmentCancelled, None),
+            Unbooking::Nothing => (Event::NoShipmentToCancel, None),
+        });
+        self.effect::<Reverse>(state, Origin::Charge, |outcome| match outcome {
+            Reversal::Nothing => (Event::NoPaymentToReverse, None),
+            Reversal::Voided => (Event::Voided, None),
+            Reversal::Refunded { refund, amount } => {
+                (Event::Refunded, Some(format!("{amount}, {refund}")))
+            }
+        });
+        self.effect::<NotifyFailure>(state, Origin::Notify, |_| (Event::CustomerNotified, None));
+        if let Some((at, event)) = state.closed_at.zip(Event::closed_as(state.stage)) {
+            self.add(at, Origin::Workflow, event, None);
         }
         if let Some(at) = state.waived_at {
-            timeline.add(at, "notify", "message_waived", None);
+            self.add(at, Origin::Notify, Event::MessageWaived, None);
         }
     }
 
-    fn add(&mut self, at: Timestamp, step: &str, event: &str, detail: Option<String>) {
+    fn add(&mut self, at: Timestamp, step: Origin, event: Event, detail: Option<String>) {
         self.0.push(TimelineEntry {
             at,
-            step: step.to_owned(),
-            event: event.to_owned(),
+            step,
+            event,
             detail,
         });
     }
 
-    fn entry<T>(
+    fn effect<E: Effect>(
         &mut self,
-        step: &str,
-        effect: &str,
-        entry: Option<&Entry<T>>,
-        tell: impl FnOnce(&T) -> (&'static str, Option<String>),
+        state: &OrderState,
+        step: Origin,
+        tell: impl FnOnce(&E::Outcome) -> (Event, Option<String>),
     ) {
-        match entry {
+        match E::entry(state) {
             None => {}
-            Some(Entry::Open(claim)) => {
-                self.add(claim.since, step, &format!("{effect}_started"), None);
-            }
+            Some(Entry::Open(claim)) => self.add(claim.since, step, E::STARTED, None),
             Some(Entry::Done { outcome, at }) => {
                 let (event, detail) = tell(outcome);
                 self.add(*at, step, event, detail);

@@ -7,6 +7,8 @@ use step::{InitError, env};
 pub struct Config {
     /// `ORDERS_TABLE`.
     pub orders_table: String,
+    /// `READ_MODELS_TABLE`: where new orders are announced.
+    pub read_models_table: String,
     /// `STATE_MACHINE_ARN`: of the alias that executions start through.
     pub state_machine_arn: String,
 }
@@ -19,6 +21,7 @@ impl Config {
     pub fn from_env() -> Result<Self, InitError> {
         Ok(Self {
             orders_table: env::required("ORDERS_TABLE")?,
+            read_models_table: env::required("READ_MODELS_TABLE")?,
             state_machine_arn: env::required("STATE_MACHINE_ARN")?,
         })
     }

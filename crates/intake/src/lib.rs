@@ -7,7 +7,7 @@ mod queue;
 use std::time::Duration;
 
 pub use config::Config;
-use domain::ports::{Accepted, Cancellation, Orders, StoreError};
+use domain::ports::{Cancellation, Orders as _, StoreError};
 use domain::{
     ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Timestamp, Violation,
 };
@@ -17,7 +17,7 @@ use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
 pub use queue::{BATCH, Batch, Left, QUEUE_WORST_CASE};
 use serde_json::json;
 use step::budget;
-use store::Store;
+use store::{Accepted, Store};
 use tracing::{error, info, warn};
 use workflow::{Woken, Workflow};
 
@@ -41,7 +41,8 @@ impl Intake {
     /// Connects to what `config` names.
     pub async fn connect(config: Config) -> Self {
         let aws = step::aws_config().await;
-        let orders = Store::new(&aws, config.orders_table, "");
+        let orders =
+            Store::new(&aws, config.orders_table, "").announcing_in(config.read_models_table);
         orders.warm_up().await;
         Self::new(orders, Workflow::new(&aws, config.state_machine_arn))
     }

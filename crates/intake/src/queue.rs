@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use domain::ports::{Accepted, StoreError};
+use domain::ports::StoreError;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
+use store::Accepted;
 use tracing::{error, info, warn};
 
 use crate::{Intake, NotAccepted, WORST_CASE};

@@ -2,7 +2,7 @@
 //! this; a test holds the two together.
 
 use domain::ErrorName;
-use domain::advice::Trouble;
+use operations::{Incident, Problem};
 use serde_json::{Map, Value, json};
 
 use crate::metrics::{ENVIRONMENT, Metric, NAMESPACE};
@@ -26,19 +26,23 @@ pub const ALARMS: [Alarm; 9] = [
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
         meaning: "Orders wait for somebody: money or goods are neither delivered nor given back.",
-        action: "orderctl orders --trouble any lists them; the message about each says what to do.",
+        action: "orderctl orders --incident any lists them; the message about each says what to do.",
     },
     Alarm {
         name: "OverdueOrders",
         metric: Some(Metric::Overdue),
         meaning: "Orders are in one step for longer than its limit; they are still being retried.",
-        action: Trouble::Overdue.advice().recommended_action,
+        action: Problem::Incident(Incident::Overdue)
+            .advice()
+            .recommended_action,
     },
     Alarm {
         name: "SystemFailures",
         metric: Some(Metric::OrdersReversed),
         meaning: "Orders were reversed because of a defect or a wrong setting of ours.",
-        action: ErrorName::Internal.advice().recommended_action,
+        action: Problem::Reversed(ErrorName::Internal)
+            .advice()
+            .recommended_action,
     },
     Alarm {
         name: "DependencyFailures",

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use actions::Asked;
-use domain::bulk::{Applied, Bulk};
+use actions::Attribution;
 use domain::ports::{Operators, Orders as _};
 use domain::{OrderId, Timestamp};
+use operations::bulk::{Applied, Bulk};
 use tracing::{info, warn};
 
 use crate::{Failed, Monitor};
@@ -20,31 +20,31 @@ const PAGE: usize = 100;
 impl<P: Operators> Monitor<P> {
     /// Gets on with every bulk that is at work.
     pub(crate) async fn carry_out(&self, now: Timestamp) {
-        let digests = match self.actions.store.bulks_at_work().await {
+        let digests = match self.reach.read_models.bulks_at_work().await {
             Ok(digests) => digests,
             Err(error) => {
-                warn!(%error, "bulks not carried out");
+                warn!(%error, "failed to read the bulks at work");
                 return;
             }
         };
         let began = Instant::now();
         for digest in digests {
             if let Err(error) = self.get_on(&digest, began, now).await {
-                warn!(bulk = digest, %error, "bulk not carried out");
+                warn!(bulk = digest, %error, "failed to carry out a bulk");
             }
         }
     }
 
     async fn get_on(&self, digest: &str, began: Instant, now: Timestamp) -> Result<(), Failed> {
-        let store = &self.actions.store;
-        let Some(mut bulk) = store.bulk(digest).await? else {
-            store.bulk_is_over(digest, now).await?;
+        let read_models = &self.reach.read_models;
+        let Some(mut bulk) = read_models.bulk(digest).await? else {
+            read_models.bulk_is_over(digest, now).await?;
             return Ok(());
         };
         let Some(applied) = bulk.applied.clone().filter(|_| bulk.is_at_work()) else {
             // Found by its pointer before it is applied, or after it has ended.
             if bulk.ended_at.is_some() {
-                store.bulk_is_over(digest, now).await?;
+                read_models.bulk_is_over(digest, now).await?;
             }
             return Ok(());
         };
@@ -56,8 +56,8 @@ impl<P: Operators> Monitor<P> {
             return Ok(());
         }
         for orders in bulk.under_way().chunks(PAGE) {
-            for watch in store.watches(orders).await? {
-                bulk.see(&watch);
+            for projection in read_models.projections(orders).await? {
+                bulk.see(&projection);
             }
         }
         for order_id in bulk.next_wave(now) {
@@ -71,31 +71,32 @@ impl<P: Operators> Monitor<P> {
         // Whoever wrote it meanwhile thought that this one had died.
         if self.keep(&mut bulk, now).await? && bulk.ended_at.is_some() {
             info!(bulk = digest, stopped = bulk.stopped, "bulk ended");
-            store.bulk_is_over(digest, now).await?;
+            read_models.bulk_is_over(digest, now).await?;
         }
         Ok(())
     }
 
     async fn keep(&self, bulk: &mut Bulk, now: Timestamp) -> Result<bool, Failed> {
         bulk.revision += 1;
-        Ok(self.actions.store.put_bulk(bulk, now).await?)
+        Ok(self.reach.read_models.put_bulk(bulk, now).await?)
     }
 
     /// Why nothing was done, if nothing was.
     async fn act_on(&self, bulk: &Bulk, order_id: &OrderId, applied: &Applied) -> Option<String> {
         let part = bulk.parts.iter().find(|part| part.order_id == *order_id)?;
-        match self.actions.store.load(order_id).await {
+        match self.reach.store.load(order_id).await {
             Ok(Some(record)) if record.state.version == part.version => {}
             Ok(_) => return Some("it has changed since it was looked at".to_owned()),
             Err(error) => return Some(error.to_string()),
         }
         let reason = format!("{} (bulk {})", applied.reason, bulk.digest);
-        let asked = Asked {
-            by: &applied.by,
+        let by = applied.by.to_string();
+        let who = Attribution {
+            by: &by,
             reason: &reason,
             at: Timestamp::now(),
         };
-        let acted = self.actions.act(bulk.action, order_id, asked).await;
+        let acted = self.reach.actions.act(bulk.action, order_id, who).await;
         acted.err().map(|refused| refused.to_string())
     }
 }

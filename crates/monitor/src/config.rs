@@ -10,9 +10,11 @@ use step::env::{parsed, required};
 pub struct Config {
     /// Name of the orders table.
     pub orders_table: String,
+    /// Name of the table of the read models.
+    pub read_models_table: String,
     /// ARN that executions are started through.
     pub state_machine_arn: String,
-    /// ARN of the topic that operators are told by.
+    /// ARN of the topic that notices to operators go to.
     pub operators_topic_arn: String,
     /// ARN of the function of each step that can be asked, by the step's name.
     pub steps: HashMap<String, String>,
@@ -30,6 +32,7 @@ impl Config {
     pub fn from_env() -> Result<Self, InitError> {
         Ok(Self {
             orders_table: required("ORDERS_TABLE")?,
+            read_models_table: required("READ_MODELS_TABLE")?,
             state_machine_arn: required("STATE_MACHINE_ARN")?,
             operators_topic_arn: required("OPERATORS_TOPIC_ARN")?,
             steps: parsed("STEP_FUNCTIONS", |text| serde_json::from_str(text).ok())?,

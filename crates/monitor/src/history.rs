@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use domain::watch::{Place, Retry};
+use domain::TaskError;
+use operations::{ProcessState, Retry};
 use serde::Deserialize;
-use workflow::{HistoryEvent, failure};
+use workflow::HistoryEvent;
 
 /// The process as it is deployed with this monitor. An order that started on another version may have other
 /// rules; what is told of its retries is then the newer rules' view.
@@ -65,9 +66,9 @@ impl Rule {
     }
 }
 
-/// The retry rules of the process, by place.
+/// The retry rules of the process, by state.
 #[derive(Debug)]
-pub(crate) struct Rules(Vec<(Place, Vec<Rule>)>);
+pub(crate) struct Rules(Vec<(ProcessState, Vec<Rule>)>);
 
 impl Rules {
     /// Of the definition that this was built with; a contract test holds its form.
@@ -76,122 +77,92 @@ impl Rules {
         let mut states = definition
             .map(|definition| definition.states)
             .unwrap_or_default();
-        let places = Place::ALL.iter().filter_map(|place| {
-            let state = states.remove(place.as_str())?;
-            Some((*place, state.retry))
+        let rules = ProcessState::ALL.iter().filter_map(|state| {
+            let found = states.remove(state.as_str())?;
+            Some((*state, found.retry))
         });
-        Self(places.collect())
+        Self(rules.collect())
     }
 
-    fn of(&self, place: Place, error: &str) -> Option<&Rule> {
-        let (_, rules) = self.0.iter().find(|(of, _)| *of == place)?;
-        rules.iter().find(|rule| rule.is_for(error))
+    fn of(&self, state: ProcessState, error: &TaskError) -> Option<&Rule> {
+        let (_, rules) = self.0.iter().find(|(of, _)| *of == state)?;
+        rules.iter().find(|rule| rule.is_for(error.as_str()))
     }
 
     /// Whether the task that the execution is in has failed and waits for its next try. `latest_first` is
     /// the history from its end.
     pub(crate) fn retry(&self, latest_first: &[HistoryEvent]) -> Option<Retry> {
-        let (latest, error) = failure(latest_first.first()?)?;
+        let HistoryEvent::TryFailed { at, error } = latest_first.first()? else {
+            return None;
+        };
         let mut errors = Vec::new();
-        let mut place = None;
+        let mut state = None;
         for event in latest_first {
-            if let Some((_, error)) = failure(event) {
-                errors.push(error);
-            } else if let Some(entered) = &event.state_entered_event_details {
-                place = Place::ALL
-                    .iter()
-                    .copied()
-                    .find(|place| place.as_str() == entered.name);
-                break;
+            match event {
+                HistoryEvent::TryFailed { error, .. } => errors.push(error),
+                HistoryEvent::StateEntered { state: entered } => {
+                    state = ProcessState::from_word(entered);
+                    break;
+                }
+                HistoryEvent::Other => {}
             }
         }
-        let place = place?;
-        let rule = self.of(place, error)?;
+        let state = state?;
+        let rule = self.of(state, error)?;
         // Each rule counts the failures that it is for.
         let failed = errors.iter().filter(|error| {
-            self.of(place, error)
+            self.of(state, error)
                 .is_some_and(|of| of.error_equals == rule.error_equals)
         });
         let failed = u32::try_from(failed.count()).unwrap_or(u32::MAX);
         (failed <= rule.max_attempts).then(|| Retry {
-            place,
+            state,
             failed,
             of: rule.max_attempts + 1,
-            error: error.to_owned(),
-            next_by: latest + rule.wait_after(failed),
+            error: error.clone(),
+            next_by: *at + rule.wait_after(failed),
         })
     }
 }
 
 /// The error of the last try of a task that failed.
-pub(crate) fn last_error(latest_first: &[HistoryEvent]) -> Option<String> {
-    let mut failures = latest_first.iter().filter_map(failure);
-    failures.next().map(|(_, error)| error.to_owned())
+pub(crate) fn last_error(latest_first: &[HistoryEvent]) -> Option<TaskError> {
+    latest_first.iter().find_map(|event| match event {
+        HistoryEvent::TryFailed { error, .. } => Some(error.clone()),
+        HistoryEvent::StateEntered { .. } | HistoryEvent::Other => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sfn::types::builders::HistoryEventBuilder;
-    use aws_sdk_sfn::types::{
-        StateEnteredEventDetails, TaskFailedEventDetails, TaskTimedOutEventDetails,
-    };
-
-    use workflow::HistoryEventType;
+    use domain::{ErrorName, Timestamp};
 
     use super::*;
 
-    fn event(at: i64, kind: HistoryEventType) -> HistoryEventBuilder {
-        let event = HistoryEvent::builder().id(1).r#type(kind);
-        event.timestamp(aws_sdk_sfn::primitives::DateTime::from_millis(at))
+    fn entered(state: &str) -> HistoryEvent {
+        let state = state.to_owned();
+        HistoryEvent::StateEntered { state }
     }
 
-    fn entered(at: i64, state: &str) -> HistoryEvent {
-        let details = StateEnteredEventDetails::builder().name(state).build();
-        event(at, HistoryEventType::TaskStateEntered)
-            .state_entered_event_details(details.expect("details"))
-            .build()
-            .expect("an event")
-    }
-
-    fn scheduled(at: i64) -> HistoryEvent {
-        event(at, HistoryEventType::TaskScheduled)
-            .build()
-            .expect("an event")
-    }
-
-    fn failed_with(at: i64, error: &str) -> HistoryEvent {
-        let (kind, resource) = ("lambda", "invoke");
-        if error == "States.Timeout" {
-            let details = TaskTimedOutEventDetails::builder()
-                .resource_type(kind)
-                .resource(resource)
-                .error(error)
-                .build();
-            return event(at, HistoryEventType::TaskTimedOut)
-                .task_timed_out_event_details(details.expect("details"))
-                .build()
-                .expect("an event");
+    fn failed_with(at_ms: i64, error: &str) -> HistoryEvent {
+        HistoryEvent::TryFailed {
+            at: Timestamp::from_millisecond(at_ms).expect("a time"),
+            error: error.to_owned().into(),
         }
-        let details = TaskFailedEventDetails::builder()
-            .resource_type(kind)
-            .resource(resource)
-            .error(error)
-            .build();
-        event(at, HistoryEventType::TaskFailed)
-            .task_failed_event_details(details.expect("details"))
-            .build()
-            .expect("an event")
     }
+
+    /// A try that was scheduled.
+    const SCHEDULED: HistoryEvent = HistoryEvent::Other;
 
     fn retry(failed: u32, error: &str) -> Option<(u32, u32, i64)> {
-        let mut history = vec![entered(0, "ShipOrder")];
+        let mut history = vec![entered("ShipOrder")];
         for number in 0..failed {
-            history.push(scheduled(1000 * i64::from(number)));
+            history.push(SCHEDULED);
             history.push(failed_with(1000 * i64::from(number) + 500, error));
         }
         history.reverse();
         let retry = Rules::of_the_process().retry(&history)?;
-        assert_eq!(retry.place, Place::ShipOrder);
+        assert_eq!(retry.state, ProcessState::ShipOrder);
         let last = 1000 * i64::from(failed - 1) + 500;
         Some((
             retry.failed,
@@ -201,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn every_place_has_retry_rules() {
+    fn every_state_has_retry_rules() {
         let rules = Rules::of_the_process();
-        for place in Place::ALL {
-            assert!(rules.of(*place, "StoreUnavailable").is_some(), "{place:?}");
+        let error = ErrorName::StoreUnavailable.into();
+        for state in ProcessState::ALL {
+            assert!(rules.of(*state, &error).is_some(), "{state}");
         }
     }
 
@@ -215,21 +187,18 @@ mod tests {
         assert_eq!(retry(10, "CarrierUnavailable"), Some((10, 16, 60_000)));
         assert_eq!(retry(2, "States.Timeout"), Some((2, 6, 4000)));
         assert_eq!(retry(1, "ShipmentRejected"), None, "it is not retried");
-        let mut running = vec![entered(0, "ShipOrder"), scheduled(0)];
-        running.extend([failed_with(500, "CarrierUnavailable"), scheduled(1000)]);
+        let mut running = vec![entered("ShipOrder"), SCHEDULED];
+        running.extend([failed_with(500, "CarrierUnavailable"), SCHEDULED]);
         running.reverse();
         assert_eq!(Rules::of_the_process().retry(&running), None);
     }
 
     #[test]
     fn failures_of_an_earlier_state_and_under_another_rule_do_not_count() {
-        let mut history = vec![entered(0, "ChargePayment"), scheduled(0)];
-        history.extend([
-            failed_with(1, "PaymentUnavailable"),
-            entered(10, "ShipOrder"),
-        ]);
-        history.extend([scheduled(11), failed_with(12, "States.Timeout")]);
-        history.extend([scheduled(13), failed_with(14, "CarrierUnavailable")]);
+        let mut history = vec![entered("ChargePayment"), SCHEDULED];
+        history.extend([failed_with(1, "PaymentUnavailable"), entered("ShipOrder")]);
+        history.extend([SCHEDULED, failed_with(12, "States.Timeout")]);
+        history.extend([SCHEDULED, failed_with(14, "CarrierUnavailable")]);
         history.reverse();
         let retry = Rules::of_the_process().retry(&history).expect("a retry");
         assert_eq!((retry.failed, retry.of), (1, 16));

@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod alarms;
-mod board;
 mod bulk;
 mod config;
 mod history;
-mod look;
 pub mod metrics;
 mod notice;
+mod reconcile;
 mod repair;
+mod snapshot;
 mod sweep;
 pub mod trigger;
 
@@ -18,33 +18,48 @@ use actions::{Actions, Refused};
 pub use config::Config;
 use domain::Timestamp;
 use domain::ports::StoreError;
-use domain::trend::Counter;
 use lambda_runtime::{LambdaEvent, service_fn};
 use metrics::{Measured, Metric};
 pub use notice::{QUIET, Sns};
+use operations::trend::Increment;
+use read_models::ReadModels;
 use serde_json::{Value, json};
 use step::InitError;
 use store::Store;
-pub use sweep::{LOOKS, Swept, WORST_CASE};
+pub use sweep::{MOST_RECONCILED, Swept, WORST_CASE};
 use tracing::{error, warn};
 use trigger::Trigger;
 use workflow::{Workflow, WorkflowError};
 
 use crate::history::Rules;
 
-/// Looks at orders, tells what they need, and mends what it can.
+/// What the monitor reads and acts through.
+#[derive(Debug)]
+pub struct Reach {
+    /// The orders and their ledger, which it reads.
+    pub store: Store,
+    /// What operators know of them, which it writes.
+    pub read_models: ReadModels,
+    /// Their executions.
+    pub workflow: Workflow,
+    /// What operators, and it, can do to them.
+    pub actions: Actions,
+}
+
+/// The reconciler: keeps what operators know of orders in step with the ledger and with Step Functions,
+/// notifies operators of what needs them, and repairs what it can.
 #[derive(Debug)]
 pub struct Monitor<P> {
-    actions: Actions,
+    reach: Reach,
     operators: P,
     rules: Rules,
     environment: String,
     console_url: String,
     // What this invocation has to add to the counters of the last hours.
-    counted: Mutex<Vec<(Counter, u64)>>,
+    counted: Mutex<Vec<Increment>>,
 }
 
-/// Why a look came to nothing. The next one finds the same.
+/// Why an event could not be dealt with. The next one finds the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failed {
     /// The database.
@@ -67,10 +82,23 @@ impl Monitor<Sns> {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table, "");
         store.warm_up().await;
+        let read_models = ReadModels::new(&aws, config.read_models_table);
         let workflow = Workflow::new(&aws, config.state_machine_arn);
         let operators = Sns::new(&aws, config.operators_topic_arn);
-        let actions = Actions::new(&aws, store, workflow, config.steps);
-        Self::new(actions, operators, config.environment).linked_to(config.console_url)
+        let actions = Actions::new(
+            &aws,
+            store.clone(),
+            read_models.clone(),
+            workflow.clone(),
+            config.steps,
+        );
+        let reach = Reach {
+            store,
+            read_models,
+            workflow,
+            actions,
+        };
+        Self::new(reach, operators, config.environment).linked_to(config.console_url)
     }
 
     /// Serves events until Lambda ends the environment.
@@ -90,9 +118,9 @@ impl Monitor<Sns> {
 
 impl<P: domain::ports::Operators> Monitor<P> {
     /// A monitor on these.
-    pub fn new(actions: Actions, operators: P, environment: impl Into<String>) -> Self {
+    pub fn new(reach: Reach, operators: P, environment: impl Into<String>) -> Self {
         Self {
-            actions,
+            reach,
             operators,
             rules: Rules::of_the_process(),
             environment: environment.into(),
@@ -118,12 +146,12 @@ impl<P: domain::ports::Operators> Monitor<P> {
         let now = Timestamp::now();
         let done = match trigger::read(event) {
             Ok(Trigger::Schedule) => self.sweep(now).await.map(drop),
-            Ok(Trigger::Board) => self.refresh(now).await,
+            Ok(Trigger::Snapshot) => self.refresh(now).await,
             Ok(Trigger::Ledger(orders, at)) => {
                 self.lag(at, now);
                 let mut failed = None;
                 for order_id in &orders {
-                    if let Err(error) = self.heard(order_id, None, now).await {
+                    if let Err(error) = self.observe(order_id, None, now).await {
                         failed = Some(error);
                     }
                 }
@@ -131,7 +159,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
             }
             Ok(Trigger::Execution(order_id, execution, at)) => {
                 self.lag(at, now);
-                self.heard(&order_id, execution, now).await
+                self.observe(&order_id, execution, now).await
             }
             Ok(Trigger::Nothing) => Ok(()),
             Err(unknown) => Err(unknown.into()),
@@ -139,8 +167,8 @@ impl<P: domain::ports::Operators> Monitor<P> {
         self.keep_count(now).await;
         match &done {
             Ok(()) => {}
-            Err(Failed::Event(unknown)) => error!(%unknown, "event not understood"),
-            Err(failed) => warn!(%failed, "look failed, and comes again"),
+            Err(Failed::Event(unknown)) => error!(%unknown, "failed to read an event"),
+            Err(failed) => warn!(%failed, "failed to handle an event; it will be retried"),
         }
         done.map(|()| json!({}))
     }
@@ -152,19 +180,19 @@ impl<P: domain::ports::Operators> Monitor<P> {
         }
     }
 
-    fn count(&self, counted: Vec<(Counter, u64)>) {
+    fn count(&self, counted: Vec<Increment>) {
         let mut all = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(counted);
     }
 
-    /// The counters are for plots: one that gets lost is worth no second look at the orders.
+    /// The counters are for plots: one that gets lost is not worth reading the orders again.
     async fn keep_count(&self, now: Timestamp) {
         let counted = {
             let mut all = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *all)
         };
-        if let Err(error) = self.actions.store.count(&counted, now).await {
-            warn!(%error, "counters not kept");
+        if let Err(error) = self.reach.read_models.count(&counted, now).await {
+            warn!(%error, "failed to keep the counters");
         }
     }
 

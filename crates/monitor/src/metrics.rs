@@ -1,7 +1,7 @@
 //! Metrics in CloudWatch's embedded format: a line of the log, which CloudWatch turns into numbers.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use domain::Timestamp;
+use domain::{Money, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -68,9 +68,9 @@ metrics! {
     /// From the door to the end, without the time that a person took to decide.
     OrderDuration: Milliseconds;
     /// What an order spent in a state of the process.
-    StepDuration: Milliseconds, by "Step";
+    StateDuration: Milliseconds, by "State";
     /// Tries of a task that failed and are followed by another.
-    Retries: Count, by "Step";
+    Retries: Count, by "State";
     /// Money that was held.
     MoneyAuthorized: None, by "Currency";
     /// Money that was taken.
@@ -91,12 +91,16 @@ metrics! {
     ReviewsWaiting: Count;
     /// Orders that somebody has to do something about.
     NeedsAttention: Count;
+    /// The same orders by what they have in common, as on the page and in notices.
+    OrdersByCause: Count, by "Cause";
     /// Orders of which nobody knows whether an effect happened.
     UnknownOutcomes: Count;
-    /// What the monitor has mended.
+    /// What the monitor has repaired.
     Repairs: Count;
-    /// Orders that were due for a look and have to wait for the next sweep.
-    LooksPostponed: Count;
+    /// Orders that were due to be reconciled and have to wait for the next sweep.
+    ReconciliationsPostponed: Count;
+    /// Open orders whose projection another version wrote, so that this one cannot read it.
+    UnreadableProjections: Count;
     /// Sweeps that have come to their end.
     Sweeps: Count;
     /// From a change to the monitor's hearing of it.
@@ -112,6 +116,14 @@ pub struct Measured {
     pub value: u64,
     /// The value of the metric's own dimension.
     pub of: Option<String>,
+}
+
+impl Measured {
+    /// So much money, by its currency.
+    #[must_use]
+    pub fn money(metric: Metric, money: Money) -> Self {
+        Self::of(metric, money.currency().code(), money.minor())
+    }
 }
 
 impl Measured {
@@ -211,8 +223,8 @@ mod tests {
         let measured = [
             Measured::plain(Metric::OpenOrders, 3),
             Measured::plain(Metric::Overdue, 1),
-            Measured::of(Metric::StepDuration, "ShipOrder", 500),
-            Measured::of(Metric::StepDuration, "ShipOrder", 700),
+            Measured::of(Metric::StateDuration, "ShipOrder", 500),
+            Measured::of(Metric::StateDuration, "ShipOrder", 700),
         ];
         let lines = lines("prod", &measured, now);
         assert_eq!(lines.len(), 3, "{lines:?}");
@@ -225,8 +237,8 @@ mod tests {
         );
         assert_eq!(
             lines[1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
-            json!([["Environment", "Step"]])
+            json!([["Environment", "State"]])
         );
-        assert_eq!(lines[2]["StepDuration"], 700);
+        assert_eq!(lines[2]["StateDuration"], 700);
     }
 }

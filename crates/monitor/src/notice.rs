@@ -1,13 +1,13 @@
-//! What operators are told: once for each order and cause, and one message for all orders of one cause.
+//! Notices to operators: one message for all orders with the same cause, and each order once.
 
 use std::time::Duration;
 
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use domain::Timestamp;
-use domain::advice::Trouble;
 use domain::ports::{Operators, ProviderError};
-use domain::watch::Watch;
-use store::Notice;
+use operations::Problem;
+use operations::snapshot::List;
+use read_models::Notice;
 use tracing::{info, warn};
 
 use crate::{Failed, Monitor};
@@ -19,40 +19,32 @@ pub const QUIET: Duration = Duration::from_mins(15);
 /// So many orders are named in a message; the others are counted.
 const NAMED: usize = 20;
 
-/// The root cause of a trouble: what it is, where, and with which error.
-pub(crate) fn cause(trouble: Trouble, watch: &Watch) -> String {
-    let place = watch.place.map_or("-", domain::watch::Place::as_str);
-    // Why an order is reversed is not why its undo gave up.
-    let error = watch
-        .retry
-        .as_ref()
-        .map_or("-", |retry| retry.error.as_str());
-    format!("{}#{place}#{error}", trouble.as_str())
-}
-
 impl<P: Operators> Monitor<P> {
-    /// Tells of what has come since the last message about the same cause.
-    pub(crate) async fn tell(&self, now: Timestamp) -> Result<(), Failed> {
-        for notice in self.actions.store.notices().await? {
-            if notice.told_at.is_some_and(|at| now < at + QUIET) {
+    /// Notifies operators of what has come since the last notice about the same cause.
+    pub(crate) async fn notify_operators(&self, now: Timestamp) -> Result<(), Failed> {
+        let read_models = &self.reach.read_models;
+        for notice in read_models.notices().await? {
+            if notice.notified_at.is_some_and(|at| now < at + QUIET) {
                 continue;
             }
             let (subject, text) = message(&notice, &self.environment, &self.console_url);
-            let store = &self.actions.store;
-            if !store.claim_notice(&notice, now).await? {
+            if !read_models.claim_notice(&notice, now).await? {
                 continue;
             }
-            // Kept on the list until it is taken: told twice is better than never.
-            if let Err(error) = self.operators.tell(&subject, &text).await {
-                warn!(cause = notice.cause, %error, "operators not told");
-                store.withdraw_notice(&notice).await?;
+            let cause = notice.cause.to_string();
+            // Kept on the list until it is sent: twice is better than never.
+            if let Err(error) = self.operators.notify(&subject, &text).await {
+                warn!(cause, %error, "failed to notify the operators");
+                read_models.withdraw_notice(&notice).await?;
                 continue;
             }
-            store.told(&notice).await?;
+            read_models.notified(&notice).await?;
             info!(
-                cause = notice.cause,
+                cause,
+                problem = notice.cause.problem.as_str(),
+                state = notice.cause.state.map(operations::ProcessState::as_str),
                 orders = notice.orders.len(),
-                "operators told"
+                "operators notified"
             );
         }
         Ok(())
@@ -60,43 +52,44 @@ impl<P: Operators> Monitor<P> {
 }
 
 fn message(notice: &Notice, environment: &str, console_url: &str) -> (String, String) {
-    let mut parts = notice.cause.split('#');
-    let (word, place, error) = (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    );
-    let trouble = Trouble::ALL
-        .into_iter()
-        .find(|trouble| trouble.as_str() == word);
-    let advice = trouble.unwrap_or(Trouble::Unfinished).advice();
+    let cause = &notice.cause;
+    let advice = cause.advice();
     let count = notice.orders.len();
     let orders = if count == 1 { "order" } else { "orders" };
-    let subject = format!("[{environment}] {count} {orders}: {word} in {place}");
-    let with = if error == "-" {
-        String::new()
-    } else {
-        format!(", with {error}")
+    let problem = cause.problem.as_str();
+    let subject = match cause.state {
+        Some(state) => format!("[{environment}] {count} {orders}: {problem} in {state}"),
+        None => format!("[{environment}] {count} {orders}: {problem}"),
     };
-    let mut lines = vec![
-        advice.meaning.to_owned(),
-        String::new(),
-        format!("Where: {place}{with}"),
+    let mut lines = vec![advice.meaning.to_owned(), String::new()];
+    if let Some(state) = cause.state {
+        lines.push(match &cause.error {
+            Some(error) => format!("Where: {state}, with {error}"),
+            None => format!("Where: {state}"),
+        });
+    }
+    let list = List::Cause(cause.id());
+    lines.extend([
         format!("What to do: {}", advice.recommended_action),
         format!("More: docs/RUNBOOK.md, {}", advice.runbook),
+        format!("All of them: {console_url}/orders?list={list}"),
         String::new(),
-    ];
+    ]);
     for order in notice.orders.iter().take(NAMED) {
         lines.push(format!("{console_url}/orders/{order}"));
         lines.push(format!("orderctl status {order}"));
         if let Some(action) = advice.action {
-            let action = action.as_str();
             lines.push(format!("orderctl {action} {order} --reason \"…\""));
         }
     }
     if count > NAMED {
         let more = count - NAMED;
-        lines.push(format!("and {more} more: orderctl orders --trouble {word}"));
+        lines.push(match cause.problem {
+            Problem::Incident(_) => {
+                format!("and {more} more: orderctl orders --incident {problem}")
+            }
+            Problem::Reversed(_) => format!("and {more} more"),
+        });
     }
     (subject, lines.join("\n"))
 }
@@ -126,7 +119,7 @@ impl Sns {
 }
 
 impl Operators for Sns {
-    async fn tell(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
+    async fn notify(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
         let request = self.client.publish().topic_arn(&self.topic_arn);
         let sent = request.subject(subject).message(text).send().await;
         sent.map(drop).map_err(|error| match &error {
@@ -141,14 +134,23 @@ impl Operators for Sns {
 
 #[cfg(test)]
 mod tests {
+    use domain::ErrorName;
+    use operations::{Cause, Incident, ProcessState};
+
     use super::*;
 
     #[test]
     fn a_message_says_what_to_do_and_leads_to_each_order() {
         let notice = Notice {
-            cause: "unfinished#CancelShipment#CarrierUnavailable".to_owned(),
-            orders: (0..25).map(|number| format!("ord-{number}")).collect(),
-            told_at: None,
+            cause: Cause {
+                problem: Problem::Incident(Incident::Unfinished),
+                state: Some(ProcessState::CancelShipment),
+                error: Some(ErrorName::CarrierUnavailable.into()),
+            },
+            orders: (0..25)
+                .map(|number| format!("ord-{number}").parse().expect("an order id"))
+                .collect(),
+            notified_at: None,
         };
         let (subject, text) = message(&notice, "prod", "https://orders.example");
         assert_eq!(subject, "[prod] 25 orders: unfinished in CancelShipment");
@@ -156,10 +158,18 @@ mod tests {
             "Where: CancelShipment, with CarrierUnavailable",
             "https://orders.example/orders/ord-0",
             "orderctl redrive ord-0 --reason \"…\"",
-            "and 5 more: orderctl orders --trouble unfinished",
+            "and 5 more: orderctl orders --incident unfinished",
         ] {
             assert!(text.lines().any(|of| of == line), "{line} in {text}");
         }
-        assert_eq!(text.matches("https://").count(), NAMED);
+        assert_eq!(
+            text.matches("https://orders.example/orders/").count(),
+            NAMED
+        );
+        let list = format!(
+            "https://orders.example/orders?list=cause.{}",
+            notice.cause.id()
+        );
+        assert!(text.contains(&list), "{text}");
     }
 }

@@ -1,10 +1,10 @@
-//! What is mended without a person. Each repair is on the order's timeline.
+//! What is repaired without a person. Each repair is on the order's timeline.
 
 use std::time::Duration;
 
-use domain::ports::{MONITOR, OperatorEvent, Operators, Orders as _, Record};
-use domain::watch::{payment_is_locked, shipment_is_unknown};
-use domain::{Decision, ExecutionStatus, Stage, Timestamp};
+use domain::ports::{Operators, Orders as _, Record};
+use domain::view::{payment_is_unknown, shipment_is_unknown};
+use domain::{Actor, AuditEvent, Decision, Event, Execution, ExecutionStatus, Stage, Timestamp};
 use tracing::{info, warn};
 use workflow::Described;
 
@@ -15,11 +15,12 @@ use crate::{Failed, Monitor};
 const GRACE: Duration = Duration::from_secs(30);
 
 impl<P: Operators> Monitor<P> {
-    /// Mends what can be mended about an order, and answers what is stored after it. `None` if that has
-    /// to be looked at anew, with its execution.
+    /// Repairs what can be repaired about an order, of whose execution operators `known` this, and answers
+    /// what is stored after it. `None` if that has to be read anew, with its execution.
     pub(crate) async fn repair(
         &self,
         record: Record,
+        known: Option<Execution>,
         described: &Described,
         now: Timestamp,
     ) -> Result<Option<Record>, Failed> {
@@ -29,67 +30,70 @@ impl<P: Operators> Monitor<P> {
             if state.stage != Stage::Received || now < state.received_at + GRACE {
                 return Ok(Some(record));
             }
-            return match self.actions.workflow.start(state).await {
+            return match self.reach.workflow.start(state).await {
                 Ok(()) => {
                     let why = "it was accepted, and its execution had not been started";
-                    self.mended(&record, "started", why, now).await?;
+                    self.repaired(&record, Event::Started, why, now).await?;
                     Ok(None)
                 }
                 // The record says for how long; a person hears of it in time.
                 Err(error) => {
-                    warn!(order_id = state.order_id.as_str(), %error, "execution not started");
+                    warn!(order_id = state.order_id.as_str(), %error, "failed to start an execution");
                     Ok(Some(record))
                 }
             };
         }
         if !status.has_ended() {
-            if decided_and_not_woken(&record, now) && self.actions.wake(&record).await? {
+            if decided_and_not_woken(&record, now) && self.reach.actions.wake(&record).await? {
                 let why = "it was decided, and its execution had not been told";
-                self.mended(&record, "woken", why, now).await?;
+                self.repaired(&record, Event::Woken, why, now).await?;
             }
             return Ok(Some(record));
         }
-        let known = record.watch.as_ref().and_then(|watch| watch.execution);
         let unseen = known.is_none_or(|known| described.execution.is_news_after(&known));
         let stopped = described.execution.stopped_at.unwrap_or(now);
         if unseen && now >= stopped + GRACE {
             let why = "its execution had ended, and nobody had told of it";
-            self.mended(&record, "end_recorded", why, now).await?;
+            self.repaired(&record, Event::EndRecorded, why, now).await?;
         }
-        if !payment_is_locked(state, now) && !shipment_is_unknown(state, now) {
+        if !payment_is_unknown(state, now) && !shipment_is_unknown(state, now) {
             return Ok(Some(record));
         }
-        match self.actions.ask_providers(&record).await {
+        match self.reach.actions.ask_providers(&record).await {
             Ok(true) => {
                 let why = "the providers were asked what became of it";
-                self.mended(&record, "resolved", why, now).await?;
-                Ok(self.actions.store.load(&state.order_id).await?)
+                self.repaired(&record, Event::Resolved, why, now).await?;
+                Ok(self.reach.store.load(&state.order_id).await?)
             }
             Ok(false) => Ok(Some(record)),
             Err(error) => {
                 let order_id = state.order_id.as_str();
-                warn!(order_id, %error, "an unknown outcome stays unknown");
+                warn!(order_id, %error, "failed to resolve an unknown outcome");
                 Ok(Some(record))
             }
         }
     }
 
-    async fn mended(
+    async fn repaired(
         &self,
         record: &Record,
-        word: &str,
+        repair: Event,
         why: &str,
         now: Timestamp,
     ) -> Result<(), Failed> {
         let order_id = &record.state.order_id;
-        let event = OperatorEvent {
+        let event = AuditEvent {
             at: now,
-            event: word.to_owned(),
-            by: MONITOR.to_owned(),
+            event: repair,
+            by: Actor::Monitor,
             reason: why.to_owned(),
         };
-        self.actions.store.note(order_id, &event).await?;
-        info!(order_id = order_id.as_str(), repair = word, "order mended");
+        self.reach.store.note(order_id, &event).await?;
+        info!(
+            order_id = order_id.as_str(),
+            repair = repair.as_str(),
+            "order repaired"
+        );
         self.emit(&[Measured::plain(Metric::Repairs, 1)]);
         Ok(())
     }

@@ -1,125 +1,183 @@
-//! What the schedule does: counts the open orders, looks at those that are due, tells the operators.
+//! What the schedule does: counts the open orders, reconciles those that are due, notifies the operators.
 
-use actions::STEP;
-use domain::Timestamp;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use domain::advice::Trouble;
+use actions::STEP;
 use domain::ports::Operators;
-use domain::watch::{Health, Place, Watch};
-use tracing::warn;
+use domain::{OrderId, Timestamp};
+use operations::{Cause, Health, Incident, ProcessState, Projection};
+use tracing::{error, warn};
 
 use crate::bulk::ACTING;
-use crate::look::Looked;
 use crate::metrics::{Measured, Metric};
+use crate::reconcile::Reconciled;
 use crate::{Failed, Monitor};
 
-/// The most orders of one sweep that are looked at, each with a few requests. The others are due still, and
+/// The most orders of one sweep that are reconciled, each with a few requests. The others are due still, and
 /// first in the next sweep: the longest overdue come first.
-pub const LOOKS: usize = 200;
+pub const MOST_RECONCILED: usize = 200;
 
-/// A sweep begins no look after so long; what is left is due still.
-const LOOKING: Duration = Duration::from_secs(45);
+/// A sweep begins to reconcile no order after so long; what is left is due still.
+const RECONCILING: Duration = Duration::from_secs(45);
 
-/// What the longest invocation can take: the last look has two steps asked what became of the order and then how
-/// the providers see it, the last order of a bulk has two asked as well, and there are reads and messages around it.
+/// An order that could not be reconciled waits for so long, so that many of them never keep others waiting.
+const POSTPONED: Duration = Duration::from_mins(5);
+
+/// What the longest invocation can take: the last order has two steps asked what became of it and then how
+/// the providers see it, the last order of a bulk has two asked as well, and there are reads and messages
+/// around it.
 pub const WORST_CASE: Duration =
-    Duration::from_secs(LOOKING.as_secs() + ACTING.as_secs() + 6 * STEP.as_secs() + 60);
+    Duration::from_secs(RECONCILING.as_secs() + ACTING.as_secs() + 6 * STEP.as_secs() + 60);
 
 /// What a sweep has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Orders that have not ended.
     pub open: usize,
-    /// Orders that were looked at.
-    pub looked: usize,
-    /// Orders that could not be looked at.
+    /// Orders that were taken up.
+    pub reconciled: usize,
+    /// Of these, those that could not be reconciled.
     pub failed: usize,
     /// Orders that are due and have to wait for the next sweep.
     pub postponed: usize,
+    /// Open orders whose projection this version could not read.
+    pub unreadable: usize,
 }
 
 impl<P: Operators> Monitor<P> {
-    /// Looks at what is due, and says how things stand.
+    /// Reconciles what is due, and says how things stand.
     ///
     /// # Errors
-    /// If the database does not answer at all. A look that fails is left to the next sweep.
+    /// If the database does not answer at all. An order that cannot be reconciled is left to a later sweep.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, Failed> {
-        let mut open = self.actions.store.all_open_orders().await?;
-        open.sort_by_key(|watch| watch.due_at);
-        let due = open
-            .iter()
-            .take_while(|watch| watch.due_at.is_some_and(|at| at <= now))
-            .count();
+        let open = self.reach.read_models.open_orders().await?;
         let mut swept = Swept {
-            open: open.len(),
-            postponed: due.saturating_sub(LOOKS),
+            open: open.projections.len() + open.blanks.len(),
+            unreadable: open
+                .blanks
+                .iter()
+                .filter(|blank| blank.is_unreadable)
+                .count(),
             ..Swept::default()
         };
+        let announced = open.blanks.iter();
+        let announced = announced.map(|blank| (blank.due_at, blank.order_id.clone()));
+        let known = open.projections.iter().filter_map(|projection| {
+            let due_at = projection.due_at?;
+            Some((due_at, projection.order_id.clone()))
+        });
+        let mut due: Vec<(Timestamp, OrderId)> = announced.chain(known).collect();
+        due.retain(|(at, _)| *at <= now);
+        due.sort();
+        swept.postponed = due.len().saturating_sub(MOST_RECONCILED);
+        let mut projections: BTreeMap<OrderId, Projection> = open
+            .projections
+            .into_iter()
+            .map(|projection| (projection.order_id.clone(), projection))
+            .collect();
         let began = Instant::now();
-        for watch in open.iter_mut().take(due.min(LOOKS)) {
-            if began.elapsed() > LOOKING {
+        for (_, order_id) in due.into_iter().take(MOST_RECONCILED) {
+            if began.elapsed() > RECONCILING {
                 swept.postponed += 1;
                 continue;
             }
-            swept.looked += 1;
-            match self.look(&watch.order_id, now).await {
-                Ok(Looked::Is(looked)) => *watch = *looked,
-                Ok(Looked::Nowhere) => {}
+            swept.reconciled += 1;
+            match self.reconcile(&order_id, now).await {
+                Ok(Reconciled::Is(projection)) => {
+                    projections.insert(order_id, *projection);
+                }
+                Ok(Reconciled::Overtaken) => {}
+                Ok(Reconciled::Nowhere) => {
+                    swept.failed += 1;
+                    error!(
+                        order_id = order_id.as_str(),
+                        "failed to find an order that was announced"
+                    );
+                    self.postpone(&order_id, now).await;
+                }
                 Err(error) => {
                     swept.failed += 1;
-                    warn!(order_id = watch.order_id.as_str(), %error, "order not looked at");
+                    warn!(order_id = order_id.as_str(), %error, "failed to reconcile an order");
+                    self.postpone(&order_id, now).await;
                 }
             }
         }
-        self.tell(now).await?;
+        self.notify_operators(now).await?;
         self.carry_out(now).await;
-        // As they are after the looks; what is over by now is open no more.
-        open.retain(|watch| !watch.is_over());
+        // As they are now; what is over by now is open no more.
+        let mut open: Vec<Projection> = projections.into_values().collect();
+        open.retain(|projection| !projection.is_over());
         self.show(&open, now).await;
         self.emit(&gauges(&open, swept, now));
         Ok(swept)
     }
+
+    /// If that fails, too, the order is due still.
+    async fn postpone(&self, order_id: &OrderId, now: Timestamp) {
+        let until = now + POSTPONED;
+        if let Err(error) = self.reach.read_models.postpone(order_id, until).await {
+            warn!(order_id = order_id.as_str(), %error, "failed to postpone an order");
+        }
+    }
 }
 
-/// How things stand, from the records of all open orders.
-fn gauges(open: &[Watch], swept: Swept, now: Timestamp) -> Vec<Measured> {
-    let count = |of: &dyn Fn(&Watch) -> bool| {
-        let count = open.iter().filter(|watch| of(watch)).count();
-        u64::try_from(count).unwrap_or(u64::MAX)
+/// How things stand, from the projections of all open orders.
+fn gauges(open: &[Projection], swept: Swept, now: Timestamp) -> Vec<Measured> {
+    let size = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let count = |of: &dyn Fn(&Projection) -> bool| {
+        size(open.iter().filter(|projection| of(projection)).count())
     };
-    let oldest = open.iter().filter(|watch| watch.place.is_some());
-    let oldest = oldest.map(|watch| watch.received_at).min();
+    let oldest = open.iter().filter(|projection| projection.state.is_some());
+    let oldest = oldest.map(|projection| projection.received_at).min();
     let age = oldest.and_then(|at| u64::try_from(now.duration_since(at).as_secs()).ok());
-    let needs = |watch: &Watch| {
-        let mut troubles = watch.troubles.keys();
-        troubles.any(|trouble| *trouble != Trouble::Overdue)
+    let needs = |projection: &Projection| {
+        let mut incidents = projection.incidents.keys();
+        incidents.any(|incident| *incident != Incident::Overdue)
     };
-    let postponed = u64::try_from(swept.postponed + swept.failed).unwrap_or(u64::MAX);
-    vec![
-        Measured::plain(Metric::OpenOrders, count(&|watch| watch.place.is_some())),
+    let has = |incident: Incident| {
+        count(&|projection: &Projection| projection.incidents.contains_key(&incident))
+    };
+    let mut gauges = vec![
+        Measured::plain(
+            Metric::OpenOrders,
+            count(&|projection| projection.state.is_some()),
+        ),
         Measured::plain(Metric::OldestOpenOrder, age.unwrap_or(0)),
         Measured::plain(
             Metric::AtRisk,
-            count(&|watch| watch.health == Health::AtRisk),
+            count(&|projection| projection.health == Health::AtRisk),
         ),
+        Measured::plain(Metric::Overdue, has(Incident::Overdue)),
         Measured::plain(
-            Metric::Overdue,
-            count(&|watch| watch.troubles.contains_key(&Trouble::Overdue)),
+            Metric::Retrying,
+            count(&|projection| projection.retry.is_some()),
         ),
-        Measured::plain(Metric::Retrying, count(&|watch| watch.retry.is_some())),
         Measured::plain(
             Metric::ReviewsWaiting,
-            count(&|watch| watch.place == Some(Place::ReviewOrder)),
+            count(&|projection| projection.state == Some(ProcessState::ReviewOrder)),
         ),
         Measured::plain(Metric::NeedsAttention, count(&needs)),
+        Measured::plain(Metric::UnknownOutcomes, has(Incident::OutcomeUnknown)),
         Measured::plain(
-            Metric::UnknownOutcomes,
-            count(&|watch| watch.troubles.contains_key(&Trouble::OutcomeUnknown)),
+            Metric::ReconciliationsPostponed,
+            size(swept.postponed + swept.failed),
         ),
-        Measured::plain(Metric::LooksPostponed, postponed),
+        Measured::plain(Metric::UnreadableProjections, size(swept.unreadable)),
         // A zero for each minute without: an alarm tells silence from nothing.
         Measured::plain(Metric::OrdersReceived, 0),
         Measured::plain(Metric::Sweeps, 1),
-    ]
+    ];
+    let mut causes: BTreeMap<Cause, u64> = BTreeMap::new();
+    for projection in open {
+        for incident in projection.incidents.keys() {
+            *causes.entry(projection.cause(*incident)).or_default() += 1;
+        }
+    }
+    gauges.extend(
+        causes
+            .into_iter()
+            .map(|(cause, orders)| Measured::of(Metric::OrdersByCause, cause.to_string(), orders)),
+    );
+    gauges
 }

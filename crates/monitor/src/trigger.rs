@@ -1,17 +1,16 @@
 //! What wakes the monitor.
 
-use domain::board;
-use domain::watch::Execution;
-use domain::{ExecutionStatus, OrderId, Timestamp};
+use domain::{Execution, ExecutionStatus, OrderId, Timestamp};
+use operations::snapshot;
 use serde_json::Value;
 
 /// What wakes the monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// The schedule: look at what is due.
+    /// The schedule: reconcile what is due.
     Schedule,
-    /// Somebody looks at the operators' page: a new board, and bulks that are at work.
-    Board,
+    /// Somebody looks at the operators' page: a new snapshot, and bulks that are at work.
+    Snapshot,
     /// The ledgers of these orders have changed; when the first of them did.
     Ledger(Vec<OrderId>, Option<Timestamp>),
     /// An execution has changed its status.
@@ -38,7 +37,7 @@ pub fn read(event: &Value) -> Result<Trigger, Unknown> {
     }
     match event["detail-type"].as_str() {
         Some("Scheduled Event") => Ok(Trigger::Schedule),
-        Some(board::REQUESTED) => Ok(Trigger::Board),
+        Some(snapshot::REQUESTED) => Ok(Trigger::Snapshot),
         Some(STATUS_CHANGE) => Ok(status_change(event)),
         other => Err(Unknown(other.unwrap_or("no detail-type").to_owned())),
     }
@@ -171,7 +170,7 @@ mod tests {
         };
         let records = [
             record("a", "state", 20.5),
-            record("a", "watch", 1.0),
+            record("a", "review", 1.0),
             record("b", "state", 30.0),
             record("a", "state", 40.0),
             record("-monitor", "state", 2.0),
@@ -184,7 +183,7 @@ mod tests {
             ["a", "b"]
         );
         assert_eq!(first.map(Timestamp::as_millisecond), Some(20_500));
-        let none = read(&json!({"Records": [record("a", "watch", 1.0)]}));
+        let none = read(&json!({"Records": [record("a", "review", 1.0)]}));
         assert_eq!(none, Ok(Trigger::Nothing));
     }
 

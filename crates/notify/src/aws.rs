@@ -100,7 +100,7 @@ impl Sns {
 }
 
 impl Operators for Sns {
-    async fn tell(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
+    async fn notify(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
         let request = self.client.publish().topic_arn(&self.topic_arn);
         let sent = request.subject(subject).message(text).send().await;
         sent.map(drop)

@@ -124,7 +124,7 @@ impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
         );
         if let Err(error) = self
             .operators
-            .tell(&format!("Review order {order_id}"), &text)
+            .notify(&format!("Review order {order_id}"), &text)
             .await
         {
             // The order waits all the same, and the reminder tells them.

@@ -11,6 +11,7 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use domain::{OrderId, StatusView};
+use read_models::ReadModels;
 use serde::Deserialize;
 use store::Store;
 use workflow::Workflow;
@@ -42,6 +43,7 @@ struct Endpoints {
     intake: String,
     state_machine_arn: String,
     orders_table: String,
+    read_models_table: String,
     stock_table: String,
     /// The functions of the steps that can be asked, by the step's name.
     #[serde(default)]
@@ -50,6 +52,8 @@ struct Endpoints {
 
 pub(crate) struct Connection {
     pub(crate) actions: Actions,
+    pub(crate) store: Store,
+    pub(crate) read_models: ReadModels,
     config: SdkConfig,
     http: reqwest::Client,
     intake: String,
@@ -82,9 +86,18 @@ impl Connection {
             .timeout(Duration::from_secs(15))
             .build();
         let store = Store::new(&config, &found.orders_table, &found.stock_table);
+        let read_models = ReadModels::new(&config, &found.read_models_table);
         let workflow = Workflow::new(&config, &found.state_machine_arn);
         Ok(Self {
-            actions: Actions::new(&config, store, workflow, found.asked_functions),
+            actions: Actions::new(
+                &config,
+                store.clone(),
+                read_models.clone(),
+                workflow,
+                found.asked_functions,
+            ),
+            store,
+            read_models,
             http: http.map_err(Failure::of)?,
             intake: found.intake,
             config,
@@ -108,7 +121,7 @@ impl Connection {
             .send("GET", &format!("/orders/{order}"), Vec::new())
             .await?;
         if !answer.ok() {
-            return Err(Failure::new(format!("{order}: {}", answer.told())));
+            return Err(Failure::new(format!("{order}: {}", answer.summary())));
         }
         serde_json::from_value(answer.body).map_err(Failure::of)
     }
@@ -181,7 +194,7 @@ impl Answer {
     }
 
     /// In a line for people: a problem with all its violations, or what became of the order.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let status = self.status.as_u16();
         let text = |field: &str| self.body[field].as_str().unwrap_or_default();
         if self.ok() {
@@ -195,11 +208,11 @@ impl Answer {
                 _ => format!("accepted ({stands})"),
             };
         }
-        let mut told = format!("{status} {}. {}", text("title"), text("detail"));
+        let mut summary = format!("{status} {}. {}", text("title"), text("detail"));
         for violation in self.body["violations"].as_array().into_iter().flatten() {
             let part = |field: &str| violation[field].as_str().unwrap_or_default();
-            told = format!("{told}\n  {} {}", part("pointer"), part("detail"));
+            summary = format!("{summary}\n  {} {}", part("pointer"), part("detail"));
         }
-        told
+        summary
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use domain::{OrderId, Status, StatusView, Timestamp};
+use domain::{Event, OrderId, Status, StatusView, Timestamp};
 
 use crate::connection::{Connection, Failure};
 use crate::table;
@@ -25,7 +25,7 @@ pub(crate) async fn until_ended(
     let began = Instant::now();
     let mut last_line = began;
     let mut failures = 0;
-    let mut seen: BTreeSet<(&OrderId, Timestamp, String)> = BTreeSet::new();
+    let mut seen: BTreeSet<(&OrderId, Timestamp, Event)> = BTreeSet::new();
     let mut views: BTreeMap<&OrderId, StatusView> = BTreeMap::new();
     loop {
         let mut news = false;
@@ -44,11 +44,11 @@ pub(crate) async fn until_ended(
             };
             failures = 0;
             for entry in &view.timeline {
-                if !seen.insert((order, entry.at, entry.event.clone())) {
+                if !seen.insert((order, entry.at, entry.event)) {
                     continue;
                 }
                 let seconds = began.elapsed().as_secs_f32();
-                let (step, event) = (&entry.step, &entry.event);
+                let (step, event) = (entry.step, entry.event);
                 let detail = entry.detail.as_deref().unwrap_or("");
                 println!("{seconds:6.1}s  {order:<24} {step:<9} {event:<22} {detail}");
                 news = true;
@@ -87,13 +87,13 @@ fn ended(view: &StatusView) -> bool {
 }
 
 fn summary<'a>(views: impl Iterator<Item = &'a StatusView>, over: usize) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<Status, usize> = BTreeMap::new();
     for view in views.filter(|view| !ended(view)) {
-        *counts.entry(view.status.as_str()).or_default() += 1;
+        *counts.entry(view.status).or_default() += 1;
     }
     let mut parts: Vec<String> = counts
         .iter()
-        .map(|(word, count)| format!("{word} {count}"))
+        .map(|(status, count)| format!("{status} {count}"))
         .collect();
     parts.push(format!("ended {over}"));
     parts.join(" · ")

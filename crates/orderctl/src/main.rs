@@ -7,10 +7,11 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use actions::Asked;
+use actions::Attribution;
 use clap::{Parser, Subcommand};
-use domain::advice::{Action, Trouble};
 use domain::{OrderId, StatusView, Timestamp};
+use operations::Incident;
+use operations::advice::Action;
 use store::Article;
 
 use crate::connection::{Connection, Failure};
@@ -105,9 +106,9 @@ enum Command {
     },
     /// Lists the open orders: where each is, how it does there, and what it needs.
     Orders {
-        /// Only those with this trouble, such as `unfinished`; `any` for each that has one.
-        #[arg(long)]
-        trouble: Option<String>,
+        /// Only those with this incident, such as `unfinished`; `any` for each that has one.
+        #[arg(long, alias = "trouble")]
+        incident: Option<String>,
     },
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
@@ -168,7 +169,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Resolve { order, reason } => {
             act(&connection, Action::Resolve, &order, &reason).await
         }
-        Command::Orders { trouble } => orders(&connection, trouble.as_deref()).await,
+        Command::Orders { incident } => orders(&connection, incident.as_deref()).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }
 }
@@ -178,7 +179,7 @@ async fn submit(connection: &Connection, files: &[PathBuf]) -> Result<ExitCode, 
     for file in files {
         let document = connection::read(file)?;
         let answer = connection.post("/orders", document).await?;
-        println!("{}: {}", file.display(), answer.told());
+        println!("{}: {}", file.display(), answer.summary());
         if !answer.ok() {
             code = ExitCode::FAILURE;
         }
@@ -193,46 +194,61 @@ async fn act(
     reason: &str,
 ) -> Result<ExitCode, Failure> {
     let by = connection.caller().await?;
-    let asked = Asked {
+    let who = Attribution {
         by: &by,
         reason,
         at: Timestamp::now(),
     };
-    let done = connection.actions.act(action, order, asked).await;
+    let done = connection.actions.act(action, order, who).await;
     let done = done.map_err(|refused| Failure::new(format!("{order}: {refused}")))?;
     println!("{order}: {done}");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn orders(connection: &Connection, trouble: Option<&str>) -> Result<ExitCode, Failure> {
-    let known = || Trouble::ALL.iter().map(|known| known.as_str());
-    if let Some(word) = trouble
-        && word != "any"
-        && !known().any(|known| known == word)
-    {
-        let known = known().collect::<Vec<_>>().join(", ");
-        return Err(Failure::new(format!(
-            "there is no trouble {word}; there are any, {known}"
-        )));
+/// Which open orders are listed.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    All,
+    WithAnyIncident,
+    With(Incident),
+}
+
+impl Wanted {
+    fn read(word: Option<&str>) -> Result<Self, Failure> {
+        match word {
+            None => Ok(Self::All),
+            Some("any") => Ok(Self::WithAnyIncident),
+            Some(word) => match Incident::from_word(word) {
+                Some(incident) => Ok(Self::With(incident)),
+                None => {
+                    let known = Incident::ALL.iter().map(|known| known.as_str());
+                    let known = known.collect::<Vec<_>>().join(", ");
+                    let text = format!("there is no incident {word}; there are any, {known}");
+                    Err(Failure::new(text))
+                }
+            },
+        }
     }
-    let open = connection.actions.store.all_open_orders().await;
-    let mut open = open.map_err(Failure::of)?;
-    open.retain(|watch| match trouble {
-        None => true,
-        Some("any") => !watch.troubles.is_empty(),
-        Some(word) => watch
-            .troubles
-            .keys()
-            .any(|trouble| trouble.as_str() == word),
+}
+
+async fn orders(connection: &Connection, incident: Option<&str>) -> Result<ExitCode, Failure> {
+    let wanted = Wanted::read(incident)?;
+    let open = connection.read_models.open_orders().await;
+    let mut open = open.map_err(Failure::of)?.projections;
+    open.retain(|projection| match wanted {
+        Wanted::All => true,
+        Wanted::WithAnyIncident => !projection.incidents.is_empty(),
+        Wanted::With(incident) => projection.incidents.contains_key(&incident),
     });
     if open.is_empty() {
-        match trouble {
-            None => println!("no order is open"),
-            Some(word) => println!("no open order has the trouble {word}"),
+        match wanted {
+            Wanted::All => println!("no order is open"),
+            Wanted::WithAnyIncident => println!("no open order has an incident"),
+            Wanted::With(incident) => println!("no open order has the incident {incident}"),
         }
         return Ok(ExitCode::SUCCESS);
     }
-    open.sort_by_key(|watch| watch.received_at);
+    open.sort_by_key(|projection| projection.received_at);
     print!("{}", table::of_open(&open, Timestamp::now()));
     Ok(ExitCode::SUCCESS)
 }
@@ -242,12 +258,8 @@ async fn catalogue(connection: &Connection, file: &Path) -> Result<ExitCode, Fai
     let articles: Vec<Article> = serde_json::from_slice(&content)
         .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     for article in &articles {
-        connection
-            .actions
-            .store
-            .put_article(article)
-            .await
-            .map_err(Failure::of)?;
+        let put = connection.store.put_article(article).await;
+        put.map_err(Failure::of)?;
     }
     println!("{} articles are in the catalogue", articles.len());
     Ok(ExitCode::SUCCESS)
@@ -260,7 +272,7 @@ fn show(view: &StatusView) {
     }
     println!();
     for entry in &view.timeline {
-        let (at, step, event) = (entry.at, &entry.step, &entry.event);
+        let (at, step, event) = (entry.at, entry.step, entry.event);
         println!(
             "{at:.3}  {step:<9} {event:<24} {}",
             entry.detail.as_deref().unwrap_or("")

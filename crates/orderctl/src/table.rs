@@ -1,7 +1,7 @@
 //! What became of orders, as a table.
 
-use domain::watch::{Place, Watch};
-use domain::{Money, Status, StatusView, Timestamp};
+use domain::{Event, ShipmentStatus, Status, StatusView, Timestamp};
+use operations::{ProcessState, Projection};
 
 /// One row an order: outcome, why, how long, tracking number, money captured.
 pub(crate) fn of(views: &[StatusView]) -> String {
@@ -33,29 +33,25 @@ fn aligned(rows: &[[String; 7]]) -> String {
 }
 
 fn row(view: &StatusView) -> [String; 7] {
-    let captured = Money::new(view.payment.captured, view.payment.currency);
-    let captured = captured.map(|money| money.to_string()).unwrap_or_default();
-    let tracking = match view.shipment.status.as_str() {
-        "cancelled" => "cancelled".to_owned(),
-        _ => view
-            .shipment
-            .tracking_number
-            .clone()
-            .unwrap_or_else(|| "-".to_owned()),
+    let tracking = if view.shipment.status == ShipmentStatus::Cancelled {
+        ShipmentStatus::Cancelled.to_string()
+    } else {
+        let number = view.shipment.tracking_number.clone();
+        number.unwrap_or_else(|| "-".to_owned())
     };
     [
-        view.order_id.clone(),
-        view.status.as_str().to_owned(),
+        view.order_id.to_string(),
+        view.status.to_string(),
         took(view),
-        captured,
-        view.payment.status.clone(),
+        view.payment.captured.to_string(),
+        view.payment.status.to_string(),
         tracking,
         why(view),
     ]
 }
 
 /// One row for each open order: where it is, how it does there, and what it needs.
-pub(crate) fn of_open(open: &[Watch], now: Timestamp) -> String {
+pub(crate) fn of_open(open: &[Projection], now: Timestamp) -> String {
     let heading = [
         "ORDER",
         "IN",
@@ -63,27 +59,33 @@ pub(crate) fn of_open(open: &[Watch], now: Timestamp) -> String {
         "HEALTH",
         "WAITS FOR",
         "RETRY",
-        "TROUBLE",
+        "INCIDENT",
     ];
     let mut rows = vec![heading.map(str::to_owned)];
-    rows.extend(open.iter().map(|watch| {
-        let seconds = now.duration_since(watch.since).as_secs();
-        let retry = watch.retry.as_ref().map_or_else(String::new, |retry| {
+    rows.extend(open.iter().map(|projection| {
+        let seconds = now.duration_since(projection.since).as_secs();
+        let retry = projection.retry.as_ref().map_or_else(String::new, |retry| {
             let left = retry.next_by.duration_since(now).as_secs().max(0);
             format!(
                 "{} of {}, next within {left} s: {}",
                 retry.failed, retry.of, retry.error
             )
         });
-        let troubles = watch.troubles.keys().map(|trouble| trouble.as_str());
+        let incidents = projection
+            .incidents
+            .keys()
+            .map(|incident| incident.as_str());
         [
-            watch.order_id.to_string(),
-            watch.place.map_or("-", Place::as_str).to_owned(),
+            projection.order_id.to_string(),
+            projection
+                .state
+                .map_or("-", ProcessState::as_str)
+                .to_owned(),
             format!("{seconds} s"),
-            watch.health.as_str().to_owned(),
-            watch.waits_for().to_owned(),
+            projection.health.to_string(),
+            projection.waits_for().to_owned(),
             retry,
-            troubles.collect::<Vec<_>>().join(" "),
+            incidents.collect::<Vec<_>>().join(" "),
         ]
     }));
     aligned(&rows)
@@ -102,7 +104,7 @@ fn why(view: &StatusView) -> String {
     let failed = view
         .timeline
         .iter()
-        .find(|entry| entry.event == "reversing");
+        .find(|entry| entry.event == Event::Reversing);
     match failed.and_then(|entry| entry.detail.clone()) {
         Some(detail) => detail,
         None if view.status == Status::InReview => {

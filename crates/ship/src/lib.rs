@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use config::{Account, Config};
 use domain::ledger::{Book, Booking, Claim, Entry, Unbook, Unbooking};
 use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError};
-use domain::{ErrorName, Failure, OrderState, StepError, Timestamp};
+use domain::{Discrepancy, ErrorName, Failure, OrderState, ShipmentStatus, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 pub use shipstation::ShipStation;
@@ -170,8 +170,8 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         let ledger = match &state.unbook {
             _ if !booked => return Ok(json!({"differs": null})),
             Some(Entry::Open(_)) => return Ok(json!({"differs": null})),
-            Some(Entry::Done { .. }) => "cancelled",
-            None => "booked",
+            Some(Entry::Done { .. }) => ShipmentStatus::Cancelled,
+            None => ShipmentStatus::Booked,
         };
         step::time_left(by)?;
         let reference = shipstation::reference(&by.order_id, by.attempt);
@@ -179,15 +179,15 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             self.carrier.find(&reference).await.map_err(|error| {
                 StepError::new(ErrorName::CarrierUnavailable, error.to_string())
             })?;
-        let carrier = if found.is_some() {
-            "booked"
+        let provider = if found.is_some() {
+            ShipmentStatus::Booked
         } else {
-            "cancelled"
+            ShipmentStatus::Cancelled
         };
-        if ledger == carrier {
+        if ledger == provider {
             return Ok(json!({"differs": null}));
         }
-        Ok(json!({"differs": {"of": "shipment", "ledger": ledger, "provider": carrier}}))
+        Ok(json!({"differs": Discrepancy::Shipment { ledger, provider }}))
     }
 
     /// Undo of [`Self::book`], and the first step of the failure branch: from here on no forward

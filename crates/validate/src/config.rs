@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Currency;
+use domain::{Currency, Money};
 use step::{InitError, env};
 
 /// What Terraform sets for this function.
@@ -12,9 +12,9 @@ pub struct Config {
     pub orders_table: String,
     /// `STOCK_TABLE`.
     pub stock_table: String,
-    /// `REVIEW_LIMITS`: JSON, the largest total by currency that no person needs to look at, in
-    /// minor units. A currency that is not listed is always looked at.
-    pub review_limits: BTreeMap<String, u64>,
+    /// `REVIEW_LIMITS`: JSON, the largest total that no person needs to look at, in minor units by
+    /// currency. A currency that is not listed is always looked at.
+    pub review_limits: BTreeMap<Currency, Money>,
 }
 
 impl Config {
@@ -27,9 +27,9 @@ impl Config {
             orders_table: env::required("ORDERS_TABLE")?,
             stock_table: env::required("STOCK_TABLE")?,
             review_limits: env::parsed("REVIEW_LIMITS", |json| {
-                let limits: BTreeMap<String, u64> = serde_json::from_str(json).ok()?;
-                let known = limits.keys().all(|code| code.parse::<Currency>().is_ok());
-                known.then_some(limits)
+                let limits: BTreeMap<Currency, u64> = serde_json::from_str(json).ok()?;
+                let money = |(currency, minor)| Some((currency, Money::new(minor, currency).ok()?));
+                limits.into_iter().map(money).collect()
             })?,
         })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use config::Config;
 use domain::ports::{Invocation, LineProblem, Orders, Record, Reserved, Stock};
-use domain::{ErrorName, Order, Stage, StepError};
+use domain::{Currency, ErrorName, Money, Order, Stage, StepError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use step::{Task, budget, store_error};
@@ -31,7 +31,7 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Validate<S> {
     store: S,
-    review_limits: BTreeMap<String, u64>,
+    review_limits: BTreeMap<Currency, Money>,
 }
 
 impl Validate<Store> {
@@ -46,7 +46,7 @@ impl Validate<Store> {
 
 impl<S: Orders + Stock> Validate<S> {
     /// The step on these ports.
-    pub fn new(store: S, review_limits: BTreeMap<String, u64>) -> Self {
+    pub fn new(store: S, review_limits: BTreeMap<Currency, Money>) -> Self {
         Self {
             store,
             review_limits,
@@ -104,13 +104,15 @@ impl<S: Orders + Stock> Validate<S> {
                 format!("{total} is above the limit that needs no review"),
             ));
         }
-        let (amount, currency) = (order.total.minor(), order.total.currency());
-        Ok(json!({"lines": order.lines.len(), "amount": amount, "currency": currency}))
+        let mut answer = json!(order.total);
+        answer["lines"] = json!(order.lines.len());
+        Ok(answer)
     }
 
     fn needs_review(&self, order: &Order) -> bool {
-        let limit = self.review_limits.get(order.total.currency().code());
-        limit.is_none_or(|limit| order.total.minor() > *limit)
+        let limit = self.review_limits.get(&order.total.currency());
+        let beyond = limit.and_then(|limit| order.total.beyond(*limit).ok());
+        beyond.is_none_or(|beyond| !beyond.is_zero())
     }
 
     /// Undo of [`Self::validate`], and the last of the undos: MUST be safe when nothing was

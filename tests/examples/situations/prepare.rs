@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use charge::{Charge, Stripe};
 use domain::ledger::{Authorize, Book};
-use domain::ports::{OperatorEvent, Orders as _};
-use domain::{Decision, ErrorName, OrderId, Timestamp};
+use domain::ports::Orders as _;
+use domain::{Actor, AuditEvent, Decision, ErrorName, Event, OrderId, Timestamp};
 use provider::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -88,12 +88,12 @@ impl Stack {
         let text = |name: &str| endpoints[name].as_str().expect("an endpoint").to_owned();
         let config = tests::sdk_config(&text("aws"));
         let sandbox = text("sandbox");
-        let store = Store::new(&config, text("orders_table"), text("stock_table"));
+        let store = Store::new(&config, text("orders_table"), text("stock_table"))
+            .announcing_in(text("read_models_table"));
         for (sku, unit_price, available) in [(ARTICLE, 1299, 1_000_000), (SOLD_OUT, 1299, 0)] {
             let article = Article {
                 sku: sku.parse().expect("a sku"),
-                unit_price,
-                currency: "USD".parse().expect("a currency"),
+                unit_price: tests::money(unit_price, "USD"),
                 available,
             };
             store.put_article(&article).await.expect("an article");
@@ -108,7 +108,8 @@ impl Stack {
         let stripe = Stripe::new(&sandbox, Secret::known(&config, "sk_test_sandbox"));
         let carrier = Secret::known(&config, "TEST_sandbox");
         let carrier = ShipStation::new(&sandbox, carrier, account).expect("an adapter");
-        let limits = [("USD".to_owned(), 50_000)].into();
+        let limit = tests::money(50_000, "USD");
+        let limits = [(limit.currency(), limit)].into();
         Self {
             validate: Validate::new(store.clone(), limits),
             charge: Charge::new(store.clone(), stripe.expect("an adapter"), Duration::ZERO),
@@ -185,10 +186,10 @@ impl Stack {
 
 impl Stack {
     async fn decide(&self, order_id: &OrderId, decision: Decision) {
-        let event = OperatorEvent {
+        let event = AuditEvent {
             at: Timestamp::now(),
-            event: "decided".to_owned(),
-            by: "prepare".to_owned(),
+            event: Event::Approved,
+            by: Actor::Operator("prepare".to_owned()),
             reason: "to be in this situation".to_owned(),
         };
         let decided = self.store.decide_review(order_id, decision, &event).await;

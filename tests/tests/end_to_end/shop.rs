@@ -118,7 +118,8 @@ impl Shop {
             intake: text("intake"),
             sandbox: text("sandbox"),
             state_machine_arn: text("state_machine_arn"),
-            store: Store::new(&config, text("orders_table"), text("stock_table")),
+            store: Store::new(&config, text("orders_table"), text("stock_table"))
+                .announcing_in(text("read_models_table")),
             sfn: aws_sdk_sfn::Client::new(&config),
             http: reqwest::Client::builder()
                 .no_proxy()
@@ -137,8 +138,7 @@ impl Shop {
     pub(crate) async fn article(&self, sku: &str, unit_price: u64, available: u64) {
         let article = Article {
             sku: sku.parse().expect("a sku"),
-            unit_price,
-            currency: "USD".parse().expect("a currency"),
+            unit_price: tests::money(unit_price, "USD"),
             available,
         };
         self.store.put_article(&article).await.expect("an article");

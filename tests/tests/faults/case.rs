@@ -220,7 +220,7 @@ impl Case {
             Kind::Message => End::Completed,
             Kind::Undo if heals => End::Reversed,
             Kind::Undo => End::NeedsAttention,
-            // The review was opened, so that a person's answer is heard all the same.
+            // The review was opened, so that a person's answer is observed all the same.
             Kind::Review if self.after && !matches!(self.fault, Fault::Named(_)) => End::Completed,
             Kind::Forward | Kind::Review if heals => End::Completed,
             Kind::Forward | Kind::Review => End::Reversed,

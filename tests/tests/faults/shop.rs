@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
 use domain::ledger::Entry;
-use domain::ports::{OperatorEvent, Orders as _};
-use domain::{Decision, OrderId, OrderState, Stage, Timestamp};
+use domain::ports::Orders as _;
+use domain::{Actor, AuditEvent, Decision, Event, OrderId, OrderState, Stage, Timestamp};
 use serde_json::{Value, json};
 use store::{Article, Store};
 
@@ -64,7 +64,8 @@ impl Shop {
             sandbox: text("sandbox"),
             orders_table: text("orders_table"),
             planted: folder.join("tmp/planted"),
-            store: Store::new(&config, text("orders_table"), text("stock_table")),
+            store: Store::new(&config, text("orders_table"), text("stock_table"))
+                .announcing_in(text("read_models_table")),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
             http: reqwest::Client::builder()
@@ -76,8 +77,7 @@ impl Shop {
         std::fs::create_dir_all(&shop.planted).expect("a folder for plans");
         let article = Article {
             sku: SKU.parse().expect("a sku"),
-            unit_price: PRICE,
-            currency: "USD".parse().expect("a currency"),
+            unit_price: tests::money(PRICE, "USD"),
             available: STOCK,
         };
         shop.store.put_article(&article).await.expect("an article");
@@ -219,10 +219,10 @@ impl Shop {
             }
             _ => {
                 let id: OrderId = order.parse().expect("an id");
-                let event = OperatorEvent {
+                let event = AuditEvent {
                     at: Timestamp::now(),
-                    event: "approved".to_owned(),
-                    by: "tests".to_owned(),
+                    event: Event::Approved,
+                    by: Actor::Operator("tests".to_owned()),
                     reason: "a test".to_owned(),
                 };
                 let decided = self

@@ -121,7 +121,8 @@ impl Shop {
         plan: &Plan,
         task: Task<validate::Action>,
     ) -> Result<Value, StepError> {
-        let limits = [("USD".to_owned(), 1_000_000)].into();
+        let limit = tests::money(1_000_000, "USD");
+        let limits = [(limit.currency(), limit)].into();
         Validate::new(self.orders(plan), limits).handle(task).await
     }
 

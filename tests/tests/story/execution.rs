@@ -100,7 +100,7 @@ impl Execution {
         }
     }
 
-    /// Nobody heard of the current task in time.
+    /// Nobody observed of the current task in time.
     pub(crate) fn not_answered(&mut self) {
         self.failed(FailureInput {
             error: NO_ANSWER.to_owned(),

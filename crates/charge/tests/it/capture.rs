@@ -23,7 +23,7 @@ async fn void_elsewhere(shop: &Shop) {
 async fn capturing_answers_with_the_amount_and_nothing_else() {
     let shop = Shop::with_shipped_order().await;
     let answer = shop.run(Action::Capture).await;
-    assert_eq!(answer, Ok(json!({"captured": 3098})));
+    assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     let ledger = shop.sandbox.ledger().await;
     assert_eq!(ledger["captures"][0]["amount"], json!(3098));
     assert_eq!(ledger["captures"][0]["key"], json!("ord-1-1-capture"));
@@ -35,7 +35,7 @@ async fn capturing_twice_takes_the_money_once_and_answers_the_same() {
     let shop = Shop::with_shipped_order().await;
     for _ in 0..2 {
         let answer = shop.run(Action::Capture).await;
-        assert_eq!(answer, Ok(json!({"captured": 3098})));
+        assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     }
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
 }
@@ -52,7 +52,11 @@ async fn whatever_breaks_the_call_is_retryable_and_the_retry_takes_the_money_onc
         );
         assert_eq!(shop.sandbox.fired().await, [format!("capture {mode}")]);
         let answer = shop.run(Action::Capture).await;
-        assert_eq!(answer, Ok(json!({"captured": 3098})), "{mode}");
+        assert_eq!(
+            answer,
+            Ok(json!({"captured": tests::money(3098, "USD")})),
+            "{mode}"
+        );
         assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
     }
 }
@@ -73,7 +77,7 @@ async fn a_lost_answer_is_asked_for_even_when_the_provider_has_forgotten_the_key
             ErrorName::PaymentUnavailable
         );
         let answer = shop.run_after_hours(hours, Action::Capture).await;
-        assert_eq!(answer, Ok(json!({"captured": 3098})));
+        assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
         assert_eq!(
             shop.sandbox.fired().await,
             ["capture lose_response", "find refuse"]
@@ -93,7 +97,7 @@ async fn an_error_that_the_provider_keeps_under_the_key_does_not_keep_the_money_
     assert_eq!(shop.sandbox.fired().await, ["capture error"]);
     for _ in 0..2 {
         let answer = shop.run(Action::Capture).await;
-        assert_eq!(answer, Ok(json!({"captured": 3098})));
+        assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     }
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
 }
@@ -118,7 +122,7 @@ async fn a_function_that_dies_before_the_call_is_succeeded() {
     shop.database.claimed::<Capture>(ORDER, -1).await;
     assert_eq!(
         shop.run(Action::Capture).await,
-        Ok(json!({"captured": 3098}))
+        Ok(json!({"captured": tests::money(3098, "USD")}))
     );
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
 }
@@ -181,7 +185,7 @@ async fn capturing_needs_no_personal_data() {
     shop.database.erase_personal_data(ORDER).await;
     assert_eq!(
         shop.run(Action::Capture).await,
-        Ok(json!({"captured": 3098}))
+        Ok(json!({"captured": tests::money(3098, "USD")}))
     );
 }
 
@@ -195,7 +199,7 @@ async fn a_hold_that_lapsed_is_renewed_and_the_new_payment_captured() {
     let lapsed = shop.database.state(ORDER).await;
     for _ in 0..2 {
         let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
-        assert_eq!(answer, Ok(json!({"captured": 3098})));
+        assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     }
     let effects = ["authorizations", "authorizations", "captures", "voids"];
     assert_eq!(shop.sandbox.effects().await, effects);
@@ -215,7 +219,7 @@ async fn an_old_hold_that_still_stands_is_asked_for_and_captured() {
     assert_eq!(outage.name(), ErrorName::PaymentUnavailable);
     assert_eq!(shop.sandbox.fired().await, ["find refuse"]);
     let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
-    assert_eq!(answer, Ok(json!({"captured": 3098})));
+    assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
 }
 
@@ -261,7 +265,7 @@ async fn a_renewal_that_nobody_noted_is_captured_or_let_go_and_never_made_twice(
                 assert_eq!(shop.sandbox.effects().await, effects);
             } else {
                 let answer = shop.run_after_hours(hours, Action::Capture).await;
-                assert_eq!(answer, Ok(json!({"captured": 3098})));
+                assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
                 let effects = ["authorizations", "authorizations", "captures", "voids"];
                 assert_eq!(shop.sandbox.effects().await, effects);
             }
@@ -274,10 +278,13 @@ async fn a_renewed_payment_is_refunded_by_the_undo() {
     let shop = Shop::with_shipped_order().await;
     shop.sandbox.lapse(ORDER).await;
     let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
-    assert_eq!(answer, Ok(json!({"captured": 3098})));
+    assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     shop.fail().await;
     let undone = shop.run_after_hours(DAYS_LATER_H, Action::Reverse).await;
-    assert_eq!(undone.expect("undone")["refunded"], json!(3098));
+    assert_eq!(
+        undone.expect("undone")["refunded"],
+        json!(tests::money(3098, "USD"))
+    );
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn captured_money_goes_back_once() {
     let first = shop.run(Action::Reverse).await;
     let ledger = shop.sandbox.ledger().await;
     let refund = &ledger["refunds"][0];
-    let expected = json!({"refunded": 3098, "refund_id": refund["id"]});
+    let expected = json!({"refunded": tests::money(3098, "USD"), "refund_id": refund["id"]});
     assert_eq!((&first, &refund["amount"]), (&Ok(expected), &json!(3098)));
     assert_eq!(shop.run(Action::Reverse).await, first);
     let effects = shop.sandbox.effects().await;
@@ -105,7 +105,7 @@ async fn whatever_breaks_the_refund_is_retryable_and_the_retry_gives_back_once()
             );
             assert_eq!(shop.sandbox.fired().await, [format!("{operation} {mode}")]);
             let answer = shop.run(Action::Reverse).await.expect("refunded");
-            assert_eq!(answer["refunded"], json!(3098));
+            assert_eq!(answer["refunded"], json!(tests::money(3098, "USD")));
             let effects = shop.sandbox.effects().await;
             assert_eq!(effects, ["authorizations", "captures", "refunds"]);
         }
@@ -123,7 +123,8 @@ async fn a_lost_refund_is_found_even_when_the_provider_has_forgotten_the_key() {
     shop.sandbox.forget_keys().await;
     let answer = shop.run_after_hours(25, Action::Reverse).await;
     let ledger = shop.sandbox.ledger().await;
-    let expected = json!({"refunded": 3098, "refund_id": ledger["refunds"][0]["id"]});
+    let expected =
+        json!({"refunded": tests::money(3098, "USD"), "refund_id": ledger["refunds"][0]["id"]});
     assert_eq!(answer, Ok(expected));
     assert_eq!(ledger["refunds"].as_array().map(Vec::len), Some(1));
 }
@@ -250,7 +251,10 @@ async fn a_capture_whose_answer_was_lost_goes_back() {
     assert_eq!(shop.sandbox.fired().await, ["capture lose_response"]);
     shop.fail().await;
     let first = shop.run(Action::Reverse).await;
-    assert_eq!(first.as_ref().expect("refunded")["refunded"], json!(3098));
+    assert_eq!(
+        first.as_ref().expect("refunded")["refunded"],
+        json!(tests::money(3098, "USD"))
+    );
     assert_eq!(shop.run(Action::Reverse).await, first);
     let effects = shop.sandbox.effects().await;
     assert_eq!(effects, ["authorizations", "captures", "refunds"]);

@@ -1,5 +1,5 @@
 //! The page on an embedded DynamoDB, beside a double of Step Functions. What people see is looked at in a browser
-//! (`tools/page.py`).
+//! (`tests/stack/test_page.py`).
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod pages;
@@ -28,6 +28,7 @@ impl Page {
         let steps = ["charge", "ship", "notify"].map(|step| (step.to_owned(), step.to_owned()));
         let config = Config {
             orders_table: tests::ORDERS.to_owned(),
+            read_models_table: tests::READ_MODELS.to_owned(),
             state_machine_arn: tests::STATE_MACHINE.to_owned(),
             steps: HashMap::from(steps),
             monitor: "monitor".to_owned(),
@@ -38,7 +39,8 @@ impl Page {
         };
         let aws = sdk_config(&step_functions.url);
         let _ = requests.take();
-        let console = Console::new(&aws, config, database.store.clone()).expect("a console");
+        let (store, read_models) = (database.store.clone(), database.read_models.clone());
+        let console = Console::new(&aws, config, store, read_models).expect("a console");
         Self {
             database,
             requests,

@@ -1,9 +1,9 @@
 //! What is answered, and what it costs.
 
-use domain::board::board;
-use domain::watch::Watch;
 use domain::{ErrorName, OrderState, Timestamp};
 use lambda_http::http::Method;
+use operations::Projection;
+use operations::snapshot::take;
 use serde_json::json;
 use tests::{assert_impersonal, document, submission};
 
@@ -13,21 +13,21 @@ use crate::{Page, request, text};
 async fn open_orders(page: &Page, count: u32) {
     let template = submission(&document("ord-0")).order;
     let now = Timestamp::now();
-    let watches: Vec<Watch> = (0..count)
+    let projections: Vec<Projection> = (0..count)
         .map(|number| {
             let mut order = template.clone();
             order.order_id = format!("ord-{number:05}").parse().expect("an order id");
-            Watch::received(&OrderState::received(&order, now))
+            Projection::received(&OrderState::received(&order, now))
         })
         .collect();
-    for watch in watches.iter().take(60) {
-        let kept = page.database.store.put_watch(watch).await;
+    for projection in projections.iter().take(60) {
+        let kept = page.database.read_models.put_projection(projection).await;
         assert_eq!(kept, Ok(true));
     }
-    let (board, lists) = board(&watches, &[], false, now);
+    let (snapshot, lists) = take(&projections, &[], false, now);
     page.database
-        .store
-        .put_board(&board, &lists)
+        .read_models
+        .put_snapshot(&snapshot, &lists)
         .await
         .expect("kept");
 }
@@ -53,14 +53,14 @@ async fn with_ten_thousand_orders_no_request_reads_more_than_with_ten() {
         }
         costs.push(cost);
     }
-    // A board, the counters, a page of reviews; a page of a list and of records.
+    // A snapshot, the counters, a page of reviews; a page of a list and of records.
     for (few, many) in costs[0].iter().zip(&costs[1]) {
         assert!(*many <= *few && *many <= 25, "{costs:?}");
     }
     let page = Page::open(None).await;
     open_orders(&page, 10_000).await;
     let (_, html) = page.get("/orders?list=open").await;
-    assert_eq!(html.matches("<tr id=\"row-").count(), store::PAGE);
+    assert_eq!(html.matches("<tr id=\"row-").count(), read_models::PAGE);
     assert!(
         html.contains("10000 orders"),
         "the number of the whole list"
@@ -74,14 +74,14 @@ async fn every_number_of_the_home_page_links_to_its_list_and_the_list_has_so_man
     let (_, home) = page.get("/").await;
     assert!(home.contains("<b>7</b> open"), "{home}");
     let link = home
-        .split("href=\"orders?list=place.ValidateOrder.on_track")
+        .split("href=\"orders?list=state.ValidateOrder.on_track")
         .nth(1);
     let rest = link
         .and_then(|rest| rest.split('"').next())
         .expect("a link");
     let rest = rest.replace("&#38;", "&").replace("&amp;", "&");
     let (_, list) = page
-        .get(&format!("/orders?list=place.ValidateOrder.on_track{rest}"))
+        .get(&format!("/orders?list=state.ValidateOrder.on_track{rest}"))
         .await;
     assert_eq!(list.matches("<tr id=\"row-").count(), 7);
 }
@@ -90,7 +90,7 @@ async fn every_number_of_the_home_page_links_to_its_list_and_the_list_has_so_man
 async fn a_list_that_is_no_longer_kept_leads_to_the_latest() {
     let page = Page::open(None).await;
     open_orders(&page, 3).await;
-    let asked = request(&Method::GET, "/orders?list=open&board=0000", &[], "");
+    let asked = request(&Method::GET, "/orders?list=open&snapshot=0000", &[], "");
     let answer = page.ask(asked).await;
     assert_eq!(answer.status(), 303);
     assert_eq!(answer.headers()["location"], "orders?list=open");

@@ -53,7 +53,9 @@ async fn the_status_view_of_a_paid_order_has_its_amounts_and_its_tracking_number
         tracking: "9400".to_owned(),
     };
     shop.database.did::<Book>(ORDER, booking).await;
-    let taken = CaptureResult::Taken { amount: 3098 };
+    let taken = CaptureResult::Taken {
+        amount: tests::money(3098, "USD"),
+    };
     shop.database.did::<Capture>(ORDER, taken).await;
     let view = shop.get("/orders/ord-1").await.body;
     assert_eq!(view["status"], json!("shipped"));

@@ -1,7 +1,7 @@
 //! The shop's side of the stock table: what is sold, for how much, and how many there are.
 
 use domain::ports::{LineProblem, StoreError};
-use domain::{Line, Money, Sku};
+use domain::{Currency, InvalidMoney, Line, Money, Sku};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -10,15 +10,45 @@ use crate::item::{Item, number, text};
 
 /// An article of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredArticle", into = "StoredArticle")]
 pub struct Article {
     /// Its name.
     pub sku: Sku,
-    /// What one piece costs, in minor units.
-    pub unit_price: u64,
-    /// In which currency.
-    pub currency: domain::Currency,
+    /// What one piece costs.
+    pub unit_price: Money,
     /// Pieces that can be sold.
     pub available: u64,
+}
+
+/// An article as it is stored, and in the catalogue's files: its price in minor units.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredArticle {
+    sku: Sku,
+    unit_price: u64,
+    currency: Currency,
+    available: u64,
+}
+
+impl From<Article> for StoredArticle {
+    fn from(article: Article) -> Self {
+        Self {
+            sku: article.sku,
+            unit_price: article.unit_price.minor(),
+            currency: article.unit_price.currency(),
+            available: article.available,
+        }
+    }
+}
+
+impl TryFrom<StoredArticle> for Article {
+    type Error = InvalidMoney;
+    fn try_from(stored: StoredArticle) -> Result<Self, InvalidMoney> {
+        Ok(Self {
+            sku: stored.sku,
+            unit_price: Money::new(stored.unit_price, stored.currency)?,
+            available: stored.available,
+        })
+    }
 }
 
 impl Store {
@@ -32,8 +62,8 @@ impl Store {
             .update_expression(
                 "SET unit_price = :price, currency = :currency, available = if_not_exists(available, :available)",
             )
-            .expression_attribute_values(":price", number(article.unit_price))
-            .expression_attribute_values(":currency", text(article.currency.code()))
+            .expression_attribute_values(":price", number(article.unit_price.minor()))
+            .expression_attribute_values(":currency", text(article.unit_price.currency().code()))
             .expression_attribute_values(":available", number(article.available))
             .send()
             .await
@@ -59,30 +89,21 @@ impl Store {
 }
 
 /// Why a line could not be reserved, from the article as it was at that moment.
-pub(crate) fn problem(
-    line: &Line,
-    currency: domain::Currency,
-    item: Option<&Item>,
-) -> Option<LineProblem> {
-    let unknown = || Some(LineProblem::Unknown(line.sku.clone()));
-    let Some(article) =
-        item.and_then(|item| serde_dynamo::from_item::<_, Article>(item.clone()).ok())
-    else {
-        return unknown();
+pub(crate) fn problem(line: &Line, item: Option<&Item>) -> LineProblem {
+    let article = item.and_then(|item| serde_dynamo::from_item::<_, Article>(item.clone()).ok());
+    let Some(article) = article else {
+        return LineProblem::Unknown(line.sku.clone());
     };
-    let catalogue = Money::new(article.unit_price, article.currency).ok();
-    let offered = Money::new(line.unit_price, currency).ok();
-    match (catalogue, offered) {
-        (Some(catalogue), Some(offered)) if catalogue != offered => Some(LineProblem::Price {
+    if article.unit_price != line.unit_price {
+        return LineProblem::Price {
             sku: line.sku.clone(),
-            catalogue,
-            offered,
-        }),
-        (Some(_), Some(_)) => Some(LineProblem::SoldOut {
-            sku: line.sku.clone(),
-            available: article.available,
-            wanted: line.quantity.get(),
-        }),
-        (None, _) | (_, None) => unknown(),
+            catalogue: article.unit_price,
+            offered: line.unit_price,
+        };
+    }
+    LineProblem::SoldOut {
+        sku: line.sku.clone(),
+        available: article.available,
+        wanted: line.quantity.get(),
     }
 }

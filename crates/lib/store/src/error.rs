@@ -17,8 +17,8 @@ const TRANSIENT: [&str; 9] = [
     "ReplicatedWriteConflictException",
 ];
 
-/// Never quotes the request or an item: they hold personal data.
-pub(crate) fn classify<E>(operation: &str, error: &SdkError<E>) -> StoreError
+/// What became of a request. Never quotes the request or an item: they hold personal data.
+pub fn classify<E>(operation: &str, error: &SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata,
 {
@@ -45,6 +45,7 @@ where
 }
 
 /// What is stored cannot be read.
-pub(crate) fn unreadable(what: &str) -> StoreError {
+#[must_use]
+pub fn unreadable(what: &str) -> StoreError {
     StoreError::Defect(format!("{what} cannot be read"))
 }

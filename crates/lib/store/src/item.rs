@@ -1,43 +1,48 @@
 //! Keys and items of the orders table.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ports::{OperatorEvent, Record, StoreError};
-use domain::watch::Watch;
-use domain::{Order, OrderId, OrderState, PersonalData, Timestamp};
+use domain::ports::{Record, StoreError};
+use domain::{AuditEvent, Order, OrderId, OrderState, PersonalData, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::unreadable;
 
-pub(crate) type Item = HashMap<String, AttributeValue>;
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const ORDER: &str = "order";
 pub(crate) const PERSONAL: &str = "personal";
 pub(crate) const STATE: &str = "state";
 pub(crate) const REVIEW: &str = "review";
-pub(crate) const WATCH: &str = "watch";
-const EVENT: &str = "event#";
+const AUDIT: &str = "event#";
 const ATTEMPT: &str = "attempt#";
 
-/// Partitions of the index of open orders: each takes 1,000 writes a second.
-pub(crate) const OPEN_SHARDS: u64 = 8;
-
-pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+/// As an attribute.
+#[must_use]
+pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-pub(crate) fn number(value: impl ToString + Copy) -> AttributeValue {
+/// As an attribute.
+#[must_use]
+pub fn number(value: impl ToString + Copy) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-pub(crate) fn millisecond(at: Timestamp) -> AttributeValue {
+/// As an attribute.
+#[must_use]
+pub fn millisecond(at: Timestamp) -> AttributeValue {
     number(at.as_millisecond())
 }
 
-pub(crate) fn value<T: Serialize>(value: T) -> Result<AttributeValue, StoreError> {
+/// As an attribute.
+///
+/// # Errors
+/// If it cannot be stored.
+pub fn value<T: Serialize>(value: T) -> Result<AttributeValue, StoreError> {
     serde_dynamo::to_attribute_value(value).map_err(|_| unreadable("an outcome"))
 }
 
@@ -48,13 +53,17 @@ pub(crate) fn key(order_id: &OrderId, item: &str) -> Item {
     ])
 }
 
-pub(crate) fn event_key(order_id: &OrderId, event: &OperatorEvent) -> Item {
+fn audit_key(order_id: &OrderId, event: &AuditEvent) -> Item {
     // The time first, so that events are read in their order.
-    let (at, what) = (event.at.as_millisecond(), &event.event);
-    key(order_id, &format!("{EVENT}{at:015}#{what}"))
+    let (at, what) = (event.at.as_millisecond(), event.event);
+    key(order_id, &format!("{AUDIT}{at:015}#{what}"))
 }
 
-fn with_key<T: Serialize>(content: &T, key: Item) -> Result<Item, StoreError> {
+/// A value's fields with a key.
+///
+/// # Errors
+/// If it cannot be stored.
+pub fn with_key<T: Serialize>(content: &T, key: Item) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(content).map_err(|_| unreadable("an item"))?;
     item.extend(key);
     Ok(item)
@@ -83,35 +92,12 @@ pub(crate) fn of_attempt(state: &OrderState) -> Result<Item, StoreError> {
     with_key(state, key(&state.order_id, &name))
 }
 
-/// In the index of open orders while it has a time at which somebody looks again, and after that in the index
-/// of closed ones.
-pub(crate) fn of_watch(watch: &Watch) -> Result<Item, StoreError> {
-    let mut item = with_key(watch, key(&watch.order_id, WATCH))?;
-    if watch.is_over() {
-        item.insert("closed_as".to_owned(), text(watch.status.as_str()));
-        item.insert("ended_at".to_owned(), millisecond(watch.since));
-    } else {
-        item.insert("open_shard".to_owned(), text(open_shard(&watch.order_id)));
-    }
-    Ok(item)
-}
-
-pub(crate) fn of_event(order_id: &OrderId, event: &OperatorEvent) -> Result<Item, StoreError> {
-    with_key(event, event_key(order_id, event))
-}
-
-pub(crate) fn open_shard(order_id: &OrderId) -> String {
-    let mut hasher = DefaultHasher::new();
-    order_id.as_str().hash(&mut hasher);
-    (hasher.finish() % OPEN_SHARDS).to_string()
+pub(crate) fn of_audit(order_id: &OrderId, event: &AuditEvent) -> Result<Item, StoreError> {
+    with_key(event, audit_key(order_id, event))
 }
 
 fn read<T: DeserializeOwned>(item: Item, what: &str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| unreadable(what))
-}
-
-pub(crate) fn watch(item: Item) -> Result<Watch, StoreError> {
-    read(item, "the monitor's record")
 }
 
 pub(crate) fn state(item: Item) -> Result<OrderState, StoreError> {
@@ -126,28 +112,32 @@ pub(crate) fn fingerprint(item: &Item) -> Result<domain::Fingerprint, StoreError
     serde_dynamo::from_attribute_value(stored).map_err(|_| unreadable("a fingerprint"))
 }
 
-/// Puts an order's items together. `None` if there are none.
+/// Puts an order's items together. `None` if there are none. What of its history this version cannot read,
+/// because another one wrote it, is left out and named.
 pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
     if items.is_empty() {
         return Ok(None);
     }
-    let (mut order, mut personal, mut state, mut watch) = (None, None, None, None);
-    let (mut events, mut earlier) = (Vec::new(), Vec::new());
+    let (mut order, mut personal, mut state) = (None, None, None);
+    let (mut audit, mut earlier, mut unreadable_items) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
-        let name = item
-            .get("item")
-            .and_then(|name| name.as_s().ok())
-            .cloned()
-            .unwrap_or_default();
+        let name = item.get("item").and_then(|name| name.as_s().ok());
+        let name = name.cloned().unwrap_or_default();
         match name.as_str() {
             ORDER => order = Some((fingerprint(&item)?, read::<Order>(item, "an order")?)),
             PERSONAL => personal = Some(read(item, "personal data")?),
             STATE => state = Some(self::state(item)?),
-            WATCH => watch = Some(self::watch(item)?),
-            name if name.starts_with(ATTEMPT) => earlier.push(self::state(item)?),
-            name if name.starts_with(EVENT) => events.push(read(item, "an operator's event")?),
+            _ if name.starts_with(ATTEMPT) => match self::state(item) {
+                Ok(state) => earlier.push(state),
+                Err(_) => unreadable_items.push(name),
+            },
+            _ if name.starts_with(AUDIT) => match read(item, "an audit event") {
+                Ok(event) => audit.push(event),
+                Err(_) => unreadable_items.push(name),
+            },
             // The review's token is nobody's business but its own reader's.
-            _ => {}
+            REVIEW => {}
+            _ => unreadable_items.push(name),
         }
     }
     let (fingerprint, order) = order.ok_or_else(|| unreadable("an order's document"))?;
@@ -156,8 +146,8 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
         fingerprint,
         personal,
         state: state.ok_or_else(|| unreadable("an order's state"))?,
-        events,
+        audit,
         earlier,
-        watch,
+        unreadable: unreadable_items,
     }))
 }

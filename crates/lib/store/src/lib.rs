@@ -1,22 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-mod board;
-mod bulk;
+mod accepting;
+pub mod announcement;
 mod catalogue;
-mod error;
-mod item;
+pub mod error;
+pub mod item;
 mod orders;
 mod stock;
-mod watch;
 
 use std::time::Duration;
 
+pub use accepting::{Accepted, Begun};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-pub use board::{PAGE, Reference};
 pub use catalogue::Article;
-pub use watch::{Begun, Notice};
 
 /// The longest that one operation takes, all its attempts together, before it counts as failed.
 /// `step::budget` counts with it; a test holds the two together.
@@ -31,6 +29,7 @@ pub struct Store {
     client: Client,
     orders_table: String,
     stock_table: String,
+    read_models_table: String,
 }
 
 impl Store {
@@ -41,33 +40,49 @@ impl Store {
         orders_table: impl Into<String>,
         stock_table: impl Into<String>,
     ) -> Self {
-        let config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_timeout(OPERATION_TIMEOUT)
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            )
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: client(config),
             orders_table: orders_table.into(),
             stock_table: stock_table.into(),
+            read_models_table: String::new(),
+        }
+    }
+
+    /// The same, announcing new orders in this table. Only who accepts orders needs it.
+    #[must_use]
+    pub fn announcing_in(self, read_models_table: impl Into<String>) -> Self {
+        Self {
+            read_models_table: read_models_table.into(),
+            ..self
         }
     }
 
     /// Opens the connection, so that the TLS handshake is paid during init and not by the first
     /// order. Failing is no error here: the first order would see it.
     pub async fn warm_up(&self) {
-        // No order id begins with a hyphen.
         let _ = self
             .client
             .query()
             .table_name(&self.orders_table)
             .key_condition_expression("order_id = :none")
+            // No order id begins with a hyphen.
             .expression_attribute_values(":none", item::text("-"))
             .send()
             .await;
     }
+}
+
+/// A client with our limits: every adapter to a table of ours has the same.
+#[must_use]
+pub fn client(config: &aws_config::SdkConfig) -> Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(OPERATION_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .build(),
+        )
+        .build();
+    Client::from_conf(config)
 }

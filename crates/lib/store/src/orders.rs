@@ -13,11 +13,8 @@ use domain::ledger::{
     Admission, Authorization, Authorize, Capture, Claim, Effect, Entry, Gate, Unbook, Unbooking,
     admit,
 };
-use domain::ports::{
-    Accepted, Cancellation, Claimed, Decided, Invocation, OperatorEvent, Orders, Record, StoreError,
-};
-use domain::watch::Watch;
-use domain::{Decision, Failure, OrderId, OrderState, Stage, Submission, Timestamp};
+use domain::ports::{Cancellation, Claimed, Decided, Invocation, Orders, Record, StoreError};
+use domain::{AuditEvent, Decision, Failure, OrderId, OrderState, Stage, Timestamp};
 
 use crate::Store;
 use crate::error::{classify, unreadable};
@@ -297,50 +294,11 @@ fn open<E: Effect>(by: &Invocation) -> Result<AttributeValue, StoreError> {
 }
 
 /// Somebody else was quicker, or is at work: the retry finds what came of it.
-fn overtaken(what: &str) -> StoreError {
+pub(crate) fn overtaken(what: &str) -> StoreError {
     StoreError::Unavailable(format!("another invocation is at work on {what}"))
 }
 
 impl Orders for Store {
-    async fn accept(
-        &self,
-        submission: &Submission,
-        now: Timestamp,
-    ) -> Result<Accepted, StoreError> {
-        let order = &submission.order;
-        let state = OrderState::received(order, now);
-        let items = [
-            item::of_order(order, &submission.fingerprint)?,
-            item::of_personal(&order.order_id, &submission.personal)?,
-            item::of_state(&state)?,
-            item::of_watch(&Watch::received(&state))?,
-        ];
-        let mut writes = Vec::with_capacity(items.len());
-        for item in items {
-            let put = Put::builder()
-                .table_name(&self.orders_table)
-                .set_item(Some(item))
-                .condition_expression("attribute_not_exists(order_id)")
-                .build()
-                .map_err(|_| unreadable("a new order"))?;
-            writes.push(TransactWriteItem::builder().put(put).build());
-        }
-        match self.transact(writes).await {
-            Ok(Ok(())) => return Ok(Accepted::New(state)),
-            // Somebody may have stored the same document a moment ago: the records tell.
-            Ok(Err(_)) | Err(StoreError::Unavailable(_)) => {}
-            Err(error) => return Err(error),
-        }
-        let Some(record) = self.load(&order.order_id).await? else {
-            return Err(overtaken("the same order"));
-        };
-        if record.fingerprint == submission.fingerprint {
-            Ok(Accepted::Same(record.state))
-        } else {
-            Ok(Accepted::Different)
-        }
-    }
-
     async fn load(&self, order_id: &OrderId) -> Result<Option<Record>, StoreError> {
         item::record(self.items(order_id).await?)
     }
@@ -558,7 +516,7 @@ impl Orders for Store {
         &self,
         order_id: &OrderId,
         decision: Decision,
-        event: &OperatorEvent,
+        event: &AuditEvent,
     ) -> Result<Decided, StoreError> {
         let mut set = "SET #review.#decision = :decision, #review.#decided_at = :at, \
                        #version = #version + :one"
@@ -593,7 +551,7 @@ impl Orders for Store {
             .map_err(|_| unreadable("a decision"))?;
         let put = Put::builder()
             .table_name(&self.orders_table)
-            .set_item(Some(item::of_event(order_id, event)?))
+            .set_item(Some(item::of_audit(order_id, event)?))
             .build()
             .map_err(|_| unreadable("a decision"))?;
         let writes = vec![

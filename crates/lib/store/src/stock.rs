@@ -38,14 +38,14 @@ impl Store {
             .expression_attribute_values(":pieces", number(line.quantity.get()))
     }
 
-    fn reserve_line(&self, line: &Line, order: &Order) -> UpdateBuilder {
+    fn reserve_line(&self, line: &Line) -> UpdateBuilder {
         self.line_update(line)
             .update_expression("SET available = available - :pieces")
             .condition_expression(
                 "unit_price = :price AND currency = :currency AND available >= :pieces",
             )
-            .expression_attribute_values(":price", number(line.unit_price))
-            .expression_attribute_values(":currency", text(order.total.currency().code()))
+            .expression_attribute_values(":price", number(line.unit_price.minor()))
+            .expression_attribute_values(":currency", text(line.unit_price.currency().code()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
@@ -94,11 +94,11 @@ fn write(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().update(update).build())
 }
 
-fn problems(reasons: &[CancellationReason], lines: &[Line], order: &Order) -> Vec<LineProblem> {
+fn problems(reasons: &[CancellationReason], lines: &[Line]) -> Vec<LineProblem> {
     let lines = reasons.iter().skip(1).zip(lines);
     lines
         .filter(|(reason, _)| condition_failed(reason))
-        .filter_map(|(reason, line)| problem(line, order.total.currency(), reason.item()))
+        .map(|(reason, line)| problem(line, reason.item()))
         .collect()
 }
 
@@ -154,7 +154,7 @@ impl Stock for Store {
             let last = (to == order.lines.len()).then_some(next);
             let mut writes = vec![write(self.reserve_state(by, from, to, last)?)?];
             for line in chunk {
-                writes.push(write(self.reserve_line(line, order))?);
+                writes.push(write(self.reserve_line(line))?);
             }
             match self.transact(writes).await? {
                 Ok(()) => from = to,
@@ -173,7 +173,7 @@ impl Stock for Store {
                             Standing::Refused(error) => return Ok(Reserved::Refused(error)),
                         }
                     }
-                    _ => return Ok(Reserved::Problems(problems(&reasons, chunk, order))),
+                    _ => return Ok(Reserved::Problems(problems(&reasons, chunk))),
                 },
             }
         }

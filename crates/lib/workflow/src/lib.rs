@@ -7,10 +7,9 @@ use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus as Reported};
-pub use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
+use aws_sdk_sfn::types::{HistoryEvent as Event, HistoryEventType};
 use domain::ports::ProviderError;
-use domain::watch::Execution;
-use domain::{ErrorName, ExecutionStatus, OrderState, StepError, Timestamp};
+use domain::{ErrorName, Execution, ExecutionStatus, OrderState, StepError, TaskError, Timestamp};
 use serde_json::json;
 
 /// The version of an execution's input.
@@ -48,30 +47,58 @@ fn time(at: aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(at.to_millis().ok()?).ok()
 }
 
-/// When and why a try of a task failed, if this event says so.
-#[must_use]
-pub fn failure(event: &HistoryEvent) -> Option<(Timestamp, &str)> {
-    let at = time(event.timestamp)?;
-    let error = match event.r#type {
-        HistoryEventType::TaskFailed => event.task_failed_event_details.as_ref()?.error.as_deref(),
-        HistoryEventType::TaskTimedOut => event
-            .task_timed_out_event_details
-            .as_ref()?
-            .error
-            .as_deref(),
-        HistoryEventType::TaskSubmitFailed => event
-            .task_submit_failed_event_details
-            .as_ref()?
-            .error
-            .as_deref(),
-        HistoryEventType::TaskStartFailed => event
-            .task_start_failed_event_details
-            .as_ref()?
-            .error
-            .as_deref(),
-        _ => return None,
-    };
-    Some((at, error.unwrap_or("States.TaskFailed")))
+/// An event of an execution's history, as far as anybody here is interested in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryEvent {
+    /// A state of the process was entered.
+    StateEntered {
+        /// Its name.
+        state: String,
+    },
+    /// A try of a task failed.
+    TryFailed {
+        /// When.
+        at: Timestamp,
+        /// With what.
+        error: TaskError,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl From<&Event> for HistoryEvent {
+    fn from(event: &Event) -> Self {
+        if let Some(entered) = &event.state_entered_event_details {
+            let state = entered.name.clone();
+            return Self::StateEntered { state };
+        }
+        let error = match event.r#type {
+            HistoryEventType::TaskFailed => {
+                let details = event.task_failed_event_details.as_ref();
+                details.map(|details| details.error.as_deref())
+            }
+            HistoryEventType::TaskTimedOut => {
+                let details = event.task_timed_out_event_details.as_ref();
+                details.map(|details| details.error.as_deref())
+            }
+            HistoryEventType::TaskSubmitFailed => {
+                let details = event.task_submit_failed_event_details.as_ref();
+                details.map(|details| details.error.as_deref())
+            }
+            HistoryEventType::TaskStartFailed => {
+                let details = event.task_start_failed_event_details.as_ref();
+                details.map(|details| details.error.as_deref())
+            }
+            _ => None,
+        };
+        match time(event.timestamp).zip(error) {
+            Some((at, error)) => Self::TryFailed {
+                at,
+                error: error.unwrap_or("States.TaskFailed").to_owned().into(),
+            },
+            None => Self::Other,
+        }
+    }
 }
 
 /// Why Step Functions did not do what it was asked: its own code, no input and no output.
@@ -245,7 +272,7 @@ impl Workflow {
             .send()
             .await;
         let history = history.map_err(|error| WorkflowError::of("GetExecutionHistory", &error))?;
-        Ok(history.events)
+        Ok(history.events.iter().map(HistoryEvent::from).collect())
     }
 
     /// Lets an execution that ended too early go on in the state where it stopped. Safe to repeat with
@@ -364,5 +391,72 @@ fn woken<E: ProvideErrorMetadata, R>(
             Ok(Woken::NotWaiting)
         }
         Some(error) => Err(WorkflowError::of(operation, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sfn::primitives::DateTime;
+    use aws_sdk_sfn::types::builders::HistoryEventBuilder;
+    use aws_sdk_sfn::types::{
+        StateEnteredEventDetails, TaskFailedEventDetails, TaskTimedOutEventDetails,
+    };
+
+    use super::*;
+
+    fn event(kind: HistoryEventType) -> HistoryEventBuilder {
+        let event = Event::builder().id(1).r#type(kind);
+        event.timestamp(DateTime::from_millis(1500))
+    }
+
+    fn read(event: HistoryEventBuilder) -> HistoryEvent {
+        HistoryEvent::from(&event.build().expect("an event"))
+    }
+
+    fn failed_with(error: impl Into<TaskError>) -> HistoryEvent {
+        HistoryEvent::TryFailed {
+            at: Timestamp::from_millisecond(1500).expect("a time"),
+            error: error.into(),
+        }
+    }
+
+    #[test]
+    fn entered_states_and_failed_tries_are_read_off_a_history_and_nothing_else() {
+        let entered = StateEnteredEventDetails::builder()
+            .name("ShipOrder")
+            .build();
+        let entered = event(HistoryEventType::TaskStateEntered)
+            .state_entered_event_details(entered.expect("details"));
+        let state = "ShipOrder".to_owned();
+        assert_eq!(read(entered), HistoryEvent::StateEntered { state });
+
+        let failed = TaskFailedEventDetails::builder()
+            .resource_type("lambda")
+            .resource("invoke")
+            .error("CarrierUnavailable")
+            .build();
+        let failed =
+            event(HistoryEventType::TaskFailed).task_failed_event_details(failed.expect("details"));
+        assert_eq!(read(failed), failed_with(ErrorName::CarrierUnavailable));
+
+        let late = TaskTimedOutEventDetails::builder()
+            .resource_type("lambda")
+            .resource("invoke")
+            .error("States.Timeout")
+            .build();
+        let late = event(HistoryEventType::TaskTimedOut)
+            .task_timed_out_event_details(late.expect("details"));
+        assert_eq!(read(late), failed_with("States.Timeout".to_owned()));
+
+        let nameless = TaskFailedEventDetails::builder()
+            .resource_type("lambda")
+            .resource("invoke")
+            .build();
+        let nameless = event(HistoryEventType::TaskFailed)
+            .task_failed_event_details(nameless.expect("details"));
+        assert_eq!(read(nameless), failed_with("States.TaskFailed".to_owned()));
+
+        let scheduled = event(HistoryEventType::TaskScheduled);
+        assert_eq!(read(scheduled), HistoryEvent::Other);
     }
 }

@@ -1,7 +1,7 @@
 //! Late, duplicate, out-of-order and lost events converge to the same record.
 
-use domain::watch::Place;
 use domain::{ExecutionStatus, Status};
+use operations::ProcessState;
 use serde_json::{Value, json};
 use tests::document;
 
@@ -47,7 +47,7 @@ async fn the_events_of_an_execution_in_every_order_and_twice_come_to_the_same() 
             shop.event(&events[*index]).await;
             shop.ledger().await;
         }
-        let now = essence(&shop.watch(ORDER).await);
+        let now = essence(&shop.projection(ORDER).await);
         assert_eq!(now.0, Some(ExecutionStatus::Succeeded), "{order:?}");
         assert_eq!(seen.get_or_insert_with(|| now.clone()), &now, "{order:?}");
     }
@@ -59,15 +59,19 @@ async fn an_old_event_never_moves_an_order_back_and_a_redrive_may() {
     shop.database.validated(&document(ORDER)).await;
     shop.event(&status("ord-1-1", "FAILED")).await;
     shop.event(&status("ord-1-1", "RUNNING")).await;
-    let watch = shop.watch(ORDER).await;
-    assert_eq!(watch.status, Status::NeedsAttention);
+    let projection = shop.projection(ORDER).await;
+    assert_eq!(projection.status, Status::NeedsAttention);
     shop.event(&redriven("RUNNING", 1_795_428_001_000)).await;
-    let watch = shop.watch(ORDER).await;
-    assert_eq!(watch.status, Status::Validated);
-    assert_eq!(watch.place, Some(Place::ChargePayment));
-    assert!(watch.troubles.is_empty(), "{:?}", watch.troubles);
+    let projection = shop.projection(ORDER).await;
+    assert_eq!(projection.status, Status::Validated);
+    assert_eq!(projection.state, Some(ProcessState::ChargePayment));
+    assert!(
+        projection.incidents.is_empty(),
+        "{:?}",
+        projection.incidents
+    );
     shop.event(&status("ord-1-1", "FAILED")).await;
-    assert_eq!(shop.watch(ORDER).await.status, Status::Validated);
+    assert_eq!(shop.projection(ORDER).await.status, Status::Validated);
 }
 
 /// A happy order; `lost` is the event that nobody hears.
@@ -77,39 +81,39 @@ async fn happy(lost: Option<usize>) -> Shop {
     shop.step_functions
         .tells("ord-1-1", json!({"status": "RUNNING"}));
     let mut number = 0;
-    let mut heard = || {
+    let mut observed = || {
         number += 1;
         Some(number - 1) != lost
     };
-    if heard() {
+    if observed() {
         shop.event(&status("ord-1-1", "RUNNING")).await;
     }
     let by = tests::invocation(ORDER, "validate", 1000);
     let order = tests::submission(&document(ORDER)).order;
     let reserved = domain::ports::Stock::reserve(&shop.database.store, &by, &order, false).await;
     reserved.expect("reserved");
-    if heard() {
+    if observed() {
         shop.ledger().await;
     }
     held(&shop.database, ORDER).await;
-    if heard() {
+    if observed() {
         shop.ledger().await;
     }
     booked(&shop.database, ORDER).await;
-    if heard() {
+    if observed() {
         shop.ledger().await;
     }
     captured(&shop.database, ORDER).await;
-    if heard() {
+    if observed() {
         shop.ledger().await;
     }
     notified(&shop.database, ORDER).await;
-    if heard() {
+    if observed() {
         shop.ledger().await;
     }
     let ended = json!({"status": "SUCCEEDED", "stopDate": 1_795_428_000});
     shop.step_functions.tells("ord-1-1", ended);
-    if heard() {
+    if observed() {
         shop.event(&status("ord-1-1", "SUCCEEDED")).await;
     }
     shop
@@ -117,12 +121,12 @@ async fn happy(lost: Option<usize>) -> Shop {
 
 #[tokio::test]
 async fn any_lost_event_is_made_good_within_one_sweep() {
-    let expected = essence(&happy(None).await.watch(ORDER).await);
+    let expected = essence(&happy(None).await.projection(ORDER).await);
     assert_eq!(expected.0, Some(ExecutionStatus::Succeeded));
     for lost in 0..7 {
         let shop = happy(Some(lost)).await;
         let swept = shop.sweep(90).await;
-        let now = essence(&shop.watch(ORDER).await);
+        let now = essence(&shop.projection(ORDER).await);
         assert_eq!(now, expected, "event {lost} was lost; {swept:?}");
     }
 }
@@ -138,7 +142,7 @@ proptest::proptest! {
     /// Longer stories: several redrives, events in any order, any number of times, with sweeps between.
     #[test]
     fn random_histories_come_to_what_happened_last(
-        heard in proptest::collection::vec((0usize..10, proptest::bool::weighted(0.15)), 1..30),
+        observed in proptest::collection::vec((0usize..10, proptest::bool::weighted(0.15)), 1..30),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
@@ -154,16 +158,16 @@ proptest::proptest! {
             };
             let last = json!({"status": "SUCCEEDED", "stopDate": 1_795_428_004, "redriveDate": 1_795_428_004});
             shop.step_functions.tells("ord-1-1", last);
-            for (index, sweep) in heard {
+            for (index, sweep) in observed {
                 shop.event(&event(index)).await;
                 if sweep {
                     shop.sweep(90).await;
                 }
             }
             shop.sweep(400).await;
-            let watch = shop.watch(ORDER).await;
-            assert_eq!(watch.execution.map(|execution| execution.status), Some(ExecutionStatus::Succeeded));
-            assert!(watch.is_over(), "{watch:?}");
+            let projection = shop.projection(ORDER).await;
+            assert_eq!(projection.execution.map(|execution| execution.status), Some(ExecutionStatus::Succeeded));
+            assert!(projection.is_over(), "{projection:?}");
         });
     }
 }

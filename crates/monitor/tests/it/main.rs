@@ -1,10 +1,10 @@
 //! The monitor on an embedded DynamoDB, beside a double of Step Functions.
 #![expect(clippy::expect_used, reason = "tests")]
 
-mod boards;
 mod events;
 mod notices;
 mod repairs;
+mod snapshots;
 mod sweeps;
 
 use std::collections::HashMap;
@@ -12,64 +12,77 @@ use std::sync::Arc;
 
 use actions::Actions;
 use domain::ledger::{Authorization, Authorize, Book, Booking, Capture, CaptureResult, MessageId};
-use domain::ports::{Operators, Orders as _, ProviderError};
-use domain::watch::Watch;
+use domain::ports::{Operators, ProviderError};
 use domain::{ExecutionStatus, OrderId, Timestamp};
-use monitor::Monitor;
+use monitor::{Monitor, Reach};
+use operations::Projection;
+use read_models::Row;
 use serde_json::{Value, json};
-use store::Store;
 use tests::{Database, Outbox, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
 
 pub(crate) const ORDER: &str = "ord-1";
 
-/// What operators are told, kept where a test can look.
+/// The notices to operators, kept where a test can look.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told(Arc<Outbox>);
+pub(crate) struct Notices(Arc<Outbox>);
 
-impl Operators for Told {
-    async fn tell(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
-        self.0.tell(subject, text).await
+impl Operators for Notices {
+    async fn notify(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
+        self.0.notify(subject, text).await
     }
 }
 
 pub(crate) struct Shop {
     pub(crate) database: Database,
     pub(crate) step_functions: StepFunctions,
-    pub(crate) told: Told,
-    pub(crate) monitor: Monitor<Told>,
+    pub(crate) notices: Notices,
+    pub(crate) monitor: Monitor<Notices>,
 }
 
-pub(crate) fn monitor(store: Store, step_functions: &StepFunctions, told: Told) -> Monitor<Told> {
+pub(crate) fn monitor(
+    database: &Database,
+    step_functions: &StepFunctions,
+    notices: Notices,
+) -> Monitor<Notices> {
     let config = sdk_config(&step_functions.url);
     let workflow = Workflow::new(&config, tests::STATE_MACHINE);
     let steps = ["charge", "ship", "notify"].map(|step| (step.to_owned(), step.to_owned()));
-    let actions = Actions::new(&config, store, workflow, HashMap::from(steps));
-    Monitor::new(actions, told, "test")
+    let (store, read_models) = (database.store.clone(), database.read_models.clone());
+    let actions = Actions::new(
+        &config,
+        store.clone(),
+        read_models.clone(),
+        workflow.clone(),
+        HashMap::from(steps),
+    );
+    let reach = Reach {
+        store,
+        read_models,
+        workflow,
+        actions,
+    };
+    Monitor::new(reach, notices, "test")
 }
 
 impl Shop {
     pub(crate) async fn open() -> Self {
         let (database, step_functions) = (database().await, step_functions());
-        let told = Told::default();
-        let monitor = monitor(database.store.clone(), &step_functions, told.clone());
+        let notices = Notices::default();
+        let monitor = monitor(&database, &step_functions, notices.clone());
         Self {
             database,
             step_functions,
-            told,
+            notices,
             monitor,
         }
     }
 
-    pub(crate) async fn watch(&self, order_id: &str) -> Watch {
+    pub(crate) async fn projection(&self, order_id: &str) -> Projection {
         let order_id = order_id.parse::<OrderId>().expect("an order id");
-        let record = self
-            .database
-            .store
-            .load(&order_id)
-            .await
-            .expect("an answer");
-        record.and_then(|record| record.watch).expect("a record")
+        let row = self.database.read_models.order(&order_id).await;
+        let row = row.expect("an answer").and_then(Row::projection);
+        row.expect("a projection")
     }
 
     /// The ledger changed.
@@ -83,7 +96,7 @@ impl Shop {
         self.monitor.handle(event).await.expect("dealt with");
     }
 
-    /// The next look of the schedule, so much later.
+    /// The next sweep of the schedule, so much later.
     pub(crate) async fn sweep(&self, later_s: i64) -> monitor::Swept {
         let now = Timestamp::now().as_millisecond() + later_s * 1000;
         let now = Timestamp::from_millisecond(now).expect("a time");
@@ -116,7 +129,9 @@ pub(crate) async fn booked(database: &Database, order_id: &str) {
 }
 
 pub(crate) async fn captured(database: &Database, order_id: &str) {
-    let taken = CaptureResult::Taken { amount: 3098 };
+    let taken = CaptureResult::Taken {
+        amount: tests::money(3098, "USD"),
+    };
     database.did::<Capture>(order_id, taken).await;
 }
 
@@ -135,17 +150,17 @@ pub(crate) async fn completed(database: &Database, order_id: &str) {
     notified(database, order_id).await;
 }
 
-/// What must be the same whatever was told in which order.
-pub(crate) fn essence(watch: &Watch) -> (Option<ExecutionStatus>, String) {
-    let execution = watch.execution.map(|execution| execution.status);
+/// What must be the same whichever events arrived in which order.
+pub(crate) fn essence(projection: &Projection) -> (Option<ExecutionStatus>, String) {
+    let execution = projection.execution.map(|execution| execution.status);
     let rest = format!(
         "{:?} {:?} {} {:?} {:?} {:?}",
-        watch.status,
-        watch.place,
-        watch.attempt,
-        watch.troubles.keys().collect::<Vec<_>>(),
-        watch.counted,
-        watch.due_at.is_none()
+        projection.status,
+        projection.state,
+        projection.attempt,
+        projection.incidents.keys().collect::<Vec<_>>(),
+        projection.counted,
+        projection.due_at.is_none()
     );
     (execution, rest)
 }

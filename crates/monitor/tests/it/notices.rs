@@ -22,17 +22,17 @@ async fn a_burst_of_one_cause_is_one_message_and_each_order_is_told_once() {
     }
     shop.sweep(1).await;
     let subject = "[test] 7 orders: unfinished in CancelShipment";
-    assert_eq!(shop.told.0.told(), [subject]);
+    assert_eq!(shop.notices.0.notices(), [subject]);
     // What comes again says nothing new.
     shop.event(&status("ord-3-1", "FAILED")).await;
     shop.sweep(20 * 60).await;
-    assert_eq!(shop.told.0.told().len(), 1);
+    assert_eq!(shop.notices.0.notices().len(), 1);
     // Another order of the same cause waits for the quiet to end, then is told.
     gave_up(&shop, "ord-late").await;
     shop.sweep(2).await;
-    assert_eq!(shop.told.0.told().len(), 1);
+    assert_eq!(shop.notices.0.notices().len(), 1);
     shop.sweep(16 * 60).await;
-    let told = shop.told.0.told();
+    let told = shop.notices.0.notices();
     assert_eq!(told[1..], ["[test] 1 order: unfinished in CancelShipment"]);
 }
 
@@ -47,32 +47,32 @@ async fn a_declined_card_tells_nobody() {
         shop.event(&status("ord-1-1", "RUNNING")).await;
         shop.sweep(30).await;
     }
-    assert!(shop.told.0.told().is_empty());
+    assert!(shop.notices.0.notices().is_empty());
 }
 
 #[tokio::test]
 async fn sweeps_that_overlap_tell_once() {
     let shop = Shop::open().await;
     gave_up(&shop, "ord-1").await;
-    let store = &shop.database.store;
-    let read = store.notices().await.expect("the list");
-    let other = monitor(store.clone(), &shop.step_functions, shop.told.clone());
+    let read_models = &shop.database.read_models;
+    let read = read_models.notices().await.expect("the list");
+    let other = monitor(&shop.database, &shop.step_functions, shop.notices.clone());
     other.sweep(Timestamp::now()).await.expect("a sweep");
     // Another sweep that had read the list before claims what was claimed since.
-    let claimed = store.claim_notice(&read[0], Timestamp::now()).await;
+    let claimed = read_models.claim_notice(&read[0], Timestamp::now()).await;
     assert_eq!(claimed, Ok(false));
-    assert_eq!(shop.told.0.told().len(), 1);
+    assert_eq!(shop.notices.0.notices().len(), 1);
 }
 
 #[tokio::test]
 async fn what_the_topic_did_not_take_is_told_by_the_next_sweep() {
     let shop = Shop::open().await;
     gave_up(&shop, "ord-1").await;
-    shop.told.0.be_deaf(true);
+    shop.notices.0.be_deaf(true);
     shop.sweep(1).await;
-    shop.told.0.be_deaf(false);
+    shop.notices.0.be_deaf(false);
     shop.sweep(2).await;
     shop.sweep(3).await;
     let subject = "[test] 1 order: unfinished in CancelShipment";
-    assert_eq!(shop.told.0.told(), [subject]);
+    assert_eq!(shop.notices.0.notices(), [subject]);
 }

@@ -1,9 +1,9 @@
 //! What is mended without a person, and what is not.
 
-use domain::advice::Trouble;
 use domain::ports::Orders as _;
-use domain::watch::{Health, Place};
-use domain::{Decision, ErrorName, Status, Timestamp};
+use domain::{Actor, Decision, Discrepancy, ErrorName, Event, PaymentStatus, Status, Timestamp};
+use operations::Incident;
+use operations::{Health, ProcessState};
 use serde_json::json;
 use tests::{document, invocation};
 
@@ -17,7 +17,7 @@ async fn events(shop: &Shop) -> Vec<String> {
         .load(&order_id)
         .await
         .expect("an answer");
-    let events = record.expect("the order").events.into_iter();
+    let events = record.expect("the order").audit.into_iter();
     events
         .map(|event| format!("{} {}", event.by, event.event))
         .collect()
@@ -27,8 +27,12 @@ async fn events(shop: &Shop) -> Vec<String> {
 async fn what_was_accepted_and_never_started_is_started_once() {
     let shop = Shop::open().await;
     shop.database.accepted(&document(ORDER)).await;
-    assert_eq!(shop.sweep(1).await.looked, 0, "whoever is at it has time");
-    assert_eq!(shop.sweep(60).await.looked, 1);
+    assert_eq!(
+        shop.sweep(1).await.reconciled,
+        0,
+        "whoever is at it has time"
+    );
+    assert_eq!(shop.sweep(60).await.reconciled, 1);
     let starts = |shop: &Shop| {
         let calls = shop.step_functions.calls().into_iter();
         calls
@@ -48,16 +52,16 @@ async fn an_order_that_cannot_be_started_becomes_a_persons_and_is_tried_again() 
     shop.database.accepted(&document(ORDER)).await;
     shop.step_functions.throttles("StartExecution", true);
     shop.sweep(60).await;
-    assert!(shop.watch(ORDER).await.troubles.is_empty());
+    assert!(shop.projection(ORDER).await.incidents.is_empty());
     shop.sweep(150).await;
-    let watch = shop.watch(ORDER).await;
-    let troubles: Vec<_> = watch.troubles.keys().copied().collect();
-    assert_eq!(troubles, [Trouble::NotStarted]);
-    assert_eq!(watch.waits_for(), "its execution");
+    let projection = shop.projection(ORDER).await;
+    let incidents: Vec<_> = projection.incidents.keys().copied().collect();
+    assert_eq!(incidents, [Incident::NotStarted]);
+    assert_eq!(projection.waits_for(), "its execution");
     shop.step_functions.throttles("StartExecution", false);
     shop.sweep(220).await;
-    let watch = shop.watch(ORDER).await;
-    assert!(watch.troubles.is_empty(), "{watch:?}");
+    let projection = shop.projection(ORDER).await;
+    assert!(projection.incidents.is_empty(), "{projection:?}");
     assert_eq!(events(&shop).await, ["monitor started"]);
 }
 
@@ -69,7 +73,7 @@ async fn an_end_that_nobody_told_of_is_recorded_on_the_order() {
     let ended = json!({"status": "SUCCEEDED", "stopDate": Timestamp::now().as_second()});
     shop.step_functions.tells("ord-1-1", ended);
     shop.sweep(90).await;
-    assert!(shop.watch(ORDER).await.is_over());
+    assert!(shop.projection(ORDER).await.is_over());
     assert_eq!(events(&shop).await, ["monitor end_recorded"]);
 }
 
@@ -81,11 +85,11 @@ async fn an_undo_that_gave_up_needs_a_person_until_it_goes_on() {
         .reversing(ORDER, ErrorName::CarrierUnavailable)
         .await;
     shop.event(&status("ord-1-1", "FAILED")).await;
-    let watch = shop.watch(ORDER).await;
-    assert_eq!(watch.status, Status::NeedsAttention);
-    assert_eq!(watch.place, Some(Place::CancelShipment));
-    assert!(watch.troubles.contains_key(&Trouble::Unfinished));
-    assert_eq!(watch.waits_for(), "an operator");
+    let projection = shop.projection(ORDER).await;
+    assert_eq!(projection.status, Status::NeedsAttention);
+    assert_eq!(projection.state, Some(ProcessState::CancelShipment));
+    assert!(projection.incidents.contains_key(&Incident::Unfinished));
+    assert_eq!(projection.waits_for(), "an operator");
 }
 
 #[tokio::test]
@@ -100,10 +104,10 @@ async fn a_decision_whose_execution_was_never_told_is_told_to_it() {
     reserved.expect("reserved");
     let opened = shop.database.store.open_review(&by, "token").await;
     opened.expect("an answer").expect("opened");
-    let event = domain::ports::OperatorEvent {
+    let event = domain::AuditEvent {
         at: Timestamp::now(),
-        event: "approved".to_owned(),
-        by: "somebody".to_owned(),
+        event: Event::Approved,
+        by: Actor::Operator("somebody".to_owned()),
         reason: "known".to_owned(),
     };
     let decided = shop
@@ -141,12 +145,15 @@ async fn a_task_that_waits_for_its_next_try_is_told_from_one_that_runs() {
     let running = json!({"status": "RUNNING", "events": events});
     shop.step_functions.tells("ord-1-1", running);
     shop.sweep(60).await;
-    let watch = shop.watch(ORDER).await;
-    let retry = watch.retry.clone().expect("a retry");
+    let projection = shop.projection(ORDER).await;
+    let retry = projection.retry.clone().expect("a retry");
     assert_eq!((retry.failed, retry.of), (2, 16));
     assert_eq!(retry.next_by.as_second(), 11);
-    assert_eq!((watch.health, watch.counted.retries), (Health::OnTrack, 2));
-    assert_eq!(watch.waits_for(), "the payment provider");
+    assert_eq!(
+        (projection.health, projection.counted.retries),
+        (Health::OnTrack, 2)
+    );
+    assert_eq!(projection.waits_for(), "the payment provider");
 }
 
 #[tokio::test]
@@ -161,10 +168,14 @@ async fn an_order_is_at_risk_then_overdue_by_its_own_steps_limits() {
         (16 * 60, Health::Overdue),
     ] {
         shop.sweep(later_s).await;
-        assert_eq!(shop.watch(ORDER).await.health, health, "after {later_s} s");
+        assert_eq!(
+            shop.projection(ORDER).await.health,
+            health,
+            "after {later_s} s"
+        );
     }
-    let watch = shop.watch(ORDER).await;
-    assert!(watch.troubles.contains_key(&Trouble::Overdue));
+    let projection = shop.projection(ORDER).await;
+    assert!(projection.incidents.contains_key(&Incident::Overdue));
 }
 
 #[tokio::test]
@@ -177,10 +188,12 @@ async fn a_hold_that_is_about_to_lapse_is_told_in_time() {
     let lapses = domain::ledger::Authorization::TRUSTED_FOR.as_secs();
     let lapses = i64::try_from(lapses).expect("days");
     shop.sweep(lapses - 25 * 3600).await;
-    let lapsing = |watch: &domain::watch::Watch| watch.troubles.contains_key(&Trouble::HoldLapsing);
-    assert!(!lapsing(&shop.watch(ORDER).await));
+    let lapsing = |projection: &operations::Projection| {
+        projection.incidents.contains_key(&Incident::HoldLapsing)
+    };
+    assert!(!lapsing(&shop.projection(ORDER).await));
     shop.sweep(lapses - 23 * 3600).await;
-    assert!(lapsing(&shop.watch(ORDER).await));
+    assert!(lapsing(&shop.projection(ORDER).await));
 }
 
 #[tokio::test]
@@ -191,11 +204,11 @@ async fn a_message_that_was_not_sent_is_a_persons_though_the_order_is_complete()
     crate::booked(&shop.database, ORDER).await;
     crate::captured(&shop.database, ORDER).await;
     shop.event(&status("ord-1-1", "SUCCEEDED")).await;
-    let watch = shop.watch(ORDER).await;
-    assert_eq!(watch.status, Status::Completed);
-    let troubles: Vec<_> = watch.troubles.keys().copied().collect();
-    assert_eq!(troubles, [Trouble::MessageNotSent]);
-    assert!(!watch.is_over());
+    let projection = shop.projection(ORDER).await;
+    assert_eq!(projection.status, Status::Completed);
+    let incidents: Vec<_> = projection.incidents.keys().copied().collect();
+    assert_eq!(incidents, [Incident::MessageNotSent]);
+    assert!(!projection.is_over());
 }
 
 #[tokio::test]
@@ -218,20 +231,36 @@ async fn what_a_provider_sees_otherwise_than_the_ledger_is_a_persons() {
     shop.step_functions
         .steps_answer(json!({"differs": differs}));
     shop.sweep(150).await;
-    let watch = shop.watch(ORDER).await;
-    assert!(watch.troubles.contains_key(&Trouble::ProviderDiffers));
-    assert_eq!(watch.differences[0].provider, "voided");
+    let projection = shop.projection(ORDER).await;
+    assert!(
+        projection
+            .incidents
+            .contains_key(&Incident::ProviderDiffers)
+    );
+    let voided = Discrepancy::Payment {
+        ledger: PaymentStatus::Authorized,
+        provider: PaymentStatus::Voided,
+    };
+    assert_eq!(projection.discrepancies[0], voided);
     let asked = compared();
     shop.sweep(220).await;
     assert_eq!(compared(), asked, "once in a quarter of an hour");
-    let watch = shop.watch(ORDER).await;
-    assert!(watch.troubles.contains_key(&Trouble::ProviderDiffers));
+    let projection = shop.projection(ORDER).await;
+    assert!(
+        projection
+            .incidents
+            .contains_key(&Incident::ProviderDiffers)
+    );
     // It was about the ledger as it was.
     shop.step_functions.steps_answer(json!({"differs": null}));
     crate::booked(&shop.database, ORDER).await;
     shop.ledger().await;
-    let watch = shop.watch(ORDER).await;
-    assert!(!watch.troubles.contains_key(&Trouble::ProviderDiffers));
+    let projection = shop.projection(ORDER).await;
+    assert!(
+        !projection
+            .incidents
+            .contains_key(&Incident::ProviderDiffers)
+    );
 }
 
 #[tokio::test]
@@ -243,9 +272,12 @@ async fn a_provider_that_does_not_tell_is_asked_again_by_the_next_look() {
         .tells("ord-1-1", json!({"status": "RUNNING"}));
     shop.step_functions.steps_answer(json!({"differs": "?"}));
     shop.sweep(150).await;
-    let watch = shop.watch(ORDER).await;
-    assert_eq!((watch.health, watch.compared_at), (Health::AtRisk, None));
+    let projection = shop.projection(ORDER).await;
+    assert_eq!(
+        (projection.health, projection.compared_at),
+        (Health::AtRisk, None)
+    );
     shop.step_functions.steps_answer(json!({"differs": null}));
     shop.sweep(220).await;
-    assert!(shop.watch(ORDER).await.compared_at.is_some());
+    assert!(shop.projection(ORDER).await.compared_at.is_some());
 }

@@ -105,7 +105,7 @@ async fn nobody_hears_of_an_order_that_is_not_there_yet_or_is_being_reversed() {
 async fn the_customer_of_a_reversed_order_hears_once_why_and_where_the_money_is() {
     let refunded = Reversal::Refunded {
         refund: "re_1".to_owned(),
-        amount: 3098,
+        amount: tests::money(3098, "USD"),
     };
     for (error, reversal, reason, money) in [
         (

@@ -12,10 +12,10 @@ use domain::ledger::{
     Authorization, Authorize, Book, Booking, Capture, CaptureResult, Reversal, Reverse,
 };
 use domain::ports::{
-    Decided, Invocation, Mailer, Message, OperatorEvent, Operators, Orders as _, ProviderError,
-    Reserved, Stock as _,
+    Decided, Invocation, Mailer, Message, Operators, Orders as _, ProviderError, Reserved,
+    Stock as _,
 };
-use domain::{Decision, ErrorName, StepError, Timestamp};
+use domain::{Actor, AuditEvent, Decision, ErrorName, Event, StepError, Timestamp};
 use notify::{Action, Notify};
 use serde_json::{Value, json};
 use step::Task;
@@ -66,7 +66,7 @@ impl Mailer for Outbox {
 }
 
 impl Operators for Outbox {
-    async fn tell(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
+    async fn notify(&self, subject: &str, text: &str) -> Result<(), ProviderError> {
         self.take(subject, text.to_owned()).map(drop)
     }
 }
@@ -116,7 +116,9 @@ impl Shop {
             tracking: "9400-tracking".to_owned(),
         };
         shop.database.did::<Book>(ORDER, booking).await;
-        let taken = CaptureResult::Taken { amount: 3098 };
+        let taken = CaptureResult::Taken {
+            amount: tests::money(3098, "USD"),
+        };
         shop.database.did::<Capture>(ORDER, taken).await;
         shop
     }
@@ -171,10 +173,10 @@ impl Shop {
     }
 
     async fn decide(&self, decision: Decision) -> Decided {
-        let event = OperatorEvent {
+        let event = AuditEvent {
             at: Timestamp::now(),
-            event: "decided".to_owned(),
-            by: "olga".to_owned(),
+            event: Event::Approved,
+            by: Actor::Operator("olga".to_owned()),
             reason: "a test".to_owned(),
         };
         let order_id = ORDER.parse().expect("an order id");

@@ -1,10 +1,11 @@
 //! What is possible now.
 
-use domain::advice::Action;
 use domain::ledger::Entry;
 use domain::ports::Record;
-use domain::watch::{Place, payment_is_locked, shipment_is_unknown};
+use domain::view::{payment_is_unknown, shipment_is_unknown};
 use domain::{ExecutionStatus, OrderState, Stage, Status, Timestamp};
+use operations::ProcessState;
+use operations::advice::Action;
 use workflow::Described;
 
 /// Whether an action is possible on an order as it is stored, with its execution as Step Functions tells
@@ -21,9 +22,9 @@ pub fn possible(
     let state = &record.state;
     let execution = described.execution.status;
     let status = Status::of(state, execution);
-    let place = Place::of(state).map(|(place, _)| place);
+    let at = ProcessState::of(state).map(|(at, _)| at);
     let refuse = |why: &str| Err(why.to_owned());
-    let locked = payment_is_locked(state, now);
+    let locked = payment_is_unknown(state, now);
     // Step Functions forgets an execution 90 days after its end.
     let forgotten = execution == ExecutionStatus::NotStarted && state.stage != Stage::Received;
     let ended = execution.has_ended() || forgotten;
@@ -38,7 +39,7 @@ pub fn possible(
                 refuse("the review was decided before")
             } else if state.cancel.is_some() {
                 refuse("the order was cancelled")
-            } else if place != Some(Place::ReviewOrder) {
+            } else if at != Some(ProcessState::ReviewOrder) {
                 refuse("the order does not wait for a review")
             } else {
                 Ok(())
@@ -77,7 +78,10 @@ pub fn possible(
             _ => refuse("the order is not reversed yet"),
         },
         Action::Resend => {
-            if !matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure)) {
+            if !matches!(
+                at,
+                Some(ProcessState::NotifyCustomer | ProcessState::NotifyFailure)
+            ) {
                 refuse("there is no message that was not sent")
             } else if !ended {
                 refuse("its execution is still at work on the message")
@@ -88,7 +92,10 @@ pub fn possible(
             }
         }
         Action::Resolve => {
-            let message = matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure));
+            let message = matches!(
+                at,
+                Some(ProcessState::NotifyCustomer | ProcessState::NotifyFailure)
+            );
             if !locked && !shipment_is_unknown(state, now) && message && ended {
                 Ok(())
             } else if !locked && !shipment_is_unknown(state, now) {

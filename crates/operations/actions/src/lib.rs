@@ -8,11 +8,13 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
-use domain::advice::Action;
-use domain::ports::{Cancellation, Decided, OperatorEvent, Orders as _, Record, StoreError};
-use domain::watch::{Difference, Place, payment_is_locked, shipment_is_unknown};
-use domain::{Decision, ErrorName, OrderId, Timestamp};
+use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
+use domain::view::{payment_is_unknown, shipment_is_unknown};
+use domain::{Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, Timestamp};
 pub use guard::possible;
+use operations::advice::Action;
+use operations::{ProcessState, Projection};
+use read_models::{ReadModels, Row};
 use serde_json::{Value, json};
 use store::{Begun, Store};
 use workflow::{Described, Woken, Workflow, WorkflowError};
@@ -20,12 +22,12 @@ use workflow::{Described, Woken, Workflow, WorkflowError};
 /// A step's function may work for so long: more than the longest of their timeouts.
 pub const STEP: Duration = Duration::from_secs(45);
 
-/// Who wants something, and why.
+/// Who acts, why and when. It is kept on the order, in its audit trail.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// Who: an ARN or the like. It is kept on the order.
+pub struct Attribution<'a> {
+    /// Who: an ARN, or the name that they signed in with.
     pub by: &'a str,
-    /// Why, in their words, without personal data. It is kept on the order.
+    /// Why, in their words, without personal data.
     pub reason: &'a str,
     /// When.
     pub at: Timestamp,
@@ -65,10 +67,9 @@ impl From<WorkflowError> for Refused {
 /// What is done to orders, and through what.
 #[derive(Debug)]
 pub struct Actions {
-    /// The orders.
-    pub store: Store,
-    /// Their executions.
-    pub workflow: Workflow,
+    store: Store,
+    read_models: ReadModels,
+    workflow: Workflow,
     lambda: aws_sdk_lambda::Client,
     /// The functions of the steps, by the step's name.
     steps: HashMap<String, String>,
@@ -80,6 +81,7 @@ impl Actions {
     pub fn new(
         config: &aws_config::SdkConfig,
         store: Store,
+        read_models: ReadModels,
         workflow: Workflow,
         steps: HashMap<String, String>,
     ) -> Self {
@@ -90,6 +92,7 @@ impl Actions {
             .build();
         Self {
             store,
+            read_models,
             workflow,
             lambda: aws_sdk_lambda::Client::from_conf(config),
             steps,
@@ -112,7 +115,7 @@ impl Actions {
     ///
     /// # Errors
     /// If either does not answer.
-    pub async fn look(&self, order_id: &OrderId) -> Result<(Record, Described), Refused> {
+    pub async fn inspect(&self, order_id: &OrderId) -> Result<(Record, Described), Refused> {
         let record = self.store.load(order_id).await?;
         let record = record.ok_or_else(|| Refused::NotFound(order_id.clone()))?;
         let described = self.workflow.describe(&record.state).await?;
@@ -127,35 +130,35 @@ impl Actions {
         &self,
         action: Action,
         order_id: &OrderId,
-        asked: Asked<'_>,
+        who: Attribution<'_>,
     ) -> Result<String, Refused> {
-        if asked.reason.trim().is_empty() {
+        if who.reason.trim().is_empty() {
             return Err(Refused::NotPossible("say why: it is kept".to_owned()));
         }
         match action {
             // The write itself says whether it is possible: a decision that was made before may have woken
             // nobody, and is safe to repeat.
-            Action::Approve => self.decide(order_id, Decision::Approved, asked).await,
-            Action::Reject => self.decide(order_id, Decision::Rejected, asked).await,
+            Action::Approve => self.decide(order_id, Decision::Approved, who).await,
+            Action::Reject => self.decide(order_id, Decision::Rejected, who).await,
             Action::Cancel => {
-                self.check(action, order_id, asked).await?;
-                self.cancel(order_id, asked).await
+                self.check(action, order_id, who).await?;
+                self.cancel(order_id, who).await
             }
             Action::Redrive => {
-                let (record, described) = self.check(action, order_id, asked).await?;
-                self.redrive(&record, &described, asked).await
+                let (record, described) = self.check(action, order_id, who).await?;
+                self.redrive(&record, &described, who).await
             }
             Action::Reprocess => {
-                let (record, _) = self.check(action, order_id, asked).await?;
-                self.reprocess(&record, asked).await
+                let (record, _) = self.check(action, order_id, who).await?;
+                self.reprocess(&record, who).await
             }
             Action::Resend => {
-                let (record, _) = self.check(action, order_id, asked).await?;
-                self.resend(&record, asked).await
+                let (record, _) = self.check(action, order_id, who).await?;
+                self.resend(&record, who).await
             }
             Action::Resolve => {
-                let (record, _) = self.check(action, order_id, asked).await?;
-                self.resolve(&record, asked).await
+                let (record, _) = self.check(action, order_id, who).await?;
+                self.resolve(&record, who).await
             }
         }
     }
@@ -165,10 +168,10 @@ impl Actions {
         &self,
         action: Action,
         order_id: &OrderId,
-        asked: Asked<'_>,
+        who: Attribution<'_>,
     ) -> Result<(Record, Described), Refused> {
-        let (record, described) = self.look(order_id).await?;
-        possible(action, &record, &described, asked.at).map_err(Refused::NotPossible)?;
+        let (record, described) = self.inspect(order_id).await?;
+        possible(action, &record, &described, who.at).map_err(Refused::NotPossible)?;
         Ok((record, described))
     }
 
@@ -176,14 +179,14 @@ impl Actions {
         &self,
         order_id: &OrderId,
         decision: Decision,
-        asked: Asked<'_>,
+        who: Attribution<'_>,
     ) -> Result<String, Refused> {
         let word = match decision {
-            Decision::Approved => "approved",
-            Decision::Rejected => "rejected",
+            Decision::Approved => Event::Approved,
+            Decision::Rejected => Event::Rejected,
         };
         // On record first: an execution that is woken finds the decision there.
-        let event = event(word, asked);
+        let event = event(word, who);
         let decided = self.store.decide_review(order_id, decision, &event).await?;
         let token = match decided {
             Decided::Refused(why) => return Err(Refused::NotPossible(why)),
@@ -204,9 +207,9 @@ impl Actions {
         })
     }
 
-    async fn cancel(&self, order_id: &OrderId, asked: Asked<'_>) -> Result<String, Refused> {
-        let noted = event("cancelled", asked);
-        match self.store.request_cancel(order_id, asked.at).await? {
+    async fn cancel(&self, order_id: &OrderId, who: Attribution<'_>) -> Result<String, Refused> {
+        let noted = event(Event::Cancelled, who);
+        match self.store.request_cancel(order_id, who.at).await? {
             Cancellation::Refused(why) => return Err(Refused::NotPossible(why.to_owned())),
             Cancellation::Requested { review } => {
                 self.store.note(order_id, &noted).await?;
@@ -222,23 +225,36 @@ impl Actions {
         &self,
         record: &Record,
         described: &Described,
-        asked: Asked<'_>,
+        who: Attribution<'_>,
     ) -> Result<String, Refused> {
         let state = &record.state;
         self.store
-            .note(&state.order_id, &event("redrive_requested", asked))
+            .note(&state.order_id, &event(Event::RedriveRequested, who))
             .await?;
         // The same request twice is one redrive; after the next end it is another one. At most 64 characters:
         // <https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html>
-        let stopped = described.execution.stopped_at.unwrap_or(asked.at);
+        let stopped = described.execution.stopped_at.unwrap_or(who.at);
         let token = format!("redrive-{}", stopped.as_millisecond());
         self.workflow.redrive(state, &token).await?;
         Ok("its execution goes on where it stopped".to_owned())
     }
 
-    async fn reprocess(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
-        let noted = event("reprocess_requested", asked);
-        let state = match self.store.begin_attempt(record, &noted).await? {
+    async fn reprocess(&self, record: &Record, who: Attribution<'_>) -> Result<String, Refused> {
+        let noted = event(Event::ReprocessRequested, who);
+        // The monitor sees it as a new order, whether or not it hears of it.
+        let fresh = record.state.next_attempt(&record.order, who.at);
+        let row = self.read_models.order(&fresh.order_id).await?;
+        let revision = row.map_or(0, |row| match row {
+            Row::Projection(projection) => projection.revision,
+            Row::Blank(blank) => blank.revision,
+        });
+        let projection = Projection {
+            revision: revision + 1,
+            ..Projection::received(&fresh)
+        };
+        let announced = vec![self.read_models.put_with(&projection)?];
+        let begun = self.store.begin_attempt(record, &noted, announced).await?;
+        let state = match begun {
             Begun::Yes(state) => state,
             Begun::Changed(state) => {
                 let attempt = state.attempt;
@@ -255,14 +271,14 @@ impl Actions {
         }
     }
 
-    async fn resend(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+    async fn resend(&self, record: &Record, who: Attribution<'_>) -> Result<String, Refused> {
         let state = &record.state;
-        let action = match Place::of(state) {
-            Some((Place::NotifyFailure, _)) => "failed",
+        let action = match ProcessState::of(state) {
+            Some((ProcessState::NotifyFailure, _)) => "failed",
             _ => "shipped",
         };
         self.store
-            .note(&state.order_id, &event("resend_requested", asked))
+            .note(&state.order_id, &event(Event::ResendRequested, who))
             .await?;
         self.call("notify", action, record).await?;
         Ok("the message is sent".to_owned())
@@ -270,22 +286,22 @@ impl Actions {
 
     /// The carrier first: money goes back only once the goods stay. Where every outcome is known, it is about
     /// a message that cannot be sent.
-    async fn resolve(&self, record: &Record, asked: Asked<'_>) -> Result<String, Refused> {
+    async fn resolve(&self, record: &Record, who: Attribution<'_>) -> Result<String, Refused> {
         let state = &record.state;
-        if !payment_is_locked(state, asked.at) && !shipment_is_unknown(state, asked.at) {
-            if !self.store.waive_message(state, asked.at).await? {
+        if !payment_is_unknown(state, who.at) && !shipment_is_unknown(state, who.at) {
+            if !self.store.waive_message(state, who.at).await? {
                 let why = "the order has changed meanwhile: look again";
                 return Err(Refused::NotPossible(why.to_owned()));
             }
-            let noted = event("message_given_up", asked);
+            let noted = event(Event::MessageGivenUp, who);
             self.store.note(&state.order_id, &noted).await?;
             return Ok("the message is given up".to_owned());
         }
         self.store
-            .note(&record.state.order_id, &event("resolve_requested", asked))
+            .note(&record.state.order_id, &event(Event::ResolveRequested, who))
             .await?;
         self.ask_providers(record).await?;
-        Ok("the providers were asked, and what they say is on record".to_owned())
+        Ok("the providers were who, and what they say is on record".to_owned())
     }
 
     /// Asks the providers what became of effects whose outcome nobody knows. Whether there was any.
@@ -302,17 +318,17 @@ impl Actions {
     ///
     /// # Errors
     /// If one of them does not tell.
-    pub async fn compare(&self, record: &Record) -> Result<Vec<Difference>, Refused> {
-        let mut differences = Vec::new();
+    pub async fn compare(&self, record: &Record) -> Result<Vec<Discrepancy>, Refused> {
+        let mut discrepancies = Vec::new();
         for step in ["ship", "charge"] {
             let answer = self.call(step, "compare", record).await?;
             let found = serde_json::from_value(answer["differs"].clone());
-            let found: Option<Difference> = found.map_err(|_| {
+            let found: Option<Discrepancy> = found.map_err(|_| {
                 Refused::Unavailable(format!("the answer of {step} cannot be read"))
             })?;
-            differences.extend(found);
+            discrepancies.extend(found);
         }
-        Ok(differences)
+        Ok(discrepancies)
     }
 
     /// Wakes an execution that still waits for what was decided: whoever decided may have died in between.
@@ -366,11 +382,11 @@ impl Actions {
     }
 }
 
-fn event(word: &str, asked: Asked<'_>) -> OperatorEvent {
-    OperatorEvent {
-        at: asked.at,
-        event: word.to_owned(),
-        by: asked.by.to_owned(),
-        reason: asked.reason.to_owned(),
+fn event(event: Event, who: Attribution<'_>) -> AuditEvent {
+    AuditEvent {
+        at: who.at,
+        event,
+        by: Actor::Operator(who.by.to_owned()),
+        reason: who.reason.to_owned(),
     }
 }

@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 
-use actions::{Actions, Asked, Refused};
-use domain::advice::Action;
+use actions::{Actions, Attribution, Refused};
 use domain::ledger::Authorize;
 use domain::ports::Orders as _;
 use domain::{ErrorName, Stage, Timestamp};
+use operations::advice::Action;
 use serde_json::{Value, json};
 use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
@@ -28,7 +28,8 @@ impl Shop {
         let workflow = Workflow::new(&config, tests::STATE_MACHINE);
         let steps = ["charge", "ship", "notify"].map(|step| (step.to_owned(), step.to_owned()));
         let store = database.store.clone();
-        let actions = Actions::new(&config, store, workflow, HashMap::from(steps));
+        let read_models = database.read_models.clone();
+        let actions = Actions::new(&config, store, read_models, workflow, HashMap::from(steps));
         Self {
             database,
             step_functions,
@@ -47,12 +48,12 @@ impl Shop {
 
     async fn act(&self, action: Action) -> Result<String, Refused> {
         let order_id = ORDER.parse().expect("an order id");
-        let asked = Asked {
+        let who = Attribution {
             by: "somebody",
             reason: "a test",
             at: Timestamp::now(),
         };
-        self.actions.act(action, &order_id, asked).await
+        self.actions.act(action, &order_id, who).await
     }
 
     /// Why it is not possible.
@@ -75,7 +76,7 @@ impl Shop {
         let order_id = ORDER.parse().expect("an order id");
         let record = self.database.store.load(&order_id).await;
         let record = record.expect("an answer").expect("the order");
-        let events = record.events.into_iter();
+        let events = record.audit.into_iter();
         events
             .map(|event| format!("{} by {}: {}", event.event, event.by, event.reason))
             .collect()
@@ -221,12 +222,12 @@ async fn an_action_without_a_reason_or_an_order_is_refused() {
         Err(Refused::NotFound(_))
     ));
     let order_id = ORDER.parse().expect("an order id");
-    let asked = Asked {
+    let who = Attribution {
         by: "somebody",
         reason: " ",
         at: Timestamp::now(),
     };
-    let refused = shop.actions.act(Action::Cancel, &order_id, asked).await;
+    let refused = shop.actions.act(Action::Cancel, &order_id, who).await;
     assert!(
         matches!(refused, Err(Refused::NotPossible(_))),
         "{refused:?}"
@@ -242,7 +243,11 @@ async fn a_message_that_cannot_be_sent_is_given_up_by_a_person() {
     shop.ended("FAILED", &json!({}));
     shop.act(Action::Resolve).await.expect("given up");
     let state = shop.database.state(ORDER).await;
-    assert_eq!(domain::watch::Place::of(&state), None, "nothing is left");
+    assert_eq!(
+        operations::ProcessState::of(&state),
+        None,
+        "nothing is left"
+    );
     let events = shop.events().await;
     assert_eq!(events, ["message_given_up by somebody: a test"]);
     assert!(shop.refused(Action::Resend).await.contains("no message"));

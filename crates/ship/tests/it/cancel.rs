@@ -247,7 +247,9 @@ async fn a_reversal_without_a_reason_or_of_another_attempt_is_refused() {
 #[tokio::test]
 async fn a_completed_order_stays_shipped() {
     let shop = Shop::with_booked_shipment().await;
-    let taken = CaptureResult::Taken { amount: 3098 };
+    let taken = CaptureResult::Taken {
+        amount: tests::money(3098, "USD"),
+    };
     shop.database.did::<Capture>(ORDER, taken).await;
     let told = MessageId("told".to_owned());
     shop.database.did::<Notify>(ORDER, told).await;

@@ -30,7 +30,7 @@ async fn nothing_is_ever_booked_by_asking() {
     let shop = Shop::with_order().await;
     let resolved = shop.run(Action::Resolve).await;
     assert_eq!(resolved, Ok(json!({"resolved": false})));
-    // Somebody claimed it and died before the carrier heard of it.
+    // Somebody claimed it and died before the carrier observed of it.
     shop.database
         .claimed::<domain::ledger::Book>(ORDER, 0)
         .await;

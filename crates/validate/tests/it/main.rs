@@ -6,7 +6,8 @@ mod reserve;
 
 use std::collections::BTreeMap;
 
-use domain::ports::{Decided, Invocation, OperatorEvent, Orders as _};
+use domain::ports::{Decided, Invocation, Orders as _};
+use domain::{Actor, AuditEvent, Event};
 use domain::{Decision, ErrorName, StepError, Timestamp};
 use serde_json::{Value, json};
 use step::Task;
@@ -30,7 +31,8 @@ impl Shop {
     async fn with_order(document: &Value) -> Self {
         let database = database().await;
         database.accepted(document).await;
-        let limits = BTreeMap::from([("USD".to_owned(), LIMIT)]);
+        let limit = tests::money(LIMIT, "USD");
+        let limits = BTreeMap::from([(limit.currency(), limit)]);
         let validate = Validate::new(database.store.clone(), limits);
         Self { database, validate }
     }
@@ -57,10 +59,10 @@ impl Shop {
         let by = invocation(ORDER, "review", 1000);
         let opened = self.database.store.open_review(&by, "token").await;
         opened.expect("an answer").expect("a waiting review");
-        let event = OperatorEvent {
+        let event = AuditEvent {
             at: Timestamp::now(),
-            event: "decided".to_owned(),
-            by: "olga".to_owned(),
+            event: Event::Approved,
+            by: Actor::Operator("olga".to_owned()),
             reason: "a test".to_owned(),
         };
         let store = &self.database.store;

@@ -203,7 +203,8 @@ async fn without_a_database_the_step_is_retryable() {
 async fn an_order_in_review_stays_there_when_the_limit_is_raised() {
     let shop = Shop::with_order(&large_order()).await;
     shop.error(Action::Validate).await;
-    let limits = BTreeMap::from([("USD".to_owned(), 10_000_000)]);
+    let limit = tests::money(10_000_000, "USD");
+    let limits = BTreeMap::from([(limit.currency(), limit)]);
     let raised = Validate::new(shop.database.store.clone(), limits);
     let by = invocation(ORDER, "again", 1000);
     assert!(raised.handle(task(Action::Validate, by)).await.is_err());
@@ -213,7 +214,8 @@ async fn an_order_in_review_stays_there_when_the_limit_is_raised() {
 async fn a_validated_order_stays_so_when_the_limit_is_lowered() {
     let shop = Shop::with_order(&document(ORDER)).await;
     shop.run(Action::Validate).await.expect("validated");
-    let limits = BTreeMap::from([("USD".to_owned(), 1)]);
+    let limit = tests::money(1, "USD");
+    let limits = BTreeMap::from([(limit.currency(), limit)]);
     let lowered = Validate::new(shop.database.store.clone(), limits);
     let by = invocation(ORDER, "again", 1000);
     assert!(lowered.handle(task(Action::Validate, by)).await.is_ok());

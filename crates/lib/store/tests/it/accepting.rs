@@ -1,8 +1,9 @@
 //! Orders at the door.
 
 use domain::Timestamp;
-use domain::ports::{Accepted, Orders as _};
+use domain::ports::Orders as _;
 use serde_json::json;
+use store::Accepted;
 use tests::{database, document, submission};
 
 #[tokio::test]

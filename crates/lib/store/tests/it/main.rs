@@ -2,7 +2,6 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod accepting;
-mod board;
 mod claims;
 mod requests;
 mod reviews;

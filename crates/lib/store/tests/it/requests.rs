@@ -45,7 +45,9 @@ async fn every_claim_and_every_commit_on_the_way_to_the_customer_is_one_request(
         carrier: "usps".to_owned(),
         tracking: "9400".to_owned(),
     };
-    let taken = CaptureResult::Taken { amount: 3098 };
+    let taken = CaptureResult::Taken {
+        amount: tests::money(3098, "USD"),
+    };
     let told = MessageId("message-1".to_owned());
     macro_rules! done_in_two {
         ($effect:ty, $outcome:expr) => {

@@ -1,8 +1,8 @@
 //! Reviews and their tokens.
 
 use crate::accepted;
-use domain::ports::{Cancellation, Decided, OperatorEvent, Orders as _, Reserved, Stock as _};
-use domain::{Decision, Stage, Timestamp};
+use domain::ports::{Cancellation, Decided, Orders as _, Reserved, Stock as _};
+use domain::{Actor, AuditEvent, Decision, Event, Stage, Timestamp};
 use tests::{database, invocation};
 
 #[tokio::test]
@@ -10,16 +10,16 @@ async fn a_review_is_decided_once_and_the_same_decision_wakes_it_again() {
     let database = database().await;
     let order = accepted(&database, "o").await;
     let by = invocation("o", "a", 1000);
-    let event = |event: &str| OperatorEvent {
+    let event = |event| AuditEvent {
         at: Timestamp::now(),
-        event: event.to_owned(),
-        by: "op".to_owned(),
+        event,
+        by: Actor::Operator("op".to_owned()),
         reason: "known".to_owned(),
     };
     let decide = async |decision| {
         let decided = database
             .store
-            .decide_review(&by.order_id, decision, &event("decided"))
+            .decide_review(&by.order_id, decision, &event(Event::Approved))
             .await;
         decided.expect("an answer")
     };
@@ -57,7 +57,7 @@ async fn a_review_is_decided_once_and_the_same_decision_wakes_it_again() {
         .expect("an answer")
         .expect("the order");
     assert_eq!(
-        (record.state.stage, record.events.len()),
+        (record.state.stage, record.audit.len()),
         (Stage::Validated, 1)
     );
 }

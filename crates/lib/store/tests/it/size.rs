@@ -1,8 +1,8 @@
 //! What a write costs.
 
 use domain::ledger::{Authorization, Authorize, Book, Capture, NotifyFailure, Reverse, Unbook};
-use domain::ports::{OperatorEvent, Orders as _, Reserved, Stock as _};
-use domain::{Decision, ErrorName, Failure, Timestamp};
+use domain::ports::{Orders as _, Reserved, Stock as _};
+use domain::{Actor, AuditEvent, Decision, ErrorName, Event, Failure, Timestamp};
 use serde_json::json;
 use tests::{database, document, invocation, submission};
 
@@ -30,10 +30,10 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .await
         .expect("open")
         .expect("open");
-    let event = OperatorEvent {
+    let event = AuditEvent {
         at: Timestamp::now(),
-        event: "approved".to_owned(),
-        by: "op".to_owned(),
+        event: Event::Approved,
+        by: Actor::Operator("op".to_owned()),
         reason: "known".to_owned(),
     };
     database
@@ -79,7 +79,7 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
     let refund = "r".repeat(30);
     let refunded = domain::ledger::Reversal::Refunded {
         refund,
-        amount: 999_999_999_999,
+        amount: tests::money(999_999_999_999, "USD"),
     };
     database
         .store
@@ -132,6 +132,7 @@ fn size(value: &aws_sdk_dynamodb::types::AttributeValue) -> usize {
                 .map(|(name, value)| 1 + name.len() + size(value))
                 .sum::<usize>()
         }
+        V::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
         other => panic!("{other:?} is not in a state item"),
     }
 }

@@ -1,15 +1,16 @@
 //! One action on many orders: looked at first and frozen under a digest, then done to one order, to ten more, and to
 //! the rest, and stopped when one fails again.
 
-use jiff::Timestamp;
+use domain::{Actor, Money, OrderId, Status, Sums, Timestamp, words};
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::advice::{Action, Trouble};
-use crate::board::{self, Sums};
-use crate::watch::{Place, Watch};
-use crate::{Money, OrderId, Status};
+use crate::advice::Action;
+use crate::incident::Incident;
+use crate::process::ProcessState;
+use crate::projection::Projection;
+use crate::short;
 
 /// So many orders are in one bulk at most: each is looked at while somebody waits for the preview.
 pub const LARGEST: usize = 200;
@@ -24,9 +25,9 @@ pub enum Outcome {
     Waiting,
     /// It was asked for; nothing was seen of it yet.
     Requested,
-    /// It is under way, and not yet past the step that it had failed in.
+    /// It is under way, and not yet past the state that it had failed in.
     Running,
-    /// It is past that step.
+    /// It is past that state.
     Recovered,
     /// It has failed again.
     FailedAgain,
@@ -34,17 +35,35 @@ pub enum Outcome {
     Refused(String),
 }
 
+words! {
+    /// What became of one order of a bulk, without the reason.
+    pub enum OutcomeKind {
+        /// See [`Outcome::Recovered`].
+        Recovered = "recovered",
+        /// See [`Outcome::FailedAgain`].
+        FailedAgain = "failed_again",
+        /// See [`Outcome::Refused`].
+        Refused = "refused",
+        /// See [`Outcome::Running`].
+        Running = "running",
+        /// See [`Outcome::Requested`].
+        Requested = "requested",
+        /// See [`Outcome::Waiting`].
+        Waiting = "waiting",
+    }
+}
+
 impl Outcome {
-    /// Its name in records and on the page.
+    /// Which it is, whatever the reason.
     #[must_use]
-    pub const fn as_str(&self) -> &'static str {
+    pub const fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Waiting => "waiting",
-            Self::Requested => "requested",
-            Self::Running => "running",
-            Self::Recovered => "recovered",
-            Self::FailedAgain => "failed_again",
-            Self::Refused(_) => "refused",
+            Self::Waiting => OutcomeKind::Waiting,
+            Self::Requested => OutcomeKind::Requested,
+            Self::Running => OutcomeKind::Running,
+            Self::Recovered => OutcomeKind::Recovered,
+            Self::FailedAgain => OutcomeKind::FailedAgain,
+            Self::Refused(_) => OutcomeKind::Refused,
         }
     }
 }
@@ -58,8 +77,8 @@ pub struct Part {
     pub version: u64,
     /// The attempt that it was at.
     pub attempt: u32,
-    /// The step that it has to get past.
-    pub step: Option<Place>,
+    /// The state of the process that it has to get past.
+    pub state: Option<ProcessState>,
     /// What it is worth.
     pub total: Money,
     /// When it was asked for.
@@ -86,7 +105,7 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// Who.
-    pub by: String,
+    pub by: Actor,
     /// Why, in their words.
     pub reason: String,
     /// When.
@@ -154,7 +173,7 @@ impl Bulk {
         }
         // The same orders looked at on another day are another decision.
         hasher.update(now.as_second().to_be_bytes());
-        let digest = board::short(hasher);
+        let digest = short(hasher);
         Self {
             digest,
             revision: 1,
@@ -174,18 +193,16 @@ impl Bulk {
     pub fn worth(&self) -> Sums {
         let mut sums = Sums::default();
         for part in &self.parts {
-            sums.add_money(part.total);
+            sums.add(part.total);
         }
         sums
     }
 
     /// How many have come to this.
     #[must_use]
-    pub fn count(&self, outcome: &str) -> usize {
+    pub fn count(&self, kind: OutcomeKind) -> usize {
         let parts = self.parts.iter();
-        parts
-            .filter(|part| part.outcome.as_str() == outcome)
-            .count()
+        parts.filter(|part| part.outcome.kind() == kind).count()
     }
 
     /// Whether something is left to do or to see.
@@ -202,14 +219,14 @@ impl Bulk {
     }
 
     /// Takes note of what became of an order.
-    pub fn see(&mut self, watch: &Watch) {
+    pub fn see(&mut self, projection: &Projection) {
         let action = self.action;
         let part = self
             .parts
             .iter_mut()
-            .find(|part| part.order_id == watch.order_id);
+            .find(|part| part.order_id == projection.order_id);
         if let Some(part) = part.filter(|part| part.is_under_way()) {
-            part.outcome = part.became(action, watch);
+            part.outcome = part.became(action, projection);
         }
     }
 
@@ -220,10 +237,13 @@ impl Bulk {
         if !self.is_at_work() {
             return Vec::new();
         }
-        let (recovered, failed) = (self.count("recovered"), self.count("failed_again"));
+        let (recovered, failed) = (
+            self.count(OutcomeKind::Recovered),
+            self.count(OutcomeKind::FailedAgain),
+        );
         let under_way = self.under_way().len();
         let asked = recovered + failed + under_way;
-        if failed > 0 && self.stopped.is_none() && self.count("waiting") > 0 {
+        if failed > 0 && self.stopped.is_none() && self.count(OutcomeKind::Waiting) > 0 {
             self.stopped = Some(format!("{failed} of {asked} failed again"));
         }
         let waiting = self
@@ -265,20 +285,21 @@ impl Part {
     }
 
     /// What became of it, by the monitor's record.
-    fn became(&self, action: Action, watch: &Watch) -> Outcome {
+    fn became(&self, action: Action, projection: &Projection) -> Outcome {
         let since = self.requested_at;
-        let stopped_again = watch.troubles.contains_key(&Trouble::Unfinished)
-            && watch
+        let stopped_again = projection.incidents.contains_key(&Incident::Unfinished)
+            && projection
                 .execution
                 .and_then(|execution| execution.stopped_at)
                 .is_some_and(|at| since.is_some_and(|since| at >= since));
         // The record follows the ledger a moment later.
-        let seen = watch.ledger > self.version || watch.attempt > self.attempt || stopped_again;
-        let trouble_is_over = |trouble| !watch.troubles.contains_key(&trouble);
+        let seen =
+            projection.ledger > self.version || projection.attempt > self.attempt || stopped_again;
+        let trouble_is_over = |incident| !projection.incidents.contains_key(&incident);
         match action {
             Action::Resolve => {
-                let over = trouble_is_over(Trouble::OutcomeUnknown)
-                    && trouble_is_over(Trouble::MessageNotSent);
+                let over = trouble_is_over(Incident::OutcomeUnknown)
+                    && trouble_is_over(Incident::MessageNotSent);
                 if seen && over {
                     Outcome::Recovered
                 } else {
@@ -286,14 +307,14 @@ impl Part {
                 }
             }
             Action::Resend => {
-                let over = seen && trouble_is_over(Trouble::MessageNotSent);
+                let over = seen && trouble_is_over(Incident::MessageNotSent);
                 if over {
                     Outcome::Recovered
                 } else {
                     Outcome::Running
                 }
             }
-            Action::Reject | Action::Cancel => match watch.status {
+            Action::Reject | Action::Cancel => match projection.status {
                 Status::Rejected | Status::Cancelled => Outcome::Recovered,
                 _ if stopped_again => Outcome::FailedAgain,
                 _ => Outcome::Running,
@@ -303,9 +324,9 @@ impl Part {
                     Outcome::FailedAgain
                 } else if !seen {
                     Outcome::Requested
-                } else if self.is_past(watch) {
+                } else if self.is_past(projection) {
                     Outcome::Recovered
-                } else if self.went_back(watch) {
+                } else if self.went_back(projection) {
                     Outcome::FailedAgain
                 } else {
                     Outcome::Running
@@ -314,150 +335,169 @@ impl Part {
         }
     }
 
-    /// Whether the order is past the step that it had to get past.
-    fn is_past(&self, watch: &Watch) -> bool {
-        let Some(step) = self.step else {
-            return watch.status == Status::Completed;
+    /// Whether the order is past the state that it had to get past.
+    fn is_past(&self, projection: &Projection) -> bool {
+        let Some(state) = self.state else {
+            return projection.status == Status::Completed;
         };
-        match watch.place {
-            Some(place) => place.is_undo() == step.is_undo() && place > step,
-            None => step.is_undo() || watch.status == Status::Completed,
+        match projection.state {
+            Some(at) => at.is_undo() == state.is_undo() && at > state,
+            None => state.is_undo() || projection.status == Status::Completed,
         }
     }
 
     /// Whether it is being reversed though it was to go on.
-    fn went_back(&self, watch: &Watch) -> bool {
-        let forward = self.step.is_none_or(|step| !step.is_undo());
-        forward && watch.error.is_some()
+    fn went_back(&self, projection: &Projection) -> bool {
+        let forward = self.state.is_none_or(|state| !state.is_undo());
+        forward && projection.error.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::fixtures::{at, watch};
-    use crate::watch::Execution;
-    use crate::{ErrorName, ExecutionStatus};
+    use domain::{ErrorName, Execution, ExecutionStatus};
 
-    fn part(number: u32, step: Place) -> Part {
-        let watch = watch(number);
+    use super::*;
+    use crate::fixtures::{at as moment, projection};
+
+    fn part(number: u32, state: ProcessState) -> Part {
+        let projection = projection(number);
         Part {
-            order_id: watch.order_id.clone(),
+            order_id: projection.order_id.clone(),
             version: 7,
             attempt: 1,
-            step: Some(step),
-            total: watch.total,
+            state: Some(state),
+            total: projection.total,
             requested_at: None,
             outcome: Outcome::Waiting,
         }
     }
 
-    fn applied(count: u32, action: Action, step: Place) -> Bulk {
-        let parts = (0..count).map(|number| part(number, step)).collect();
-        let mut bulk = Bulk::preview(action, parts, Vec::new(), at(0));
+    fn applied(count: u32, action: Action, state: ProcessState) -> Bulk {
+        let parts = (0..count).map(|number| part(number, state)).collect();
+        let mut bulk = Bulk::preview(action, parts, Vec::new(), moment(0));
         bulk.applied = Some(Applied {
-            by: "somebody".to_owned(),
+            by: Actor::Operator("somebody".to_owned()),
             reason: "a test".to_owned(),
-            at: at(1),
+            at: moment(1),
         });
         bulk
     }
 
     fn act(bulk: &mut Bulk) -> usize {
-        let wave = bulk.next_wave(at(2));
+        let wave = bulk.next_wave(moment(2));
         for order_id in &wave {
-            bulk.acted(order_id, None, at(2));
+            bulk.acted(order_id, None, moment(2));
         }
         wave.len()
     }
 
-    /// The order's new attempt is at this place.
-    fn went(bulk: &mut Bulk, number: u32, place: Place, error: Option<ErrorName>) {
-        let mut watch = watch(number);
-        (watch.attempt, watch.ledger) = (2, 8);
-        watch.place = Some(place);
-        watch.error = error;
-        bulk.see(&watch);
+    /// The order's new attempt is in this state.
+    fn went(bulk: &mut Bulk, number: u32, at: ProcessState, error: Option<ErrorName>) {
+        let mut projection = projection(number);
+        (projection.attempt, projection.ledger) = (2, 8);
+        projection.state = Some(at);
+        projection.error = error;
+        bulk.see(&projection);
     }
 
     #[test]
     fn one_goes_first_then_ten_then_the_rest() {
-        let mut bulk = applied(40, Action::Reprocess, Place::ShipOrder);
+        let mut bulk = applied(40, Action::Reprocess, ProcessState::ShipOrder);
         assert_eq!(act(&mut bulk), 1);
         assert_eq!(act(&mut bulk), 0, "the first one is waited for");
-        went(&mut bulk, 0, Place::ChargePayment, None);
-        assert_eq!(bulk.count("running"), 1, "it is not past the step yet");
+        went(&mut bulk, 0, ProcessState::ChargePayment, None);
+        assert_eq!(
+            bulk.count(OutcomeKind::Running),
+            1,
+            "it is not past the step yet"
+        );
         assert_eq!(act(&mut bulk), 0);
-        went(&mut bulk, 0, Place::CapturePayment, None);
+        went(&mut bulk, 0, ProcessState::CapturePayment, None);
         assert_eq!(act(&mut bulk), 10);
         for number in 1..10 {
-            went(&mut bulk, number, Place::CapturePayment, None);
+            went(&mut bulk, number, ProcessState::CapturePayment, None);
         }
         assert_eq!(act(&mut bulk), 0, "each of the ten is waited for");
-        went(&mut bulk, 10, Place::NotifyCustomer, None);
+        went(&mut bulk, 10, ProcessState::NotifyCustomer, None);
         assert_eq!(act(&mut bulk), 29);
         for number in 11..40 {
-            went(&mut bulk, number, Place::CapturePayment, None);
+            went(&mut bulk, number, ProcessState::CapturePayment, None);
         }
         assert_eq!(act(&mut bulk), 0);
-        assert_eq!(bulk.ended_at, Some(at(2)));
-        assert_eq!((bulk.count("recovered"), bulk.stopped), (40, None));
+        assert_eq!(bulk.ended_at, Some(moment(2)));
+        assert_eq!(
+            (bulk.count(OutcomeKind::Recovered), bulk.stopped),
+            (40, None)
+        );
     }
 
     #[test]
     fn it_stops_when_one_fails_again_and_says_so() {
-        let mut bulk = applied(40, Action::Reprocess, Place::ShipOrder);
+        let mut bulk = applied(40, Action::Reprocess, ProcessState::ShipOrder);
         act(&mut bulk);
-        went(&mut bulk, 0, Place::CapturePayment, None);
+        went(&mut bulk, 0, ProcessState::CapturePayment, None);
         act(&mut bulk);
         let again = Some(ErrorName::CarrierUnavailable);
-        went(&mut bulk, 3, Place::CancelShipment, again);
+        went(&mut bulk, 3, ProcessState::CancelShipment, again);
         assert_eq!(act(&mut bulk), 0);
         assert_eq!(bulk.stopped.as_deref(), Some("1 of 11 failed again"));
         assert_eq!(bulk.ended_at, None, "the others are still under way");
         for number in (1..11).filter(|number| *number != 3) {
-            went(&mut bulk, number, Place::CapturePayment, None);
+            went(&mut bulk, number, ProcessState::CapturePayment, None);
         }
         assert_eq!(act(&mut bulk), 0);
         assert!(bulk.ended_at.is_some());
-        assert_eq!((bulk.count("waiting"), bulk.count("failed_again")), (29, 1));
+        assert_eq!(
+            (
+                bulk.count(OutcomeKind::Waiting),
+                bulk.count(OutcomeKind::FailedAgain)
+            ),
+            (29, 1)
+        );
     }
 
     #[test]
     fn what_was_refused_is_no_trial_and_the_next_one_is() {
-        let mut bulk = applied(3, Action::Reprocess, Place::ShipOrder);
-        let first = bulk.next_wave(at(2));
-        bulk.acted(&first[0], Some("it has changed".to_owned()), at(2));
+        let mut bulk = applied(3, Action::Reprocess, ProcessState::ShipOrder);
+        let first = bulk.next_wave(moment(2));
+        bulk.acted(&first[0], Some("it has changed".to_owned()), moment(2));
         assert_eq!(act(&mut bulk), 1);
-        went(&mut bulk, 1, Place::CapturePayment, None);
+        went(&mut bulk, 1, ProcessState::CapturePayment, None);
         assert_eq!(act(&mut bulk), 1);
-        went(&mut bulk, 2, Place::CapturePayment, None);
+        went(&mut bulk, 2, ProcessState::CapturePayment, None);
         act(&mut bulk);
         assert!(bulk.ended_at.is_some());
-        assert_eq!((bulk.count("refused"), bulk.count("recovered")), (1, 2));
+        assert_eq!(
+            (
+                bulk.count(OutcomeKind::Refused),
+                bulk.count(OutcomeKind::Recovered)
+            ),
+            (1, 2)
+        );
     }
 
     #[test]
     fn a_redriven_undo_has_recovered_past_it_and_failed_again_when_it_stops_again() {
-        let mut stopped = watch(0);
-        stopped.place = Some(Place::CancelShipment);
+        let mut stopped = projection(0);
+        stopped.state = Some(ProcessState::CancelShipment);
         stopped.error = Some(ErrorName::PaymentDeclined);
         stopped.ledger = 7;
-        stopped.troubles.insert(Trouble::Unfinished, at(0));
+        stopped.incidents.insert(Incident::Unfinished, moment(0));
         let ended = |second| Execution {
             attempt: 1,
             status: ExecutionStatus::Failed,
             redriven_at: None,
-            stopped_at: Some(at(second)),
+            stopped_at: Some(moment(second)),
         };
         stopped.execution = Some(ended(0));
-        let mut bulk = applied(2, Action::Redrive, Place::CancelShipment);
+        let mut bulk = applied(2, Action::Redrive, ProcessState::CancelShipment);
         act(&mut bulk);
         bulk.see(&stopped);
         assert_eq!(bulk.parts[0].outcome, Outcome::Requested, "that was before");
         let mut on = stopped.clone();
-        (on.ledger, on.place) = (9, Some(Place::ReversePayment));
-        on.troubles.clear();
+        (on.ledger, on.state) = (9, Some(ProcessState::ReversePayment));
+        on.incidents.clear();
         let mut other = bulk.clone();
         bulk.see(&on);
         assert_eq!(bulk.parts[0].outcome, Outcome::Recovered);
@@ -469,9 +509,9 @@ mod tests {
     #[test]
     fn a_digest_is_of_the_action_and_of_each_order_as_it_was() {
         let digest = |action, version| {
-            let mut part = part(0, Place::ShipOrder);
+            let mut part = part(0, ProcessState::ShipOrder);
             part.version = version;
-            Bulk::preview(action, vec![part], Vec::new(), at(0)).digest
+            Bulk::preview(action, vec![part], Vec::new(), moment(0)).digest
         };
         assert_eq!(digest(Action::Redrive, 1), digest(Action::Redrive, 1));
         assert_ne!(digest(Action::Redrive, 1), digest(Action::Redrive, 2));

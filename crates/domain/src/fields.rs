@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::order::Violation;
+use crate::violation::Violation;
 
 /// One JSON object under inspection. Fields that nobody asked for are violations too.
 pub(crate) struct Fields<'a> {

@@ -1,131 +1,87 @@
-//! Where an order is, as the monitor sees it: derived from the ledger, from what Step Functions tells of
-//! the execution, and from the time, by one function, [`Watch::next`]. Whatever tells it first, late,
-//! twice or not at all, the next look comes to the same.
-
-mod place;
+//! Where an order is, as operators see it: derived from the ledger, from what Step Functions says of the
+//! execution, and from the time, by one function, [`Projection::next`]. Whether an event arrives first,
+//! late, twice or not at all, the next reconciliation comes to the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use domain::ledger::{Booking, CaptureResult, Entry, Reversal};
+use domain::view::{payment, payment_is_unknown, shipment, shipment_is_unknown};
+use domain::{
+    Currency, Discrepancy, ErrorName, Execution, ExecutionStatus, Money, OrderId, OrderState,
+    PaymentStatus, Stage, Status, TaskError, Timestamp,
+};
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use self::place::{HOUR, MINUTE, done_at};
-pub use self::place::{Health, Place};
-use crate::advice::Trouble;
-use crate::ledger::{Booking, CaptureResult, Entry, Reversal};
-use crate::view::{payment, shipment};
-use crate::{ErrorName, ExecutionStatus, Money, OrderId, OrderState, Stage, Status};
-
-/// What Step Functions told of an order's execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Execution {
-    /// The attempt of the order that it works for.
-    pub attempt: u32,
-    /// Where it stands.
-    pub status: ExecutionStatus,
-    /// When it was last redriven, if it was.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "millisecond::optional"
-    )]
-    pub redriven_at: Option<Timestamp>,
-    /// When it ended, if it has.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "millisecond::optional"
-    )]
-    pub stopped_at: Option<Timestamp>,
-}
-
-impl Execution {
-    /// Whether this is later news than `other`, whichever came first: a later attempt, a later redrive, or
-    /// its end.
-    #[must_use]
-    pub fn is_news_after(&self, other: &Self) -> bool {
-        let position = |execution: &Self| {
-            let progress = match execution.status {
-                ExecutionStatus::NotStarted => 0,
-                ExecutionStatus::Running | ExecutionStatus::PendingRedrive => 1,
-                ExecutionStatus::Succeeded
-                | ExecutionStatus::Failed
-                | ExecutionStatus::TimedOut
-                | ExecutionStatus::Aborted => 2,
-            };
-            (execution.attempt, execution.redriven_at, progress)
-        };
-        position(self) > position(other)
-    }
-}
+use crate::cause::{Cause, Problem};
+use crate::incident::Incident;
+use crate::process::{HOUR, Health, MINUTE, ProcessState, done_at};
 
 /// A task that has failed and waits for its next try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// Which state it is.
-    pub place: Place,
+    pub state: ProcessState,
     /// How many tries of the task have failed.
     pub failed: u32,
     /// How many tries there are in all under the rule that retries this error.
     pub of: u32,
-    /// The error of the last one, as Step Functions has it.
-    pub error: String,
+    /// The error of the last one.
+    pub error: TaskError,
     /// The next one is not later than this; with full jitter it may be sooner.
     #[serde(with = "millisecond::required")]
     pub next_by: Timestamp,
 }
 
-/// What a provider says otherwise than our ledger: somebody acted behind our back, or one of us is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// What it is about: `payment` or `shipment`.
-    pub of: String,
-    /// How it stands in the ledger, in the status view's words.
-    pub ledger: String,
-    /// How it stands with the provider.
-    pub provider: String,
-}
-
-/// What was heard of an order's execution.
+/// What was observed of an order's execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Heard {
-    /// What was told of it.
+pub struct Observation {
+    /// What an event reported, or Step Functions described.
     pub execution: Option<Execution>,
     /// Whether Step Functions itself was asked, just now.
     pub asked: bool,
-    /// What its history says of a next try, if somebody has looked there.
+    /// What its history says of a next try, if the history was read.
     pub retry: Option<Option<Retry>>,
-    /// The error that the execution ended with, if its history was looked at.
-    pub ended_with: Option<String>,
+    /// The error that the execution ended with, if its history was read.
+    pub ended_with: Option<TaskError>,
     /// What the providers say otherwise than the ledger, if they were asked just now.
-    pub compared: Option<Vec<Difference>>,
+    pub compared: Option<Vec<Discrepancy>>,
 }
 
 /// What of an order's money and end was counted already, so that each is counted once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counted {
-    /// Minor units held.
-    #[serde(default)]
-    pub authorized: u64,
-    /// Minor units taken.
-    #[serde(default)]
-    pub captured: u64,
-    /// Minor units let go or given back.
-    #[serde(default)]
-    pub reversed: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Held.
+    pub authorized: Money,
+    /// Taken.
+    pub captured: Money,
+    /// Let go or given back.
+    pub reversed: Money,
     /// The order has ended.
-    #[serde(default)]
     pub ended: bool,
-    /// Retries seen in this place.
-    #[serde(default)]
+    /// Retries seen in the state that it is in.
     pub retries: u32,
 }
 
-/// The monitor's record of an order.
+impl Tally {
+    /// Of an order of which nothing was counted yet.
+    #[must_use]
+    pub fn nothing(currency: Currency) -> Self {
+        let nothing = Money::zero(currency);
+        Self {
+            authorized: nothing,
+            captured: nothing,
+            reversed: nothing,
+            ended: false,
+            retries: 0,
+        }
+    }
+}
+
+/// What operators know of an order: the read model of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watch {
+pub struct Projection {
     /// Whose record this is.
     pub order_id: OrderId,
     /// Raised by every write of it.
@@ -138,7 +94,7 @@ pub struct Watch {
     pub status: Status,
     /// The state of the process that the order is in; `None` once nothing is left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub state: Option<ProcessState>,
     /// Since when it is there.
     #[serde(with = "millisecond::required")]
     pub since: Timestamp,
@@ -153,18 +109,17 @@ pub struct Watch {
     /// Why it was or is being reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorName>,
-    /// The last error of the task that it is in, as Step Functions has it, also once the execution has ended.
+    /// The last error of the task that it is in, also once the execution has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
+    pub last_error: Option<TaskError>,
     /// The failure's message without what differs from order to order; see [`normalised`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The step of the forward way that it did not get past, if it was or is being reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_in: Option<Place>,
-    /// The customer's money that is neither spent on delivered goods nor given back: minor units.
-    #[serde(default)]
-    pub held: u64,
+    pub failed_in: Option<ProcessState>,
+    /// The customer's money that is neither spent on delivered goods nor given back.
+    pub held: Money,
     /// The payment provider's reference of what is or was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,
@@ -173,7 +128,7 @@ pub struct Watch {
     pub tracking: Option<String>,
     /// What the providers said otherwise than the ledger when they were last asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub differences: Vec<Difference>,
+    pub discrepancies: Vec<Discrepancy>,
     /// When they were last asked.
     #[serde(
         default,
@@ -191,14 +146,14 @@ pub struct Watch {
     pub deadline: Option<Timestamp>,
     /// What needs a person, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub troubles: BTreeMap<Trouble, Timestamp>,
+    pub incidents: BTreeMap<Incident, Timestamp>,
     /// What the order is worth.
     pub total: Money,
     /// When it was accepted.
     #[serde(with = "millisecond::required")]
     pub received_at: Timestamp,
     /// What was counted.
-    pub counted: Counted,
+    pub counted: Tally,
     /// When it is to be looked at again though nothing tells of it. `None` once it is over.
     #[serde(
         default,
@@ -219,13 +174,13 @@ const COMPARED_EVERY: Duration = Duration::from_secs(15 * MINUTE);
 /// How long before a hold is no longer relied on somebody hears of it.
 const HOLD_WARNING: Duration = Duration::from_secs(24 * HOUR);
 /// An order that is only running is looked at after this; most have ended by then.
-const FIRST_LOOK: Duration = Duration::from_secs(20);
-/// Then, while it is in one place.
-const NEXT_LOOK: Duration = Duration::from_secs(MINUTE);
+const FIRST_RECONCILED_AFTER: Duration = Duration::from_secs(20);
+/// Then, while it is in one state.
+const RECONCILED_EVERY: Duration = Duration::from_secs(MINUTE);
 /// What waits for a person changes slowly.
-const SLOW_LOOK: Duration = Duration::from_secs(5 * MINUTE);
+const RECONCILED_SLOWLY_EVERY: Duration = Duration::from_secs(5 * MINUTE);
 
-impl Watch {
+impl Projection {
     /// The record of an order that was just accepted.
     #[must_use]
     pub fn received(state: &OrderState) -> Self {
@@ -235,7 +190,7 @@ impl Watch {
             attempt: state.attempt,
             ledger: state.version,
             status: Status::Received,
-            place: Some(Place::ValidateOrder),
+            state: Some(ProcessState::ValidateOrder),
             since: state.received_at,
             health: Health::OnTrack,
             execution: None,
@@ -244,76 +199,77 @@ impl Watch {
             last_error: None,
             message: None,
             failed_in: None,
-            held: 0,
+            held: Money::zero(state.total.currency()),
             payment: None,
             tracking: None,
-            differences: Vec::new(),
+            discrepancies: Vec::new(),
             compared_at: None,
             deadline: None,
-            troubles: BTreeMap::new(),
+            incidents: BTreeMap::new(),
             total: state.total,
             received_at: state.received_at,
-            counted: Counted::default(),
-            due_at: Some(state.received_at + FIRST_LOOK),
+            counted: Tally::nothing(state.total.currency()),
+            due_at: Some(state.received_at + FIRST_RECONCILED_AFTER),
         }
     }
 
-    /// The record after this, from the ledger as it is and what was heard of the execution.
+    /// The record after this, from the ledger as it is and what was observed of the execution.
     #[must_use]
-    pub fn next(&self, state: &OrderState, heard: &Heard, now: Timestamp) -> Self {
+    pub fn next(&self, state: &OrderState, observed: &Observation, now: Timestamp) -> Self {
         let known = self
             .execution
             .filter(|known| known.attempt == state.attempt);
-        let told = heard.execution.filter(|told| told.attempt == state.attempt);
-        let execution = match (known, told) {
-            (Some(known), Some(told)) if told.is_news_after(&known) => Some(told),
+        let reported = observed.execution;
+        let reported = reported.filter(|reported| reported.attempt == state.attempt);
+        let execution = match (known, reported) {
+            (Some(known), Some(reported)) if reported.is_news_after(&known) => Some(reported),
             (Some(known), _) => Some(known),
-            (None, told) => told,
+            (None, reported) => reported,
         };
         let ended = execution.is_some_and(|execution| execution.status.has_ended());
-        let place = Place::of(state);
+        let at = ProcessState::of(state);
         let over = state.closed_at.or(state.waived_at).unwrap_or(now);
-        let since = place.map_or(over, |(_, since)| since);
-        let place = place.map(|(place, _)| place);
-        let same_place = self.place == place && self.attempt == state.attempt;
-        let retry = match &heard.retry {
+        let since = at.map_or(over, |(_, since)| since);
+        let at = at.map(|(at, _)| at);
+        let same_state = self.state == at && self.attempt == state.attempt;
+        let retry = match &observed.retry {
             Some(found) => found.clone(),
-            None if same_place => self.retry.clone(),
+            None if same_state => self.retry.clone(),
             None => None,
         };
         let retried = retry.as_ref().map(|retry| retry.error.clone());
-        let last_error = heard.ended_with.clone().or(retried);
-        let last_error = last_error.or_else(|| self.last_error.clone().filter(|_| same_place));
-        let last_error = last_error.filter(|_| place.is_some());
-        // It is about the place, and over once that is left.
-        let retry = retry.filter(|retry| Some(retry.place) == place && !ended);
-        let health = match place {
-            Some(place) => Health::of(place, since, now),
+        let last_error = observed.ended_with.clone().or(retried);
+        let last_error = last_error.or_else(|| self.last_error.clone().filter(|_| same_state));
+        let last_error = last_error.filter(|_| at.is_some());
+        // It is about the state, and over once that is left.
+        let retry = retry.filter(|retry| Some(retry.state) == at && !ended);
+        let health = match at {
+            Some(at) => Health::of(at, since, now),
             None => Health::OnTrack,
         };
         let status = Status::of(state, known_status(state, execution));
         // About the ledger as it was: what has changed since is compared anew.
-        let same_ledger = self.ledger == state.version && place.is_some();
-        let (compared_at, differences) = match &heard.compared {
-            Some(found) if place.is_some() => (Some(now), found.clone()),
-            Some(_) | None if same_ledger => (self.compared_at, self.differences.clone()),
+        let same_ledger = self.ledger == state.version && at.is_some();
+        let (compared_at, discrepancies) = match &observed.compared {
+            Some(found) if at.is_some() => (Some(now), found.clone()),
+            Some(_) | None if same_ledger => (self.compared_at, self.discrepancies.clone()),
             Some(_) | None => (None, Vec::new()),
         };
-        let mut found = troubles_of(state, place, since, execution, now);
-        if !differences.is_empty() {
-            found.push(Trouble::ProviderDiffers);
+        let mut found = troubles_of(state, at, since, execution, now);
+        if !discrepancies.is_empty() {
+            found.push(Incident::ProviderDiffers);
         }
-        let mut troubles = BTreeMap::new();
-        for trouble in found {
+        let mut incidents = BTreeMap::new();
+        for incident in found {
             // Most unknown outcomes are known once the first look has had the providers asked.
-            if trouble == Trouble::OutcomeUnknown
-                && !heard.asked
-                && !self.troubles.contains_key(&trouble)
+            if incident == Incident::OutcomeUnknown
+                && !observed.asked
+                && !self.incidents.contains_key(&incident)
             {
                 continue;
             }
-            let since = self.troubles.get(&trouble).copied().unwrap_or(now);
-            troubles.insert(trouble, since);
+            let since = self.incidents.get(&incident).copied().unwrap_or(now);
+            incidents.insert(incident, since);
         }
         let mut next = Self {
             order_id: self.order_id.clone(),
@@ -321,7 +277,7 @@ impl Watch {
             attempt: state.attempt,
             ledger: state.version,
             status,
-            place,
+            state: at,
             since,
             health,
             execution,
@@ -335,18 +291,42 @@ impl Watch {
             held: held(state, now),
             payment: state.held_payment().map(str::to_owned),
             tracking: shipment(state, now).tracking_number,
-            differences,
+            discrepancies,
             compared_at,
-            deadline: deadline(state, place, since, execution),
-            troubles,
+            deadline: deadline(state, at, since, execution),
+            incidents,
             total: state.total,
             received_at: self.received_at,
-            counted: counted(self, state, ended, retry.as_ref(), same_place),
+            counted: counted(self, state, ended, retry.as_ref(), same_state),
             retry,
             due_at: None,
         };
-        next.due_at = next.due(state, heard.asked, now);
+        next.due_at = next.due(state, observed.asked, now);
         next
+    }
+
+    /// The cause of one of its incidents.
+    #[must_use]
+    pub fn cause(&self, incident: Incident) -> Cause {
+        // Why an order is reversed is not why its undo gave up.
+        let retried = self.retry.as_ref().map(|retry| retry.error.clone());
+        let error = retried.or_else(|| self.last_error.clone());
+        Cause {
+            problem: Problem::Incident(incident),
+            state: self.state,
+            error: error.or_else(|| self.error.map(TaskError::from)),
+        }
+    }
+
+    /// Why it was reversed, if it was.
+    #[must_use]
+    pub fn reversed_because(&self) -> Option<Cause> {
+        let error = self.error?;
+        Some(Cause {
+            problem: Problem::Reversed(error),
+            state: self.failed_in,
+            error: Some(error.into()),
+        })
     }
 
     /// Whether nothing is left to do and nothing is left to hear.
@@ -359,12 +339,12 @@ impl Watch {
     /// not get on, nobody is at work on either, and they were not asked lately.
     #[must_use]
     pub fn wants_comparison(&self, state: &OrderState, ended: bool, now: Timestamp) -> bool {
-        let Some((place, since)) = Place::of(state) else {
+        let Some((at, since)) = ProcessState::of(state) else {
             return false;
         };
         let something = state.held_payment().is_some() || state.book.is_some();
-        let stays = ended || Health::of(place, since, now) != Health::OnTrack;
-        let known = !payment_is_locked(state, now) && !shipment_is_unknown(state, now);
+        let stays = ended || Health::of(at, since, now) != Health::OnTrack;
+        let known = !payment_is_unknown(state, now) && !shipment_is_unknown(state, now);
         let lately = self.ledger == state.version
             && self.compared_at.is_some_and(|at| now < at + COMPARED_EVERY);
         something && stays && known && !lately
@@ -381,11 +361,11 @@ impl Watch {
         let ended = self
             .execution
             .is_some_and(|execution| execution.status.has_ended());
-        match self.place {
+        match self.state {
             None => "nothing",
             Some(_) if ended => "an operator",
-            Some(Place::ValidateOrder) if !self.is_started() => "its execution",
-            Some(place) => place.waits_for(),
+            Some(ProcessState::ValidateOrder) if !self.is_started() => "its execution",
+            Some(at) => at.waits_for(),
         }
     }
 
@@ -393,7 +373,7 @@ impl Watch {
     fn due(&self, state: &OrderState, asked: bool, now: Timestamp) -> Option<Timestamp> {
         let status = self.execution.map(|execution| execution.status);
         let ended = status.is_some_and(ExecutionStatus::has_ended);
-        let Some(place) = self.place else {
+        let Some(at) = self.state else {
             // An end that does not fit the order's may have been followed by a redrive that nobody told of.
             let fits = match status {
                 Some(ExecutionStatus::Succeeded) => state.failure.is_none(),
@@ -401,23 +381,29 @@ impl Watch {
                 _ => false,
             };
             let over = ended && (fits || asked);
-            return (!over).then(|| now + NEXT_LOOK);
+            return (!over).then(|| now + RECONCILED_EVERY);
         };
         if ended {
             // What was only told of is looked at soon: it may mend by itself.
-            return Some(now + if asked { SLOW_LOOK } else { FIRST_LOOK });
+            return Some(
+                now + if asked {
+                    RECONCILED_SLOWLY_EVERY
+                } else {
+                    FIRST_RECONCILED_AFTER
+                },
+            );
         }
-        let usual = if self.health == Health::OnTrack && now < self.since + FIRST_LOOK {
-            self.since + FIRST_LOOK
-        } else if place == Place::ReviewOrder {
-            now + SLOW_LOOK
+        let usual = if self.health == Health::OnTrack && now < self.since + FIRST_RECONCILED_AFTER {
+            self.since + FIRST_RECONCILED_AFTER
+        } else if at == ProcessState::ReviewOrder {
+            now + RECONCILED_SLOWLY_EVERY
         } else {
-            now + NEXT_LOOK
+            now + RECONCILED_EVERY
         };
         let hold = state.hold_trusted_until().map(|until| until - HOLD_WARNING);
         let changes = [
-            Some(self.since + place.at_risk_after()),
-            Some(self.since + place.overdue_after()),
+            Some(self.since + at.at_risk_after()),
+            Some(self.since + at.overdue_after()),
             hold,
         ];
         let next = changes.into_iter().flatten().filter(|at| *at > now).min();
@@ -436,75 +422,78 @@ fn known_status(state: &OrderState, execution: Option<Execution>) -> ExecutionSt
 
 fn troubles_of(
     state: &OrderState,
-    place: Option<Place>,
+    at: Option<ProcessState>,
     since: Timestamp,
     execution: Option<Execution>,
     now: Timestamp,
-) -> Vec<Trouble> {
+) -> Vec<Incident> {
     let ended = execution.is_some_and(|execution| execution.status.has_ended());
     let status = Status::of(state, known_status(state, execution));
     let started = execution
         .is_some_and(|execution| execution.status != ExecutionStatus::NotStarted)
         || state.stage != Stage::Received;
-    let health = place.map(|place| Health::of(place, since, now));
+    let health = at.map(|at| Health::of(at, since, now));
     let hold_lapses = state.failure.is_none()
         && state.capture.is_none()
         && state
             .hold_trusted_until()
             .is_some_and(|until| now >= until - HOLD_WARNING);
-    let unknown = payment_is_locked(state, now) || shipment_is_unknown(state, now);
-    let message = matches!(place, Some(Place::NotifyCustomer | Place::NotifyFailure));
+    let unknown = payment_is_unknown(state, now) || shipment_is_unknown(state, now);
+    let message = matches!(
+        at,
+        Some(ProcessState::NotifyCustomer | ProcessState::NotifyFailure)
+    );
     let overdue = health == Some(Health::Overdue) && !ended && started;
     [
-        (Trouble::Unfinished, status == Status::NeedsAttention),
-        (Trouble::OutcomeUnknown, ended && unknown),
-        (Trouble::MessageNotSent, ended && message),
+        (Incident::Unfinished, status == Status::NeedsAttention),
+        (Incident::OutcomeUnknown, ended && unknown),
+        (Incident::MessageNotSent, ended && message),
         (
-            Trouble::NotStarted,
+            Incident::NotStarted,
             !started && health > Some(Health::OnTrack),
         ),
         (
-            Trouble::ReviewOverdue,
-            overdue && place == Some(Place::ReviewOrder),
+            Incident::ReviewOverdue,
+            overdue && at == Some(ProcessState::ReviewOrder),
         ),
-        (Trouble::HoldLapsing, hold_lapses),
+        (Incident::HoldLapsing, hold_lapses),
         (
-            Trouble::Overdue,
-            overdue && place != Some(Place::ReviewOrder),
+            Incident::Overdue,
+            overdue && at != Some(ProcessState::ReviewOrder),
         ),
     ]
     .into_iter()
-    .filter_map(|(trouble, applies)| applies.then_some(trouble))
+    .filter_map(|(incident, applies)| applies.then_some(incident))
     .collect()
 }
 
 fn counted(
-    before: &Watch,
+    before: &Projection,
     state: &OrderState,
     ended: bool,
     retry: Option<&Retry>,
-    same_place: bool,
-) -> Counted {
-    let total = state.total.minor();
+    same_state: bool,
+) -> Tally {
+    let (total, nothing) = (state.total, Money::zero(state.total.currency()));
     let captured = match state.capture.as_ref().and_then(Entry::outcome) {
         Some(CaptureResult::Taken { amount }) => *amount,
-        Some(CaptureResult::Refused { .. }) | None => 0,
+        Some(CaptureResult::Refused { .. }) | None => nothing,
     };
     let reversed = match state.reverse.as_ref().and_then(Entry::outcome) {
         Some(Reversal::Voided) => total,
         Some(Reversal::Refunded { amount, .. }) => *amount,
-        Some(Reversal::Nothing) | None => 0,
+        Some(Reversal::Nothing) | None => nothing,
     };
-    let seen = if same_place {
+    let seen = if same_state {
         before.counted.retries
     } else {
         0
     };
-    Counted {
+    Tally {
         authorized: if state.held_payment().is_some() {
             total
         } else {
-            0
+            nothing
         },
         captured,
         reversed,
@@ -514,7 +503,7 @@ fn counted(
 }
 
 /// The step of the forward way that an order did not get past.
-fn stopped_in(state: &OrderState) -> Place {
+fn stopped_in(state: &OrderState) -> ProcessState {
     let captured = matches!(
         state.capture.as_ref().and_then(Entry::outcome),
         Some(CaptureResult::Taken { .. })
@@ -524,43 +513,47 @@ fn stopped_in(state: &OrderState) -> Place {
         Some(Booking::Booked { .. })
     );
     if captured {
-        Place::NotifyCustomer
+        ProcessState::NotifyCustomer
     } else if booked {
-        Place::CapturePayment
+        ProcessState::CapturePayment
     } else if state.held_payment().is_some() {
-        Place::ShipOrder
+        ProcessState::ShipOrder
     } else if state.validated_at.is_some() {
-        Place::ChargePayment
+        ProcessState::ChargePayment
     } else if state.review.is_some() {
-        Place::ReviewOrder
+        ProcessState::ReviewOrder
     } else {
-        Place::ValidateOrder
+        ProcessState::ValidateOrder
     }
 }
 
 /// The customer's money that is neither spent on delivered goods nor given back.
-fn held(state: &OrderState, now: Timestamp) -> u64 {
+fn held(state: &OrderState, now: Timestamp) -> Money {
     let view = payment(state, now);
-    match view.status.as_str() {
-        "authorized" | "unknown" => state.total.minor(),
+    match view.status {
+        PaymentStatus::Authorized | PaymentStatus::Unknown => state.total,
         // Taken, and to be given back.
-        "captured" if state.failure.is_some() => view.captured,
-        _ => 0,
+        PaymentStatus::Captured if state.failure.is_some() => view.captured,
+        PaymentStatus::Captured
+        | PaymentStatus::None
+        | PaymentStatus::Voided
+        | PaymentStatus::Refunded
+        | PaymentStatus::Declined => Money::zero(state.total.currency()),
     }
 }
 
 fn deadline(
     state: &OrderState,
-    place: Option<Place>,
+    at: Option<ProcessState>,
     since: Timestamp,
     execution: Option<Execution>,
 ) -> Option<Timestamp> {
-    let place = place?;
+    let at = at?;
     let ended = execution.filter(|execution| execution.status.has_ended());
     let redrive = ended
         .and_then(|execution| execution.stopped_at)
         .map(|at| at + REDRIVABLE_FOR);
-    let review = (place == Place::ReviewOrder).then(|| since + REVIEW_DEADLINE);
+    let review = (at == ProcessState::ReviewOrder).then(|| since + REVIEW_DEADLINE);
     let waits_for_money = state.failure.is_none() && state.capture.is_none();
     let hold = state.hold_trusted_until().filter(|_| waits_for_money);
     [redrive, review, hold].into_iter().flatten().min()
@@ -581,80 +574,67 @@ pub fn normalised(message: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// How long an order that came to its end spent in each place that it passed.
+/// How long an order that came to its end spent in each at that it passed.
 #[must_use]
-pub fn durations(state: &OrderState) -> Vec<(Place, Duration)> {
+pub fn durations(state: &OrderState) -> Vec<(ProcessState, Duration)> {
     let reviewed = state.review.as_ref().map(|review| review.since);
     let steps = [
         (
-            Place::ValidateOrder,
+            ProcessState::ValidateOrder,
             Some(state.received_at),
             reviewed.or(state.validated_at),
         ),
         (
-            Place::ReviewOrder,
+            ProcessState::ReviewOrder,
             reviewed,
             state
                 .validated_at
                 .or(state.failure.as_ref().map(|failure| failure.at)),
         ),
         (
-            Place::ChargePayment,
+            ProcessState::ChargePayment,
             state.validated_at,
             done_at(state.authorize.as_ref()),
         ),
         (
-            Place::ShipOrder,
+            ProcessState::ShipOrder,
             done_at(state.authorize.as_ref()),
             done_at(state.book.as_ref()),
         ),
         (
-            Place::CapturePayment,
+            ProcessState::CapturePayment,
             done_at(state.book.as_ref()),
             done_at(state.capture.as_ref()),
         ),
         (
-            Place::NotifyCustomer,
+            ProcessState::NotifyCustomer,
             done_at(state.capture.as_ref()),
             done_at(state.notify.as_ref()),
         ),
         (
-            Place::CancelShipment,
+            ProcessState::CancelShipment,
             state.failure.as_ref().map(|failure| failure.at),
             done_at(state.unbook.as_ref()),
         ),
         (
-            Place::ReversePayment,
+            ProcessState::ReversePayment,
             done_at(state.unbook.as_ref()),
             done_at(state.reverse.as_ref()),
         ),
         (
-            Place::ReleaseStock,
+            ProcessState::ReleaseStock,
             done_at(state.reverse.as_ref()),
             state.closed_at,
         ),
         (
-            Place::NotifyFailure,
+            ProcessState::NotifyFailure,
             state.failure.as_ref().and(state.closed_at),
             done_at(state.notify_failure.as_ref()),
         ),
     ];
-    let took = |(place, from, to): (Place, Option<Timestamp>, Option<Timestamp>)| {
+    let took = |(at, from, to): (ProcessState, Option<Timestamp>, Option<Timestamp>)| {
         let took = Duration::try_from(to?.duration_since(from?)).ok()?;
-        Some((place, took))
+        Some((at, took))
     };
     steps.into_iter().filter_map(took).collect()
-}
-
-/// Whether an effect that could pay again is locked: nobody knows what became of the last one, so that
-/// the provider has to be asked first.
-#[must_use]
-pub fn payment_is_locked(state: &OrderState, now: Timestamp) -> bool {
-    payment(state, now).status == "unknown"
-}
-
-/// Whether nobody knows what became of the shipment, or of its undo.
-#[must_use]
-pub fn shipment_is_unknown(state: &OrderState, now: Timestamp) -> bool {
-    shipment(state, now).status == "unknown"
 }

@@ -1,32 +1,28 @@
 //! Actions on many orders.
 
-use std::collections::HashMap;
-
 use domain::Timestamp;
-use domain::bulk::Bulk;
 use domain::ports::StoreError;
+use operations::bulk::Bulk;
+use store::announcement::{SORT, row_key};
+use store::error::unreadable;
+use store::item::number;
 
-use crate::Store;
-use crate::error::{classify, unreadable};
-use crate::item::{Item, number, text};
+use crate::{ReadModels, expires};
 
-// No order id begins with a hyphen.
-const BULKS: &str = "-bulk";
 /// What is at work, so that it is found without reading the others.
-const AT_WORK: &str = "-bulk-at-work";
+const AT_WORK: &str = "bulks-at-work";
 /// A preview that nobody applies is kept for so long.
 const PREVIEW_S: i64 = 3600;
 /// What was applied is kept for so long; what was done to each order is on the order for good.
 const APPLIED_S: i64 = 90 * 24 * 3600;
 
-fn key(partition: &str, digest: &str) -> Item {
-    HashMap::from([
-        ("order_id".to_owned(), text(partition)),
-        ("item".to_owned(), text(digest)),
-    ])
+const BULK: &str = "bulk";
+
+fn partition_of(digest: &str) -> String {
+    format!("bulk#{digest}")
 }
 
-impl Store {
+impl ReadModels {
     /// Keeps a bulk that follows the one that was read. `false` if somebody else wrote it meanwhile.
     ///
     /// # Errors
@@ -34,7 +30,7 @@ impl Store {
     pub async fn put_bulk(&self, bulk: &Bulk, now: Timestamp) -> Result<bool, StoreError> {
         // Found by what carries it out before it is to be carried out.
         if bulk.is_at_work() {
-            self.put(key(AT_WORK, &bulk.digest)).await?;
+            self.put(row_key(AT_WORK, &bulk.digest)).await?;
         }
         let kept_s = if bulk.applied.is_some() {
             APPLIED_S
@@ -42,10 +38,10 @@ impl Store {
             PREVIEW_S
         };
         let content = serde_dynamo::to_attribute_value(bulk).map_err(|_| unreadable("a bulk"))?;
-        let mut item = key(BULKS, &bulk.digest);
+        let mut item = row_key(partition_of(&bulk.digest), BULK);
         item.insert("bulk".to_owned(), content);
         item.insert("revision".to_owned(), number(bulk.revision));
-        item.insert("expires_at".to_owned(), number(now.as_second() + kept_s));
+        item.insert("expires_at".to_owned(), expires(now, kept_s));
         self.put_following(item, bulk.revision).await
     }
 
@@ -54,7 +50,7 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn bulk(&self, digest: &str) -> Result<Option<Bulk>, StoreError> {
-        let Some(mut item) = self.internal(BULKS, digest).await? else {
+        let Some(mut item) = self.row(&partition_of(digest), BULK).await? else {
             return Ok(None);
         };
         let content = item.remove("bulk").ok_or_else(|| unreadable("a bulk"))?;
@@ -67,19 +63,10 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn bulks_at_work(&self) -> Result<Vec<String>, StoreError> {
-        let found = self
-            .client
-            .query()
-            .table_name(&self.orders_table)
-            .consistent_read(true)
-            .key_condition_expression("order_id = :at_work")
-            .expression_attribute_values(":at_work", text(AT_WORK))
-            .send()
-            .await
-            .map_err(|error| classify("Query", &error))?;
-        let digests = found.items().iter().filter_map(|item| {
+        let rows = self.rows(AT_WORK).await?;
+        let digests = rows.iter().filter_map(|item| {
             let over = item.get("over").is_some();
-            let digest = item.get("item")?.as_s().ok()?.clone();
+            let digest = item.get(SORT)?.as_s().ok()?.clone();
             (!over).then_some(digest)
         });
         Ok(digests.collect())
@@ -90,9 +77,9 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn bulk_is_over(&self, digest: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut item = key(AT_WORK, digest);
+        let mut item = row_key(AT_WORK, digest);
         item.insert("over".to_owned(), number(1));
-        item.insert("expires_at".to_owned(), number(now.as_second() + PREVIEW_S));
+        item.insert("expires_at".to_owned(), expires(now, PREVIEW_S));
         self.put(item).await
     }
 }

@@ -1,29 +1,33 @@
-//! Where in the process an order is, and how it does there.
+//! The states of the process that an order passes, and how it does there.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use domain::ledger::Entry;
+use domain::{OrderState, Stage, Timestamp, words};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::Entry;
-use crate::{OrderState, Stage};
-
-macro_rules! places {
+macro_rules! process_states {
     ($($(#[$doc:meta])* $name:ident: $waits_for:literal, at_risk: $at_risk:expr, overdue: $overdue:expr;)*) => {
         /// The state of the process that an order is in. Named as in `statemachine/order.asl.json`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Place {
+        pub enum ProcessState {
             $($(#[$doc])* $name,)*
         }
 
-        impl Place {
-            /// Every place, in the order in which an order comes to them.
+        impl ProcessState {
+            /// Every state, in the order in which an order comes to them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// The state's name.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),* }
+            }
+
+            /// The state with this name.
+            #[must_use]
+            pub fn from_word(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|state| state.as_str() == name)
             }
 
             /// What an order that is here waits for.
@@ -48,10 +52,16 @@ macro_rules! places {
     };
 }
 
-pub(super) const MINUTE: u64 = 60;
-pub(super) const HOUR: u64 = 60 * MINUTE;
+impl std::fmt::Display for ProcessState {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.pad(self.as_str())
+    }
+}
 
-places! {
+pub(crate) const MINUTE: u64 = 60;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+
+process_states! {
     /// Catalogue, stock and risk are looked at.
     ValidateOrder: "the catalogue and the stock", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
     /// A person has to decide.
@@ -75,14 +85,14 @@ places! {
 }
 
 /// When an effect was committed, if it was.
-pub(super) fn done_at<T>(entry: Option<&Entry<T>>) -> Option<Timestamp> {
+pub(crate) fn done_at<T>(entry: Option<&Entry<T>>) -> Option<Timestamp> {
     match entry {
         Some(Entry::Done { at, .. }) => Some(*at),
         Some(Entry::Open(_)) | None => None,
     }
 }
 
-impl Place {
+impl ProcessState {
     /// Whether it belongs to the failure branch.
     #[must_use]
     pub const fn is_undo(self) -> bool {
@@ -132,36 +142,23 @@ impl Place {
     }
 }
 
-/// How an order does against the limits of its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Health {
-    /// As usual.
-    OnTrack,
-    /// Longer than usual.
-    AtRisk,
-    /// Longer than it may be.
-    Overdue,
+words! {
+    /// How an order does against the limits of the state that it is in, the best first.
+    pub enum Health {
+        /// As usual.
+        OnTrack = "on_track",
+        /// Longer than usual.
+        AtRisk = "at_risk",
+        /// Longer than it may be.
+        Overdue = "overdue",
+    }
 }
 
 impl Health {
-    /// Every value, the best first.
-    pub const ALL: [Self; 3] = [Self::OnTrack, Self::AtRisk, Self::Overdue];
-
-    /// Its name in records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OnTrack => "on_track",
-            Self::AtRisk => "at_risk",
-            Self::Overdue => "overdue",
-        }
-    }
-
-    pub(super) fn of(place: Place, since: Timestamp, now: Timestamp) -> Self {
-        if now >= since + place.overdue_after() {
+    pub(crate) fn of(at: ProcessState, since: Timestamp, now: Timestamp) -> Self {
+        if now >= since + at.overdue_after() {
             Self::Overdue
-        } else if now >= since + place.at_risk_after() {
+        } else if now >= since + at.at_risk_after() {
             Self::AtRisk
         } else {
             Self::OnTrack

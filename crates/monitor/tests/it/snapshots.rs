@@ -1,14 +1,14 @@
 //! What the operators' page is told, and what it has carried out.
 
-use domain::advice::{Action, Trouble};
-use domain::board::{Problem, REQUESTED, group_list};
-use domain::bulk::{Applied, Bulk, Outcome, Part};
 use domain::ports::Orders as _;
-use domain::trend::{self, Counter};
-use domain::watch::Place;
-use domain::{ErrorName, Status, Timestamp};
+use domain::{Actor, ErrorName, Status, Timestamp};
+use operations::advice::Action;
+use operations::bulk::{Applied, Bulk, Outcome, Part};
+use operations::snapshot::{List, REQUESTED, Snapshot};
+use operations::trend::{self, Counter, Flow};
+use operations::{Cause, Incident, Problem, ProcessState};
+use read_models::Reference;
 use serde_json::json;
-use store::Reference;
 use tests::document;
 
 use crate::{ORDER, Shop, completed, status};
@@ -26,14 +26,14 @@ async fn failed(shop: &Shop, order_id: &str) {
         .await;
 }
 
-async fn refresh(shop: &Shop) -> domain::board::Board {
+async fn refresh(shop: &Shop) -> Snapshot {
     shop.event(&json!({"detail-type": REQUESTED})).await;
-    let board = shop.database.store.board().await.expect("an answer");
-    board.expect("a board")
+    let snapshot = shop.database.read_models.snapshot().await;
+    snapshot.expect("an answer").expect("a snapshot")
 }
 
 #[tokio::test]
-async fn a_board_has_what_needs_a_person_and_what_was_reversed_lately() {
+async fn a_snapshot_has_what_needs_a_person_and_what_was_reversed_lately() {
     let shop = Shop::open().await;
     failed(&shop, "ord-1").await;
     failed(&shop, "ord-2").await;
@@ -42,28 +42,34 @@ async fn a_board_has_what_needs_a_person_and_what_was_reversed_lately() {
         .reversing("ord-3", ErrorName::CarrierUnavailable)
         .await;
     shop.event(&status("ord-3-1", "FAILED")).await;
-    let board = refresh(&shop).await;
-    let groups: Vec<_> = board
+    let snapshot = refresh(&shop).await;
+    let groups: Vec<_> = snapshot
         .groups
         .iter()
-        .map(|group| (group.problem, group.step, group.count))
+        .map(|group| (group.cause.clone(), group.count))
         .collect();
     let error = ErrorName::PaymentUnavailable;
-    assert_eq!(
-        groups,
-        [
-            (
-                Problem::Trouble(Trouble::Unfinished),
-                Some(Place::CancelShipment),
-                1
-            ),
-            (Problem::Reversed(error), Some(Place::ChargePayment), 2),
-        ]
-    );
-    let list = group_list(&board.groups[1].id);
-    let listed = shop.database.store.listed(&board.id, &list, 0).await;
-    assert_eq!(listed.expect("an answer").map(|page| page.len()), Some(2));
-    assert_eq!((board.open, board.reversed), (1, 2));
+    let unfinished = Cause {
+        problem: Problem::Incident(Incident::Unfinished),
+        state: Some(ProcessState::CancelShipment),
+        error: Some(ErrorName::CarrierUnavailable.into()),
+    };
+    let reversed = Cause {
+        problem: Problem::Reversed(error),
+        state: Some(ProcessState::ChargePayment),
+        error: Some(error.into()),
+    };
+    assert_eq!(groups, [(unfinished.clone(), 1), (reversed.clone(), 2)]);
+    let list = List::Cause(reversed.id());
+    let listed = shop.database.read_models.listed(&snapshot.id, &list, 0);
+    let listed = listed.await.expect("an answer");
+    assert_eq!(listed.map(|page| page.len()), Some(2));
+    assert_eq!((snapshot.open, snapshot.reversed), (1, 2));
+    // Operators are notified of the very same cause.
+    let notices = shop.database.read_models.notices().await;
+    let notices = notices.expect("an answer").into_iter();
+    let causes: Vec<_> = notices.map(|notice| notice.cause).collect();
+    assert_eq!(causes, [unfinished]);
 }
 
 #[tokio::test]
@@ -78,8 +84,11 @@ async fn the_error_that_an_execution_ended_with_is_read_off_its_history_once() {
     let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000, "events": events});
     shop.step_functions.tells("ord-1-1", ended);
     shop.sweep(30).await;
-    let watch = shop.watch(ORDER).await;
-    assert_eq!(watch.last_error.as_deref(), Some("CarrierUnavailable"));
+    let projection = shop.projection(ORDER).await;
+    assert_eq!(
+        projection.last_error,
+        Some(ErrorName::CarrierUnavailable.into())
+    );
     let asked = || {
         let calls = shop.step_functions.calls();
         let asked = calls
@@ -102,7 +111,7 @@ async fn orders_are_found_by_what_people_know_of_them() {
         (Reference::Payment, "pi_1"),
         (Reference::Tracking, "9400"),
     ] {
-        let found = shop.database.store.find(reference, value).await;
+        let found = shop.database.read_models.find(reference, value).await;
         let found = found.expect("an answer");
         assert_eq!(found.len(), 1, "{reference:?}");
         assert_eq!(found[0].as_str(), ORDER);
@@ -118,17 +127,18 @@ async fn what_happens_to_an_order_is_counted_once_however_often_it_is_told() {
         shop.event(&status("ord-1-1", "SUCCEEDED")).await;
     }
     let now = Timestamp::now();
-    let spans = shop.database.store.counted_since(now).await;
+    let spans = shop.database.read_models.counted_since(now).await;
     let spans = spans.expect("an answer");
-    let sum = |counter: &Counter| spans.iter().map(|span| span.of(counter)).sum::<u64>();
-    assert_eq!(sum(&Counter::Received), 1);
-    assert_eq!(sum(&Counter::Ended(Status::Completed)), 1);
-    assert!(trend::took(&spans, Place::ShipOrder).is_some());
-    let today = shop.database.store.counted_today(now).await;
-    let [authorized, captured, given_back] = trend::money(&[today.expect("an answer")]);
-    assert_eq!(authorized.told(), ["30.98 USD"]);
-    assert_eq!(captured.told(), ["30.98 USD"]);
-    assert!(given_back.told().is_empty());
+    let sum = |counter| spans.iter().map(|span| span.of(counter)).sum::<u64>();
+    assert_eq!(sum(Counter::Received), 1);
+    assert_eq!(sum(Counter::Ended(Status::Completed)), 1);
+    assert!(trend::took(&spans, ProcessState::ShipOrder).is_some());
+    let today = shop.database.read_models.counted_today(now).await;
+    let today = [today.expect("an answer")];
+    let texts = |flow| trend::money(&today, flow).texts();
+    assert_eq!(texts(Flow::Authorized), ["30.98 USD"]);
+    assert_eq!(texts(Flow::Captured), ["30.98 USD"]);
+    assert!(texts(Flow::GivenBack).is_empty());
 }
 
 /// A bulk of these orders, applied.
@@ -142,7 +152,7 @@ async fn applied(shop: &Shop, orders: &[&str]) -> String {
             order_id,
             version: record.state.version,
             attempt: record.state.attempt,
-            step: Some(Place::ChargePayment),
+            state: Some(ProcessState::ChargePayment),
             total: record.state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
@@ -151,21 +161,22 @@ async fn applied(shop: &Shop, orders: &[&str]) -> String {
     let now = Timestamp::now();
     let mut bulk = Bulk::preview(Action::Reprocess, parts, Vec::new(), now);
     bulk.applied = Some(Applied {
-        by: "somebody".to_owned(),
+        by: Actor::Operator("somebody".to_owned()),
         reason: "the provider answers again".to_owned(),
         at: now,
     });
-    let kept = shop.database.store.put_bulk(&bulk, now).await;
+    let kept = shop.database.read_models.put_bulk(&bulk, now).await;
     assert_eq!(kept, Ok(true));
     bulk.digest
 }
 
 async fn outcomes(shop: &Shop, digest: &str) -> Vec<&'static str> {
-    let bulk = shop.database.store.bulk(digest).await.expect("an answer");
+    let bulk = shop.database.read_models.bulk(digest).await;
+    let bulk = bulk.expect("an answer");
     let bulk = bulk.expect("the bulk");
     bulk.parts
         .iter()
-        .map(|part| part.outcome.as_str())
+        .map(|part| part.outcome.kind().as_str())
         .collect()
 }
 
@@ -221,8 +232,8 @@ async fn a_bulk_is_carried_out_one_order_first_and_each_has_who_and_why() {
     );
     let order_id = "ord-2".parse().expect("an order id");
     let record = shop.database.store.load(&order_id).await;
-    let events = record.expect("an answer").expect("the order").events;
-    assert_eq!(events[0].by, "somebody");
+    let events = record.expect("an answer").expect("the order").audit;
+    assert_eq!(events[0].by, Actor::Operator("somebody".to_owned()));
     let reason = &events[0].reason;
     assert_eq!(
         *reason,
@@ -247,7 +258,7 @@ async fn an_order_that_changed_since_it_was_looked_at_is_left_alone() {
     refresh(&shop).await;
     assert_eq!(outcomes(&shop, &digest).await, ["refused"]);
     refresh(&shop).await;
-    let at_work = shop.database.store.bulks_at_work().await;
+    let at_work = shop.database.read_models.bulks_at_work().await;
     assert_eq!(at_work, Ok(Vec::new()), "nothing is left to do");
     assert_eq!(shop.database.state(ORDER).await.attempt, 1);
 }

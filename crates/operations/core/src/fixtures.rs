@@ -1,9 +1,8 @@
 //! What unit tests of several modules begin with.
 
-use jiff::Timestamp;
+use domain::{OrderState, Submission, Timestamp};
 
-use crate::watch::Watch;
-use crate::{OrderState, Submission};
+use crate::projection::Projection;
 
 /// So many seconds after a moment of 2026.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -11,7 +10,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 }
 
 /// The record of order `ord-<number>`, of 10.00 USD, accepted in that second.
-pub(crate) fn watch(number: u32) -> Watch {
+pub(crate) fn projection(number: u32) -> Projection {
     let document = serde_json::json!({
         "schema_version": 1, "order_id": format!("ord-{number:03}"), "currency": "USD",
         "customer": {"customer_id": "cus-7", "name": "A", "email": "a@example.com"},
@@ -22,5 +21,5 @@ pub(crate) fn watch(number: u32) -> Watch {
         "shipping_fee": 0, "tax": 0, "total": 1000});
     let submission = Submission::parse(document.to_string().as_bytes()).expect("a document");
     let received = at(i64::from(number));
-    Watch::received(&OrderState::received(&submission.order, received))
+    Projection::received(&OrderState::received(&submission.order, received))
 }

@@ -1,0 +1,139 @@
+//! What the ledger holds of a side effect: who claimed it, or what came of it.
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::{Deserialize, Serialize};
+
+use crate::Money;
+
+/// Somebody is performing an effect, or died trying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The invocation that performs it.
+    pub owner: String,
+    /// When it was first claimed. Kept when a successor takes over: providers forget keys after a while.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// Until when the owner may be at work: not later than when its function is killed.
+    #[serde(with = "millisecond::required")]
+    pub until: Timestamp,
+}
+
+/// One side effect in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry<T> {
+    /// The outcome is known.
+    Done {
+        /// What came of it.
+        outcome: T,
+        /// When it was committed.
+        #[serde(with = "millisecond::required")]
+        at: Timestamp,
+    },
+    /// The outcome is not known (yet).
+    Open(Claim),
+}
+
+impl<T> Entry<T> {
+    /// The outcome, if it is known.
+    pub fn outcome(&self) -> Option<&T> {
+        match self {
+            Self::Done { outcome, .. } => Some(outcome),
+            Self::Open(_) => None,
+        }
+    }
+}
+
+/// What came of asking the bank to hold the money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorization {
+    /// The money is held.
+    Held {
+        /// The provider's reference.
+        payment: String,
+    },
+    /// The bank said no.
+    Declined {
+        /// The provider's code, such as `insufficient_funds`.
+        code: String,
+    },
+}
+
+impl Authorization {
+    /// A hold lapses by itself: the shortest that a card network grants for a payment without the
+    /// card at hand is 4 days and 18 hours. Six hours before that it is no longer relied on.
+    /// <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>
+    pub const TRUSTED_FOR: std::time::Duration = std::time::Duration::from_hours(4 * 24 + 12);
+}
+
+/// What came of booking the shipment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Booking {
+    /// There is a label.
+    Booked {
+        /// The carrier's reference.
+        label: String,
+        /// The carrier.
+        carrier: String,
+        /// What the customer can follow.
+        tracking: String,
+    },
+    /// The carrier will not take it.
+    Refused {
+        /// The carrier's code, such as `invalid_address`.
+        code: String,
+    },
+}
+
+/// What came of taking the money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureResult {
+    /// It is ours.
+    Taken {
+        /// How much.
+        #[serde(with = "crate::money::pair")]
+        amount: Money,
+    },
+    /// The authorisation no longer stands.
+    Refused {
+        /// The provider's code.
+        code: String,
+    },
+}
+
+/// What came of giving the money back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reversal {
+    /// There was nothing to give back.
+    Nothing,
+    /// The money is no longer held.
+    Voided,
+    /// The money went back.
+    Refunded {
+        /// The provider's reference of the refund.
+        refund: String,
+        /// How much.
+        #[serde(with = "crate::money::pair")]
+        amount: Money,
+    },
+}
+
+/// What came of cancelling the shipment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unbooking {
+    /// There was no shipment.
+    Nothing,
+    /// The label is void.
+    Cancelled,
+}
+
+/// The mail service's id of a message that it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(pub String);

@@ -1,0 +1,144 @@
+//! What can happen to an order, in the words of its timeline.
+
+use crate::stage::Stage;
+use crate::words;
+
+words! {
+    /// Something that happened to an order. The words are the status view's, an interface.
+    pub enum Event {
+        /// It was accepted at the door.
+        Received = "received",
+        /// A person has to look at it.
+        ReviewRequested = "review_requested",
+        /// A reviewer said yes.
+        Approved = "approved",
+        /// Catalogue, stock and risk have nothing against it.
+        Validated = "validated",
+        /// Somebody began to hold the money; the outcome is not on record.
+        AuthorizeStarted = "authorize_started",
+        /// The money is held.
+        Authorized = "authorized",
+        /// The bank said no.
+        Declined = "declined",
+        /// Somebody began to book the shipment; the outcome is not on record.
+        BookStarted = "book_started",
+        /// A shipment is booked.
+        Booked = "booked",
+        /// The carrier said no.
+        Refused = "refused",
+        /// Somebody began to take the money; the outcome is not on record.
+        CaptureStarted = "capture_started",
+        /// The money is taken.
+        Captured = "captured",
+        /// The hold no longer stands.
+        CaptureRefused = "capture_refused",
+        /// Somebody began to send the confirmation; the outcome is not on record.
+        NotifyStarted = "notify_started",
+        /// The customer was told.
+        CustomerNotified = "customer_notified",
+        /// The customer, or whoever calls for them, asked for a cancellation.
+        CancelRequested = "cancel_requested",
+        /// Something failed, and everything is being reversed.
+        Reversing = "reversing",
+        /// Somebody began to cancel the shipment; the outcome is not on record.
+        UnbookStarted = "unbook_started",
+        /// The shipment is cancelled.
+        ShipmentCancelled = "shipment_cancelled",
+        /// There was no shipment.
+        NoShipmentToCancel = "no_shipment_to_cancel",
+        /// Somebody began to give the money back; the outcome is not on record.
+        ReverseStarted = "reverse_started",
+        /// There was no money to give back.
+        NoPaymentToReverse = "no_payment_to_reverse",
+        /// The hold was released.
+        Voided = "voided",
+        /// The money went back.
+        Refunded = "refunded",
+        /// Somebody began to tell the customer that it failed; the outcome is not on record.
+        NotifyFailureStarted = "notify_failure_started",
+        /// It was closed: paid, shipped, and the customer told.
+        Completed = "completed",
+        /// It was closed, or a reviewer said no.
+        Rejected = "rejected",
+        /// It was closed, or an operator cancelled it.
+        Cancelled = "cancelled",
+        /// It was closed: a dependency or we failed.
+        Failed = "failed",
+        /// The message to the customer is not to be sent any more.
+        MessageWaived = "message_waived",
+        /// An operator gave up the message to the customer.
+        MessageGivenUp = "message_given_up",
+        /// An operator asked for a redrive.
+        RedriveRequested = "redrive_requested",
+        /// An operator asked for a new attempt.
+        ReprocessRequested = "reprocess_requested",
+        /// An operator asked for the message to be sent again.
+        ResendRequested = "resend_requested",
+        /// An operator had the providers asked.
+        ResolveRequested = "resolve_requested",
+        /// The monitor started an execution that had not been started.
+        Started = "started",
+        /// The monitor woke an execution that had missed a decision.
+        Woken = "woken",
+        /// The monitor recorded an end that no event had reported.
+        EndRecorded = "end_recorded",
+        /// The providers said what had become of an unknown outcome.
+        Resolved = "resolved",
+    }
+}
+
+impl Event {
+    /// That an order was closed at `stage`. `None` for a stage that is not closed.
+    #[must_use]
+    pub const fn closed_as(stage: Stage) -> Option<Self> {
+        match stage {
+            Stage::Completed => Some(Self::Completed),
+            Stage::Rejected => Some(Self::Rejected),
+            Stage::Cancelled => Some(Self::Cancelled),
+            Stage::Failed => Some(Self::Failed),
+            Stage::Received
+            | Stage::InReview
+            | Stage::Validated
+            | Stage::Authorized
+            | Stage::Shipped
+            | Stage::Captured => None,
+        }
+    }
+}
+
+words! {
+    /// The part of the system that an entry of the timeline is about. Its words are the status view's,
+    /// where the field is called `step`.
+    pub enum Origin {
+        /// The front door.
+        Intake = "intake",
+        /// The step that checks and reserves.
+        Validate = "validate",
+        /// The step that takes the money.
+        Charge = "charge",
+        /// The step that books the shipment.
+        Ship = "ship",
+        /// The step that tells the customer.
+        Notify = "notify",
+        /// The state machine.
+        Workflow = "workflow",
+        /// A person, through the page or the command line.
+        Operator = "operator",
+        /// What watches the orders.
+        Monitor = "monitor",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_stored_under_its_word_and_reads_back() {
+        for event in Event::ALL {
+            let stored = serde_json::to_value(event).unwrap();
+            assert_eq!(stored, event.as_str());
+            assert_eq!(serde_json::from_value::<Event>(stored).unwrap(), *event);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How far an order has come.
+
+use crate::words;
+use crate::{ErrorName, LeadsTo};
+
+words! {
+    /// How far an order has come, as its ledger says. Forward in the order given here; the last four
+    /// are for good. What the outside sees of it is [`crate::Status`].
+    pub enum Stage {
+        /// Accepted at the door.
+        Received = "received",
+        /// Its stock is reserved; a person has to look at it.
+        InReview = "in_review",
+        /// Its stock is reserved; money may move.
+        Validated = "validated",
+        /// The customer's money is held.
+        Authorized = "authorized",
+        /// A shipment is booked.
+        Shipped = "shipped",
+        /// The customer's money is ours.
+        Captured = "captured",
+        /// The customer was told. Closed.
+        Completed = "completed",
+        /// Reversed: the order or the customer's money said no. Closed.
+        Rejected = "rejected",
+        /// Reversed: somebody cancelled it. Closed.
+        Cancelled = "cancelled",
+        /// Reversed: a dependency or we failed. Closed.
+        Failed = "failed",
+    }
+}
+
+impl Stage {
+    /// Whether nothing happens to the order any more.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        match self {
+            Self::Completed | Self::Rejected | Self::Cancelled | Self::Failed => true,
+            Self::Received
+            | Self::InReview
+            | Self::Validated
+            | Self::Authorized
+            | Self::Shipped
+            | Self::Captured => false,
+        }
+    }
+
+    /// Where an order ends once everything is reversed because of `error`.
+    #[must_use]
+    pub const fn reversed_because_of(error: ErrorName) -> Self {
+        match error.leads_to() {
+            LeadsTo::Rejected => Self::Rejected,
+            LeadsTo::Cancelled => Self::Cancelled,
+            LeadsTo::Failed | LeadsTo::Review | LeadsTo::GoesOn => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Where an order, its money, its goods and its message stand, in the words of the status view.
+
+use crate::execution::ExecutionStatus;
+use crate::stage::Stage;
+use crate::state::OrderState;
+use crate::words;
+
+words! {
+    /// Where an order stands, in one word, as the outside sees it: its [`Stage`] and its execution taken
+    /// together. The one that asks for a person comes first, those that are for good come last.
+    pub enum Status {
+        /// Its execution ended before everything was done or reversed.
+        NeedsAttention = "needs_attention",
+        /// It waits for a person's decision.
+        InReview = "in_review",
+        /// It was accepted.
+        Received = "received",
+        /// Its stock is reserved.
+        Validated = "validated",
+        /// Its money is held.
+        Authorized = "authorized",
+        /// It is booked with the carrier, and perhaps paid.
+        Shipped = "shipped",
+        /// A dependency or we failed, and everything was reversed.
+        Failed = "failed",
+        /// The order itself or the customer's money said no, and everything was reversed.
+        Rejected = "rejected",
+        /// Somebody cancelled it, and everything was reversed.
+        Cancelled = "cancelled",
+        /// It is paid and shipped.
+        Completed = "completed",
+    }
+}
+
+impl Status {
+    /// Whether an order stays like that: its records are by the day, not among the open ones.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Completed | Self::Rejected | Self::Cancelled | Self::Failed => true,
+            Self::Received
+            | Self::Validated
+            | Self::InReview
+            | Self::Authorized
+            | Self::Shipped
+            | Self::NeedsAttention => false,
+        }
+    }
+
+    /// The status of an order from its ledger and its execution.
+    ///
+    /// An execution that ended while the ledger is not closed needs a person, but for one case:
+    /// an order that is paid and shipped is complete even if its message could not be sent.
+    #[must_use]
+    pub fn of(state: &OrderState, execution: ExecutionStatus) -> Self {
+        match state.stage {
+            Stage::Completed => Self::Completed,
+            Stage::Rejected => Self::Rejected,
+            Stage::Cancelled => Self::Cancelled,
+            Stage::Failed => Self::Failed,
+            Stage::Captured if execution == ExecutionStatus::Succeeded => Self::Completed,
+            // Step Functions forgets an execution 90 days after its end.
+            Stage::Captured if execution == ExecutionStatus::NotStarted => Self::Completed,
+            Stage::Received if execution == ExecutionStatus::NotStarted => Self::Received,
+            _ if execution == ExecutionStatus::NotStarted => Self::NeedsAttention,
+            _ if execution.has_ended() => Self::NeedsAttention,
+            Stage::Received => Self::Received,
+            Stage::InReview => Self::InReview,
+            Stage::Validated => Self::Validated,
+            Stage::Authorized => Self::Authorized,
+            Stage::Shipped | Stage::Captured => Self::Shipped,
+        }
+    }
+}
+
+words! {
+    /// Where the customer's money stands.
+    pub enum PaymentStatus {
+        /// Nothing is or was held.
+        None = "none",
+        /// Nobody knows what became of the last call to the provider.
+        Unknown = "unknown",
+        /// It is held.
+        Authorized = "authorized",
+        /// It is ours.
+        Captured = "captured",
+        /// The hold was released.
+        Voided = "voided",
+        /// It went back.
+        Refunded = "refunded",
+        /// The bank said no.
+        Declined = "declined",
+    }
+}
+
+words! {
+    /// Where the goods stand.
+    pub enum ShipmentStatus {
+        /// Nothing is booked.
+        None = "none",
+        /// Nobody knows what became of the last call to the carrier.
+        Unknown = "unknown",
+        /// There is a label.
+        Booked = "booked",
+        /// They are on their way.
+        InTransit = "in_transit",
+        /// They have arrived.
+        Delivered = "delivered",
+        /// The label is void.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Where the message to the customer stands.
+    pub enum NotificationStatus {
+        /// It is not due, or still being sent.
+        None = "none",
+        /// Nobody knows whether the mail service took it.
+        Unknown = "unknown",
+        /// The mail service took it.
+        Sent = "sent",
+        /// Nobody sends it any more.
+        Failed = "failed",
+    }
+}

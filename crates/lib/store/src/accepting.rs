@@ -1,0 +1,161 @@
+//! Orders in, and new attempts at them.
+
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::ports::{Orders as _, Record, StoreError};
+use domain::{AuditEvent, OrderId, OrderState, Submission, Timestamp};
+
+use crate::Store;
+use crate::announcement::announcement;
+use crate::error::{classify, unreadable};
+use crate::item::{self, millisecond, number};
+use crate::orders::{Written, overtaken, state_of};
+
+/// What became of a document at the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is stored now.
+    New(OrderState),
+    /// The same document was stored before.
+    Same(OrderState),
+    /// Another document was stored under this id.
+    Different,
+}
+
+/// What became of beginning a new attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// The order is at this attempt now.
+    Yes(OrderState),
+    /// It is not as it was when it was looked at; this is how it is.
+    Changed(OrderState),
+}
+
+impl Store {
+    /// Stores a new order and announces it, all of it or nothing. Nothing is changed if the id is taken by
+    /// another document.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn accept(
+        &self,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let order = &submission.order;
+        let state = OrderState::received(order, now);
+        let items = [
+            item::of_order(order, &submission.fingerprint)?,
+            item::of_personal(&order.order_id, &submission.personal)?,
+            item::of_state(&state)?,
+        ];
+        let announcement = announcement(&self.read_models_table, &state)?;
+        let mut writes = vec![TransactWriteItem::builder().put(announcement).build()];
+        for item in items {
+            let put = Put::builder()
+                .table_name(&self.orders_table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(order_id)")
+                .build()
+                .map_err(|_| unreadable("a new order"))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        match self.transact(writes).await {
+            Ok(Ok(())) => return Ok(Accepted::New(state)),
+            // Somebody may have stored the same document a moment ago: the records tell.
+            Ok(Err(_)) | Err(StoreError::Unavailable(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let Some(record) = self.load(&order.order_id).await? else {
+            return Err(overtaken("the same order"));
+        };
+        if record.fingerprint == submission.fingerprint {
+            Ok(Accepted::Same(record.state))
+        } else {
+            Ok(Accepted::Different)
+        }
+    }
+
+    /// Puts on the order's timeline what somebody does about it.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn note(&self, order_id: &OrderId, event: &AuditEvent) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_audit(order_id, event)?))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| classify("PutItem", &error))
+    }
+
+    /// Begins a new attempt at an order that is closed, from the state that was looked at. What the last
+    /// attempt has come to is kept beside it and never overwritten. `alongside` is written with it: how the
+    /// new attempt is announced.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn begin_attempt(
+        &self,
+        record: &Record,
+        event: &AuditEvent,
+        alongside: Vec<TransactWriteItem>,
+    ) -> Result<Begun, StoreError> {
+        let last = &record.state;
+        let fresh = last.next_attempt(&record.order, event.at);
+        let built = |_| unreadable("a new attempt");
+        let state = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_state(&fresh)?))
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(last.version))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(built)?;
+        let archive = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_attempt(last)?))
+            .condition_expression("attribute_not_exists(order_id)")
+            .build()
+            .map_err(built)?;
+        let noted = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_audit(&last.order_id, event)?))
+            .build()
+            .map_err(built)?;
+        let mut writes = vec![
+            TransactWriteItem::builder().put(state).build(),
+            TransactWriteItem::builder().put(archive).build(),
+            TransactWriteItem::builder().put(noted).build(),
+        ];
+        writes.extend(alongside);
+        match self.transact(writes).await? {
+            Ok(()) => Ok(Begun::Yes(fresh)),
+            Err(reasons) => match reasons.first().map(state_of).transpose()?.flatten() {
+                Some(now) => Ok(Begun::Changed(now)),
+                None => Err(StoreError::NotFound(last.order_id.clone())),
+            },
+        }
+    }
+
+    /// Notes that the message to the customer is not to be sent any more, on the state that was looked at.
+    /// `false` if it has changed since.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn waive_message(
+        &self,
+        state: &OrderState,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .update_state(&state.order_id)
+            .update_expression("SET waived_at = :now, #version = #version + :one")
+            .condition_expression("#version = :version")
+            .expression_attribute_values(":now", millisecond(now))
+            .expression_attribute_values(":version", number(state.version));
+        Ok(matches!(self.write_state(update).await?, Written::Yes(_)))
+    }
+}

@@ -1,0 +1,325 @@
+//! Reconciles one order: brings what operators know of it in step with its ledger and its execution.
+
+use domain::ports::{Operators, Orders as _, Record};
+use domain::{Discrepancy, Execution, ExecutionStatus, OrderId, TaskError, Timestamp};
+use operations::trend::{Counter, Flow, Increment};
+use operations::{Observation, ProcessState, Projection, Retry, Tally, durations};
+use read_models::{Reference, Row};
+use tracing::{info, warn};
+use workflow::Described;
+
+use crate::metrics::{Measured, Metric};
+use crate::{Failed, Monitor, history};
+
+/// Others write the same projection: the stream, events and the sweep. Each try begins with what is stored.
+const TRIES: u32 = 5;
+
+/// What became of reconciling an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reconciled {
+    /// What operators know of it now.
+    Is(Box<Projection>),
+    /// There is no such order.
+    Nowhere,
+    /// Others wrote its projection each time.
+    Overtaken,
+}
+
+/// What is stored of an order.
+struct Stored {
+    record: Record,
+    before: Projection,
+    /// Whether what happens from here on is counted. Not if nobody can tell what was counted before.
+    counts: bool,
+}
+
+impl<P: Operators> Monitor<P> {
+    /// An event reported something of an order: its projection follows from what is stored and reported.
+    pub(crate) async fn observe(
+        &self,
+        order_id: &OrderId,
+        reported: Option<Execution>,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let observed = Observation {
+            execution: reported,
+            ..Observation::default()
+        };
+        for _ in 0..TRIES {
+            let Some(stored) = self.stored(order_id).await? else {
+                return Ok(());
+            };
+            if self.follow(&stored, &observed, now).await?.is_some() {
+                return Ok(());
+            }
+        }
+        // Whoever was quicker each time has seen at least as much.
+        Ok(())
+    }
+
+    /// An order is due: its execution is asked as well, and what can be repaired is repaired.
+    pub(crate) async fn reconcile(
+        &self,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Reconciled, Failed> {
+        for _ in 0..TRIES {
+            let Some(mut stored) = self.stored(order_id).await? else {
+                return Ok(Reconciled::Nowhere);
+            };
+            let described = self.reach.workflow.describe(&stored.record.state).await?;
+            let known = stored.before.execution;
+            let repaired = self.repair(stored.record, known, &described, now).await?;
+            let Some(record) = repaired else {
+                continue;
+            };
+            stored.record = record;
+            let observed = Observation {
+                execution: Some(described.execution),
+                asked: true,
+                retry: self.retry(&stored.record, &described).await?,
+                ended_with: self.ended_with(&stored, &described).await?,
+                compared: self.compared(&stored, &described, now).await,
+            };
+            if let Some(next) = self.follow(&stored, &observed, now).await? {
+                return Ok(Reconciled::Is(Box::new(next)));
+            }
+        }
+        warn!(
+            order_id = order_id.as_str(),
+            "failed to write a projection: others keep writing it"
+        );
+        Ok(Reconciled::Overtaken)
+    }
+
+    /// An order's ledger and its projection. `None` if there is no such order.
+    async fn stored(&self, order_id: &OrderId) -> Result<Option<Stored>, Failed> {
+        let Some(record) = self.reach.store.load(order_id).await? else {
+            return Ok(None);
+        };
+        if !record.unreadable.is_empty() {
+            let items = record.unreadable.join(", ");
+            warn!(
+                order_id = order_id.as_str(),
+                items, "failed to read items of an order: another version wrote them"
+            );
+        }
+        let row = self.reach.read_models.order(order_id).await?;
+        let fresh = |revision| Projection {
+            revision,
+            ..Projection::received(&record.state)
+        };
+        let (before, counts) = match row {
+            Some(Row::Projection(projection)) => (*projection, true),
+            Some(Row::Blank(blank)) => (fresh(blank.revision), !blank.is_unreadable),
+            None => (fresh(0), true),
+        };
+        Ok(Some(Stored {
+            record,
+            before,
+            counts,
+        }))
+    }
+
+    /// How the providers see an order that does not get on. One that does not tell is asked again next time.
+    async fn compared(
+        &self,
+        stored: &Stored,
+        described: &Described,
+        now: Timestamp,
+    ) -> Option<Vec<Discrepancy>> {
+        let ended = described.execution.status.has_ended();
+        let record = &stored.record;
+        if !stored.before.wants_comparison(&record.state, ended, now) {
+            return None;
+        }
+        match self.reach.actions.compare(record).await {
+            Ok(discrepancies) => Some(discrepancies),
+            Err(error) => {
+                let order_id = record.state.order_id.as_str();
+                warn!(order_id, %error, "failed to compare an order with the providers");
+                None
+            }
+        }
+    }
+
+    /// The error that an execution ended with too early. It stays the same until the execution is redriven.
+    async fn ended_with(
+        &self,
+        stored: &Stored,
+        described: &Described,
+    ) -> Result<Option<TaskError>, Failed> {
+        let (execution, before) = (described.execution, &stored.before);
+        let known = before.last_error.is_some() && before.execution == Some(execution);
+        let state = &stored.record.state;
+        let unfinished = execution.status.has_ended() && ProcessState::of(state).is_some();
+        if known || !unfinished || execution.status == ExecutionStatus::Succeeded {
+            return Ok(None);
+        }
+        let history = self.reach.workflow.history(state).await?;
+        Ok(history::last_error(&history))
+    }
+
+    /// Whether the task waits for its next try. Only asked of an execution that is at work.
+    async fn retry(
+        &self,
+        record: &Record,
+        described: &Described,
+    ) -> Result<Option<Option<Retry>>, Failed> {
+        if described.execution.status != ExecutionStatus::Running {
+            return Ok(None);
+        }
+        let history = self.reach.workflow.history(&record.state).await?;
+        Ok(Some(self.rules.retry(&history)))
+    }
+
+    /// Writes the projection that follows from all this. `None` if somebody else wrote it meanwhile.
+    async fn follow(
+        &self,
+        stored: &Stored,
+        observed: &Observation,
+        now: Timestamp,
+    ) -> Result<Option<Projection>, Failed> {
+        let (record, before) = (&stored.record, &stored.before);
+        let next = before.next(&record.state, observed, now);
+        let unchanged = Projection {
+            revision: before.revision,
+            due_at: before.due_at,
+            ..next.clone()
+        } == *before;
+        let still_due = before.due_at.is_some_and(|at| at > now) || before.is_over();
+        if unchanged && still_due && before.is_over() == next.is_over() && stored.counts {
+            return Ok(Some(before.clone()));
+        }
+        let read_models = &self.reach.read_models;
+        // On the list before it is on the projection: what is on that is not told again.
+        for incident in next.incidents.keys() {
+            if !before.incidents.contains_key(incident) {
+                let order_id = &next.order_id;
+                let cause = next.cause(*incident);
+                read_models.count_notice(&cause, order_id, now).await?;
+                info!(
+                    order_id = order_id.as_str(),
+                    incident = incident.as_str(),
+                    "order needs a person"
+                );
+            }
+        }
+        self.remember(before, &next, record).await?;
+        if !read_models.put_projection(&next).await? {
+            return Ok(None);
+        }
+        if stored.counts {
+            let (measured, counted) = changes(before, &next, record);
+            self.emit(&measured);
+            self.count(counted);
+        }
+        Ok(Some(next))
+    }
+
+    /// Has the order found by what people know of it. Before it is on the projection, as above.
+    async fn remember(
+        &self,
+        before: &Projection,
+        next: &Projection,
+        record: &Record,
+    ) -> Result<(), Failed> {
+        let read_models = &self.reach.read_models;
+        if before.revision <= 1 {
+            let customer = record.state.customer_id.as_str();
+            let customer = read_models.remember(Reference::Customer, customer, next);
+            customer.await?;
+        }
+        for (reference, known, found) in [
+            (Reference::Payment, &before.payment, &next.payment),
+            (Reference::Tracking, &before.tracking, &next.tracking),
+        ] {
+            if let Some(found) = found
+                && known.as_ref() != Some(found)
+            {
+                read_models.remember(reference, found, next).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is to be counted of the way from one projection to the next: for CloudWatch, and for the page's
+/// plots.
+fn changes(
+    before: &Projection,
+    next: &Projection,
+    record: &Record,
+) -> (Vec<Measured>, Vec<Increment>) {
+    let state = &record.state;
+    let (mut measured, mut plotted) = (Vec::new(), Vec::new());
+    if before.revision <= 1 {
+        measured.push(Measured::plain(Metric::OrdersReceived, 1));
+        plotted.push(Increment::one(Counter::Received));
+    }
+    let counted = if before.attempt == next.attempt {
+        before.counted
+    } else {
+        Tally::nothing(state.total.currency())
+    };
+    for (metric, flow, before, next) in [
+        (
+            Metric::MoneyAuthorized,
+            Flow::Authorized,
+            counted.authorized,
+            next.counted.authorized,
+        ),
+        (
+            Metric::MoneyCaptured,
+            Flow::Captured,
+            counted.captured,
+            next.counted.captured,
+        ),
+        (
+            Metric::MoneyReversed,
+            Flow::GivenBack,
+            counted.reversed,
+            next.counted.reversed,
+        ),
+    ] {
+        if let Ok(more) = next.beyond(before)
+            && !more.is_zero()
+        {
+            measured.push(Measured::money(metric, more));
+            plotted.push(Increment::money(flow, more));
+        }
+    }
+    if let Some(state) = next.state {
+        let same = before.state == next.state;
+        let seen = if same { counted.retries } else { 0 };
+        if next.counted.retries > seen {
+            let more = u64::from(next.counted.retries - seen);
+            measured.push(Measured::of(Metric::Retries, state.as_str(), more));
+        }
+    }
+    if next.counted.ended && !counted.ended {
+        measured.push(Measured::of(Metric::OrdersEnded, next.status.as_str(), 1));
+        plotted.push(Increment::one(Counter::Ended(next.status)));
+        if let Some(error) = next.error {
+            let class = error.class();
+            measured.push(Measured::of(Metric::OrdersReversed, class.as_str(), 1));
+            plotted.push(Increment::one(Counter::Reversed(class)));
+        }
+        let ended = next.execution.and_then(|execution| execution.stopped_at);
+        // A person's time says nothing about ours.
+        let reviewed = durations(state)
+            .into_iter()
+            .find(|(state, _)| *state == ProcessState::ReviewOrder)
+            .map_or(0, |(_, took)| i128::try_from(took.as_millis()).unwrap_or(0));
+        let took = ended.map(|at| at.duration_since(state.received_at).as_millis() - reviewed);
+        if let Some(took) = took.and_then(|took| u64::try_from(took).ok()) {
+            measured.push(Measured::plain(Metric::OrderDuration, took));
+        }
+        for (state, took) in durations(state) {
+            plotted.push(Increment::one(Counter::took(state, took)));
+            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            measured.push(Measured::of(Metric::StateDuration, state.as_str(), took));
+        }
+    }
+    (measured, plotted)
+}

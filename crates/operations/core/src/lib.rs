@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+pub mod advice;
+pub mod bulk;
+mod cause;
+#[cfg(test)]
+mod fixtures;
+mod incident;
+mod process;
+mod projection;
+pub mod snapshot;
+pub mod trend;
+
+pub use cause::{Cause, Problem};
+pub use incident::Incident;
+pub use process::{Health, ProcessState};
+pub use projection::{
+    Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised,
+};
+use sha2::{Digest as _, Sha256};
+
+/// A name for what was hashed: 16 hexadecimal digits.
+fn short(hasher: Sha256) -> String {
+    let digest = hasher.finalize();
+    let first = digest.iter().take(8);
+    let number = first.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:016x}")
+}

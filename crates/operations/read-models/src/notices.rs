@@ -1,0 +1,154 @@
+//! What operators are to be told, and when they last were.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::ports::StoreError;
+use domain::{OrderId, Timestamp};
+use operations::Cause;
+use store::announcement::row_key;
+use store::error::classify;
+use store::item::{Item, millisecond, value};
+use tracing::warn;
+
+use crate::{ReadModels, condition_failed, moment};
+
+const NOTICES: &str = "notices";
+
+/// A cause, and the orders that operators have not been told of yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What the orders have in common.
+    pub cause: Cause,
+    /// The orders.
+    pub orders: Vec<OrderId>,
+    /// When operators were last told of this cause.
+    pub notified_at: Option<Timestamp>,
+}
+
+impl Notice {
+    /// `None` if nobody is to be told of anything, or if this version cannot read of what.
+    fn read(mut item: Item) -> Option<Self> {
+        let waiting = item.get("waiting")?.as_ss().ok()?;
+        let orders = waiting.iter().filter_map(|id| id.parse().ok()).collect();
+        let notified_at = moment(&item, "notified_at");
+        let cause = item.remove("cause").map(serde_dynamo::from_attribute_value);
+        let Some(Ok(cause)) = cause else {
+            warn!("failed to read a notice: another version wrote it");
+            return None;
+        };
+        Some(Self {
+            cause,
+            orders,
+            notified_at,
+        })
+    }
+}
+
+impl ReadModels {
+    /// Puts an order on the list of those that operators are to be told of because of this root cause.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn count_notice(
+        &self,
+        cause: &Cause,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(row_key(NOTICES, cause.id())))
+            .update_expression(
+                "SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD waiting :order",
+            )
+            .expression_attribute_values(":cause", value(cause)?)
+            .expression_attribute_values(":now", millisecond(now))
+            .expression_attribute_values(":order", AttributeValue::Ss(vec![order_id.to_string()]))
+            .send()
+            .await;
+        update
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
+    }
+
+    /// The root causes of which operators are to be told, each with its orders, and when they were last
+    /// told of it.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn notices(&self) -> Result<Vec<Notice>, StoreError> {
+        let rows = self.rows(NOTICES).await?;
+        Ok(rows.into_iter().filter_map(Notice::read).collect())
+    }
+
+    /// Claims the next message about this cause, for whoever claims first: two sweeps may overlap. `false` if
+    /// somebody else did, and tells. What is claimed and not told after all is told once the pause after a
+    /// message is over.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn claim_notice(&self, notice: &Notice, now: Timestamp) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(row_key(NOTICES, notice.cause.id())))
+            .update_expression("SET notified_at = :now")
+            .expression_attribute_values(":now", millisecond(now));
+        let update = match notice.notified_at {
+            None => update.condition_expression("attribute_not_exists(notified_at)"),
+            Some(at) => update
+                .condition_expression("notified_at = :before")
+                .expression_attribute_values(":before", millisecond(at)),
+        };
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if condition_failed(&error) => Ok(false),
+            Err(error) => Err(classify("UpdateItem", &error)),
+        }
+    }
+
+    /// Takes back a claim under which nobody was told.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn withdraw_notice(&self, notice: &Notice) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(row_key(NOTICES, notice.cause.id())));
+        let update = match notice.notified_at {
+            None => update.update_expression("REMOVE notified_at"),
+            Some(at) => update
+                .update_expression("SET notified_at = :before")
+                .expression_attribute_values(":before", millisecond(at)),
+        };
+        update
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
+    }
+
+    /// Notes that operators were told of these orders; others may have come since.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn notified(&self, notice: &Notice) -> Result<(), StoreError> {
+        let orders = notice.orders.iter().map(ToString::to_string).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(row_key(NOTICES, notice.cause.id())))
+            .update_expression("DELETE waiting :orders")
+            .expression_attribute_values(":orders", AttributeValue::Ss(orders))
+            .send()
+            .await;
+        update
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
+    }
+}

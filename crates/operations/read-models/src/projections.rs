@@ -1,0 +1,314 @@
+//! What operators know of single orders, and the indexes that orders are listed by.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
+use domain::ports::StoreError;
+use domain::{OrderId, Status, Timestamp};
+use operations::Projection;
+use store::announcement::{PARTITION, SHARDS, order_key, row_key, shard};
+use store::error::{classify, unreadable};
+use store::item::{Item, millisecond, text, with_key};
+use tracing::warn;
+
+use crate::{ReadModels, TRIES, condition_failed, moment, partition};
+
+/// An order's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// What operators know of it.
+    Projection(Box<Projection>),
+    /// Nothing that this version can read.
+    Blank(Blank),
+}
+
+/// A row that says no more than that there is an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blank {
+    /// Which order.
+    pub order_id: OrderId,
+    /// What the next projection has to follow.
+    pub revision: u64,
+    /// When somebody has to look at the order; at once, if that cannot be read.
+    pub due_at: Timestamp,
+    /// Whether it is so because another version wrote it, and not because nobody looked yet.
+    pub is_unreadable: bool,
+}
+
+impl Row {
+    /// `None` if not even the order's id can be read.
+    fn read(item: Item) -> Option<Self> {
+        let order_id: Option<OrderId> = partition(&item)
+            .strip_prefix("order#")
+            .and_then(|id| id.parse().ok());
+        let Some(order_id) = order_id else {
+            warn!(
+                partition = partition(&item),
+                "failed to read a row of the read models"
+            );
+            return None;
+        };
+        let revision = item.get("revision").and_then(|number| number.as_n().ok());
+        let revision = revision.and_then(|number| number.parse().ok());
+        let mut blank = Blank {
+            order_id,
+            revision: revision.unwrap_or(0),
+            due_at: moment(&item, "due_at").unwrap_or(Timestamp::UNIX_EPOCH),
+            is_unreadable: false,
+        };
+        if !item.contains_key("status") {
+            return Some(Self::Blank(blank));
+        }
+        match serde_dynamo::from_item::<_, Projection>(item) {
+            Ok(projection) => Some(Self::Projection(Box::new(projection))),
+            Err(_) => {
+                let order_id = blank.order_id.as_str();
+                warn!(
+                    order_id,
+                    "failed to read a projection: another version wrote it"
+                );
+                blank.is_unreadable = true;
+                Some(Self::Blank(blank))
+            }
+        }
+    }
+
+    /// The projection, if it is one.
+    #[must_use]
+    pub fn projection(self) -> Option<Projection> {
+        match self {
+            Self::Projection(projection) => Some(*projection),
+            Self::Blank(_) => None,
+        }
+    }
+}
+
+/// The open orders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Those of which operators know something.
+    pub projections: Vec<Projection>,
+    /// Those that were only announced, and those whose projection cannot be read.
+    pub blanks: Vec<Blank>,
+}
+
+/// The item of a projection: in the index of open orders while it has a time at which somebody looks again,
+/// and after that in the index of closed ones.
+///
+/// # Errors
+/// If it cannot be stored.
+pub fn projection_item(projection: &Projection) -> Result<Item, StoreError> {
+    let mut item = with_key(projection, order_key(&projection.order_id))?;
+    if projection.is_over() {
+        let status = text(projection.status.as_str());
+        item.insert("closed_as".to_owned(), status);
+        item.insert("ended_at".to_owned(), millisecond(projection.since));
+    } else {
+        let shard = text(shard(&projection.order_id));
+        item.insert("open_shard".to_owned(), shard);
+    }
+    Ok(item)
+}
+
+impl ReadModels {
+    /// What is known of an order, as it is now. `None` if it has no row.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn order(&self, order_id: &OrderId) -> Result<Option<Row>, StoreError> {
+        let row = self.row(&format!("order#{order_id}"), "projection").await?;
+        Ok(row.and_then(Row::read))
+    }
+
+    /// All open orders: a request for each part of the index and each megabyte. What the index shows is a
+    /// moment old.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn open_orders(&self) -> Result<Open, StoreError> {
+        let mut open = Open::default();
+        for shard in 0..SHARDS {
+            let mut pages = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("open")
+                .key_condition_expression("open_shard = :shard")
+                .expression_attribute_values(":shard", text(shard.to_string()))
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| classify("Query", &error))?;
+                for item in page.items.unwrap_or_default() {
+                    match Row::read(item) {
+                        Some(Row::Projection(projection)) => open.projections.push(*projection),
+                        Some(Row::Blank(blank)) => open.blanks.push(blank),
+                        None => {}
+                    }
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    /// Replaces an order's projection by the one that follows it. `false` if somebody else did.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn put_projection(&self, next: &Projection) -> Result<bool, StoreError> {
+        let item = projection_item(next)?;
+        self.put_following(item, next.revision).await
+    }
+
+    /// Replaces an order's projection, in a transaction with something else.
+    ///
+    /// # Errors
+    /// If it cannot be stored.
+    pub fn put_with(&self, projection: &Projection) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(projection_item(projection)?))
+            .build()
+            .map_err(|_| unreadable("a projection"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Has an order that could not be looked at wait for its next turn, so that others come first.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn postpone(&self, order_id: &OrderId, until: Timestamp) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(order_key(order_id)))
+            .update_expression("SET due_at = :until")
+            // Not one that is over by now, nor one that somebody else has looked at.
+            .condition_expression("attribute_exists(open_shard) AND due_at < :until")
+            .expression_attribute_values(":until", millisecond(until))
+            .send()
+            .await;
+        match update {
+            Ok(_) => Ok(()),
+            Err(error) if condition_failed(&error) => Ok(()),
+            Err(error) => Err(classify("UpdateItem", &error)),
+        }
+    }
+
+    /// A page of the orders that ended with a status, the latest first. `after` is where the last page ended.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn closed_orders(
+        &self,
+        status: Status,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Projection>, Option<String>), StoreError> {
+        // It comes back from whoever was given it: what is no place to go on at is the beginning.
+        let start = after.and_then(|after| after.split_once('.'));
+        let start = start.filter(|(ended_at, order_id)| {
+            ended_at.parse::<i64>().is_ok() && order_id.parse::<OrderId>().is_ok()
+        });
+        let start = start.map(|(ended_at, order_id)| {
+            let mut key = row_key(format!("order#{order_id}"), "projection");
+            key.insert("closed_as".to_owned(), text(status.as_str()));
+            let ended_at = AttributeValue::N(ended_at.to_owned());
+            key.insert("ended_at".to_owned(), ended_at);
+            key
+        });
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("closed")
+            .key_condition_expression("closed_as = :status")
+            .expression_attribute_values(":status", text(status.as_str()))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| classify("Query", &error))?;
+        let next = found.last_evaluated_key.and_then(|key| {
+            let ended_at = key.get("ended_at")?.as_n().ok()?;
+            let order_id = key.get(PARTITION)?.as_s().ok()?.strip_prefix("order#")?;
+            Some(format!("{ended_at}.{order_id}"))
+        });
+        let rows = found.items.unwrap_or_default().into_iter();
+        let projections = rows.filter_map(|item| Row::read(item)?.projection());
+        Ok((projections.collect(), next))
+    }
+
+    /// The orders that ended with a status since then, the latest first, at most `limit`; and whether there are
+    /// more.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn closed_since(
+        &self,
+        status: Status,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<Projection>, bool), StoreError> {
+        let mut closed = Vec::new();
+        let mut after = None;
+        loop {
+            let left = limit - closed.len();
+            let (page, next) = self.closed_orders(status, after.as_deref(), left).await?;
+            let past = page.iter().any(|projection| projection.since < since);
+            closed.extend(
+                page.into_iter()
+                    .filter(|projection| projection.since >= since),
+            );
+            if closed.len() >= limit {
+                return Ok((closed, next.is_some()));
+            }
+            if past || next.is_none() {
+                return Ok((closed, false));
+            }
+            after = next;
+        }
+    }
+
+    /// The projections of these orders, in their order; at most a hundred. Those that there are none of, or
+    /// none that can be read, are left out.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn projections(&self, orders: &[OrderId]) -> Result<Vec<Projection>, StoreError> {
+        let mut keys: Vec<Item> = orders.iter().map(order_key).collect();
+        let mut found = HashMap::new();
+        for _ in 0..TRIES {
+            if keys.is_empty() {
+                break;
+            }
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let wanted = wanted.map_err(|_| unreadable("a page of orders"))?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted)
+                .send()
+                .await
+                .map_err(|error| classify("BatchGetItem", &error))?;
+            let items = answer.responses.unwrap_or_default().into_values().flatten();
+            for item in items {
+                if let Some(projection) = Row::read(item).and_then(Row::projection) {
+                    found.insert(projection.order_id.clone(), projection);
+                }
+            }
+            let left = answer.unprocessed_keys.unwrap_or_default();
+            keys = left.into_values().flat_map(|left| left.keys).collect();
+        }
+        if !keys.is_empty() {
+            let text = "BatchGetItem leaves keys over".to_owned();
+            return Err(StoreError::Unavailable(text));
+        }
+        Ok(orders
+            .iter()
+            .filter_map(|order| found.remove(order))
+            .collect())
+    }
+}

@@ -1,0 +1,238 @@
+//! What the operators' page reads.
+
+use domain::{Actor, Execution, ExecutionStatus, OrderId, OrderState, Status, Timestamp};
+use operations::advice::Action;
+use operations::bulk::{Applied, Bulk, Outcome, Part};
+use operations::snapshot::{List, Lists, take};
+use operations::trend::{self, Counter, Flow, Increment};
+use operations::{Observation, Projection};
+use read_models::{PAGE, Reference};
+use tests::{Database, database, document, money, submission};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_428_000 + second).expect("a time")
+}
+
+fn id(text: &str) -> OrderId {
+    text.parse().expect("an order id")
+}
+
+fn projection(order_id: &str, second: i64) -> (OrderState, Projection) {
+    let state = OrderState::received(&submission(&document(order_id)).order, at(second));
+    let projection = Projection::received(&state);
+    (state, projection)
+}
+
+/// An order whose message was given up at that second: it is over.
+async fn ended(database: &Database, order_id: &str, second: i64) {
+    let (mut state, projection) = projection(order_id, 0);
+    state.stage = domain::Stage::Completed;
+    state.closed_at = Some(at(second));
+    let observed = Observation {
+        execution: Some(Execution {
+            attempt: 1,
+            status: ExecutionStatus::Succeeded,
+            redriven_at: None,
+            stopped_at: Some(at(second)),
+        }),
+        ..Observation::default()
+    };
+    let over = projection.next(&state, &observed, at(second));
+    assert!(over.is_over());
+    assert_eq!(database.read_models.put_projection(&over).await, Ok(true));
+}
+
+#[tokio::test]
+async fn what_is_over_is_listed_by_status_the_latest_first_a_page_at_a_time() {
+    let database = database().await;
+    for number in 0..5 {
+        ended(&database, &format!("ord-{number}"), number).await;
+    }
+    let read_models = &database.read_models;
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = read_models.closed_orders(Status::Completed, after.as_deref(), 2);
+        let (page, next) = page.await.expect("a page");
+        assert!(page.len() <= 2);
+        seen.extend(
+            page.into_iter()
+                .map(|projection| projection.order_id.to_string()),
+        );
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["ord-4", "ord-3", "ord-2", "ord-1", "ord-0"]);
+    let none = read_models.closed_orders(Status::Failed, None, 2).await;
+    assert_eq!(none.expect("a page"), (Vec::new(), None));
+    // What is no place to go on at is the beginning.
+    let first = read_models
+        .closed_orders(Status::Completed, Some("x.y"), 1)
+        .await;
+    assert_eq!(first.expect("a page").0[0].order_id, id("ord-4"));
+}
+
+#[tokio::test]
+async fn what_ended_lately_is_bounded_by_time_and_by_number() {
+    let database = database().await;
+    for number in 0..5 {
+        ended(&database, &format!("ord-{number}"), number).await;
+    }
+    let read_models = &database.read_models;
+    let since = async |second, limit| {
+        let found = read_models.closed_since(Status::Completed, at(second), limit);
+        let (found, more) = found.await.expect("an answer");
+        (found.len(), more)
+    };
+    assert_eq!(since(0, 10).await, (5, false));
+    assert_eq!(since(3, 10).await, (2, false));
+    assert_eq!(since(9, 10).await, (0, false));
+    assert_eq!(since(0, 3).await, (3, true));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_kept_with_its_lists_and_each_page_is_read_alone() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    assert_eq!(read_models.snapshot().await, Ok(None));
+    let open: Vec<Projection> = (0..120)
+        .map(|number| projection(&format!("ord-{number:03}"), number).1)
+        .collect();
+    let (shown, lists): (_, Lists) = take(&open, &[], false, at(200));
+    read_models
+        .put_snapshot(&shown, &lists)
+        .await
+        .expect("kept");
+    assert_eq!(read_models.snapshot().await, Ok(Some(shown.clone())));
+    let page = async |number| {
+        let page = read_models
+            .listed(&shown.id, &List::Status(Status::Received), number)
+            .await;
+        page.expect("an answer").map(|page| page.len())
+    };
+    assert_eq!(page(0).await, Some(PAGE));
+    assert_eq!(page(2).await, Some(20));
+    assert_eq!(page(3).await, None);
+    let none = read_models.listed(&shown.id, &List::Reviews, 0).await;
+    assert_eq!(none, Ok(None));
+    // A snapshot of the same orders is a later look at the same lists.
+    let (later, lists) = take(&open, &[], false, at(210));
+    assert_eq!(later.id, shown.id);
+    read_models
+        .put_snapshot(&later, &lists)
+        .await
+        .expect("kept");
+    let kept = read_models
+        .snapshot()
+        .await
+        .expect("an answer")
+        .expect("a snapshot");
+    assert_eq!(kept.at, at(210));
+}
+
+#[tokio::test]
+async fn one_of_many_that_look_asks_for_the_next_snapshot() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    assert_eq!(read_models.claim_snapshot(at(0), 5).await, Ok(true));
+    assert_eq!(read_models.claim_snapshot(at(4), 5).await, Ok(false));
+    assert_eq!(read_models.claim_snapshot(at(6), 5).await, Ok(true));
+}
+
+#[tokio::test]
+async fn orders_are_found_by_customer_payment_and_tracking_number() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    for (number, second) in [(1, 10), (2, 20)] {
+        let (_, projection) = projection(&format!("ord-{number}"), second);
+        for _ in 0..2 {
+            let done = read_models
+                .remember(Reference::Customer, "cus-7", &projection)
+                .await;
+            done.expect("remembered");
+        }
+    }
+    let found = read_models.find(Reference::Customer, "cus-7").await;
+    assert_eq!(found, Ok(vec![id("ord-2"), id("ord-1")]));
+    let none = read_models.find(Reference::Payment, "cus-7").await;
+    assert_eq!(none, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn counters_add_up_within_their_span_and_money_within_its_day() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    let counted = [
+        Increment::one(Counter::Received),
+        Increment::money(Flow::Captured, money(1299, "USD")),
+    ];
+    read_models.count(&counted, at(0)).await.expect("counted");
+    read_models.count(&counted, at(10)).await.expect("counted");
+    read_models.count(&counted, at(900)).await.expect("counted");
+    read_models
+        .count(&[], at(900))
+        .await
+        .expect("nothing to count");
+    let spans = read_models.counted_since(at(0)).await.expect("an answer");
+    let received: Vec<u64> = spans
+        .iter()
+        .map(|span| span.of(Counter::Received))
+        .collect();
+    assert_eq!(received, [2, 1]);
+    assert_eq!(
+        read_models
+            .counted_since(at(900))
+            .await
+            .expect("some")
+            .len(),
+        1
+    );
+    let today = read_models.counted_today(at(5)).await.expect("an answer");
+    let captured = trend::money(&[today], Flow::Captured);
+    assert_eq!(captured.texts(), ["38.97 USD"]);
+    let tomorrow = read_models
+        .counted_today(at(24 * 3600))
+        .await
+        .expect("an answer");
+    assert!(tomorrow.values.is_empty());
+}
+
+#[tokio::test]
+async fn a_bulk_is_written_by_whoever_read_it_last_and_found_while_it_is_at_work() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    let part = Part {
+        order_id: id("ord-1"),
+        version: 1,
+        attempt: 1,
+        state: None,
+        total: submission(&document("ord-1")).order.total,
+        requested_at: None,
+        outcome: Outcome::Waiting,
+    };
+    let action = Action::Reprocess;
+    let mut bulk = Bulk::preview(action, vec![part], Vec::new(), at(0));
+    assert_eq!(read_models.put_bulk(&bulk, at(0)).await, Ok(true));
+    assert_eq!(read_models.put_bulk(&bulk, at(0)).await, Ok(false));
+    assert_eq!(read_models.bulks_at_work().await, Ok(Vec::new()));
+    bulk.revision += 1;
+    bulk.applied = Some(Applied {
+        by: Actor::Operator("somebody".to_owned()),
+        reason: "a test".to_owned(),
+        at: at(1),
+    });
+    assert_eq!(read_models.put_bulk(&bulk, at(1)).await, Ok(true));
+    assert_eq!(read_models.bulk(&bulk.digest).await, Ok(Some(bulk.clone())));
+    assert_eq!(
+        read_models.bulks_at_work().await,
+        Ok(vec![bulk.digest.clone()])
+    );
+    read_models
+        .bulk_is_over(&bulk.digest, at(2))
+        .await
+        .expect("over");
+    assert_eq!(read_models.bulks_at_work().await, Ok(Vec::new()));
+    assert_eq!(read_models.bulk("another").await, Ok(None));
+}
