@@ -215,19 +215,19 @@ enum Wanted {
 
 impl Wanted {
     fn read(word: Option<&str>) -> Result<Self, Failure> {
-        match word {
-            None => Ok(Self::All),
-            Some("any") => Ok(Self::WithAnyIncident),
-            Some(word) => match Incident::from_word(word) {
-                Some(incident) => Ok(Self::With(incident)),
-                None => {
-                    let known = Incident::ALL.iter().map(|known| known.as_str());
-                    let known = known.collect::<Vec<_>>().join(", ");
-                    let text = format!("there is no incident {word}; there are any, {known}");
-                    Err(Failure::new(text))
-                }
-            },
+        let Some(word) = word else {
+            return Ok(Self::All);
+        };
+        if word == "any" {
+            return Ok(Self::WithAnyIncident);
         }
+        Incident::from_word(word).map(Self::With).ok_or_else(|| {
+            let known = Incident::ALL.iter().map(|known| known.as_str());
+            let known = known.collect::<Vec<_>>().join(", ");
+            Failure::new(format!(
+                "there is no incident {word}; there are any, {known}"
+            ))
+        })
     }
 }
 

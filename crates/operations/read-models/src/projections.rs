@@ -59,18 +59,16 @@ impl Row {
         if !item.contains_key("status") {
             return Some(Self::Blank(blank));
         }
-        match serde_dynamo::from_item::<_, Projection>(item) {
-            Ok(projection) => Some(Self::Projection(Box::new(projection))),
-            Err(_) => {
-                let order_id = blank.order_id.as_str();
-                warn!(
-                    order_id,
-                    "failed to read a projection: another version wrote it"
-                );
-                blank.is_unreadable = true;
-                Some(Self::Blank(blank))
-            }
+        if let Ok(projection) = serde_dynamo::from_item::<_, Projection>(item) {
+            return Some(Self::Projection(Box::new(projection)));
         }
+        let order_id = blank.order_id.as_str();
+        warn!(
+            order_id,
+            "failed to read a projection: another version wrote it"
+        );
+        blank.is_unreadable = true;
+        Some(Self::Blank(blank))
     }
 
     /// The projection, if it is one.
