@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::answer::{Answer, json_of, problem};
+use crate::operator::Operator;
 use crate::request::Asked;
-use crate::sign_in::Operator;
 use crate::{Console, Failed};
 
 /// What operators know of an order, as it is sent.

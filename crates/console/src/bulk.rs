@@ -14,8 +14,8 @@ use tracing::info;
 
 use crate::answer::{Answer, live, page, see_other, soon};
 use crate::frame::Frame;
+use crate::operator::Operator;
 use crate::request::Asked;
-use crate::sign_in::Operator;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 

@@ -6,8 +6,8 @@ use operations::snapshot::Snapshot;
 
 use crate::Console;
 use crate::assets;
+use crate::operator::Operator;
 use crate::request::Asked;
-use crate::sign_in::Operator;
 use crate::words::clock;
 
 /// A snapshot that is older than this is told to be.
@@ -59,7 +59,7 @@ impl<'a> Frame<'a> {
             },
             inside: true,
             operator: &operator.name,
-            signs_out: console.sign_in.is_asked_for(),
+            signs_out: operator.signs_out,
             query: asked.query("q").unwrap_or_default(),
             as_of_iso: format!("{as_of:.3}"),
             as_of: clock(as_of),

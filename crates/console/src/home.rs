@@ -11,10 +11,10 @@ use read_models::PAGE;
 use crate::answer::{Answer, live, soon};
 use crate::frame::Frame;
 use crate::list::Listed;
+use crate::operator::Operator;
 use crate::plot::{self, HOURS, Mark, Plot, Took};
 use crate::request::Asked;
 use crate::rows::Row;
-use crate::sign_in::Operator;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 

@@ -9,6 +9,7 @@ mod frame;
 mod home;
 mod list;
 mod message;
+mod operator;
 mod order;
 mod plot;
 mod request;
@@ -31,7 +32,7 @@ use operations::advice::Action;
 use operations::snapshot::{self, Snapshot};
 use read_models::ReadModels;
 use serde_json::json;
-use sign_in::{Operator, SignIn};
+use sign_in::SignIn;
 use step::budget;
 use store::Store;
 use tracing::{error, info, warn};
@@ -39,6 +40,7 @@ use workflow::Workflow;
 
 use crate::answer::{Answer, problem};
 use crate::message::message;
+use crate::operator::Operator;
 use crate::request::Asked;
 
 /// A step that an operator has asked is not waited for longer: the gateway gives up after 30 seconds.

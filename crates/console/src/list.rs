@@ -9,9 +9,9 @@ use read_models::PAGE;
 
 use crate::answer::{Answer, live, see_other, soon};
 use crate::frame::Frame;
+use crate::operator::Operator;
 use crate::request::Asked;
 use crate::rows::Row;
-use crate::sign_in::Operator;
 use crate::words;
 use crate::{Console, Failed};
 

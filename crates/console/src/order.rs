@@ -12,8 +12,8 @@ use workflow::{Described, HistoryEvent};
 use crate::answer::{Answer, live, page, see_other, with_cookie};
 use crate::frame::Frame;
 use crate::list::encoded;
+use crate::operator::Operator;
 use crate::request::{Asked, FLASH};
-use crate::sign_in::Operator;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 

@@ -7,8 +7,8 @@ use read_models::Reference;
 
 use crate::answer::{Answer, see_other};
 use crate::message::message;
+use crate::operator::Operator;
 use crate::request::Asked;
-use crate::sign_in::Operator;
 use crate::{Console, Failed, words};
 
 impl Console {

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::answer::{Answer, problem, see_other, with_cookie};
 use crate::config::Issuer;
 use crate::message::message;
+use crate::operator::Operator;
 use crate::request::Asked;
 
 // Behind a prefix by which a browser keeps other hosts and plain http from setting them; see `SignIn::named`.
@@ -37,15 +38,6 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorith
 const OPERATORS: &str = "operators";
 /// The group whose members may look.
 const VIEWERS: &str = "viewers";
-
-/// Who is asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Operator {
-    /// What their actions are kept under.
-    pub(crate) name: String,
-    /// Whether they may act, or only look.
-    pub(crate) may_act: bool,
-}
 
 /// The door.
 #[derive(Debug)]
@@ -98,17 +90,13 @@ impl SignIn {
         }
     }
 
-    /// Whether people have to sign in.
-    pub(crate) fn is_asked_for(&self) -> bool {
-        self.issuer.is_some()
-    }
-
     /// Who is asking, or the answer that has them sign in.
     pub(crate) async fn operator(&self, asked: &Asked) -> Result<Operator, Answer> {
         let Some(issuer) = &self.issuer else {
             return Ok(Operator {
                 name: "somebody at the local stack".to_owned(),
                 may_act: true,
+                signs_out: false,
             });
         };
         let claims = match asked.cookie(&self.named(SESSION)) {
@@ -126,6 +114,7 @@ impl SignIn {
         Ok(Operator {
             name: name(&claims),
             may_act: has(OPERATORS),
+            signs_out: true,
         })
     }
 

@@ -69,3 +69,14 @@ pub(crate) fn request_number() -> u64 {
 pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
+
+/// How a provider says what is said on the way of every call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect {
+    /// A planted error with this status.
+    pub(crate) planted: fn(StatusCode) -> Answer,
+    /// The first request with this idempotency key has no answer yet.
+    pub(crate) key_in_use: fn() -> Answer,
+    /// This idempotency key came with another request before.
+    pub(crate) key_of_another_request: fn() -> Answer,
+}

@@ -9,12 +9,11 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::futures::OwnedNotified;
 
-use crate::answer::{Answer, status};
+use crate::answer::{Answer, Dialect, status};
 use crate::connection::Connection;
-use crate::faults::{Fault, Mode, Provider, Target};
+use crate::faults::{Fault, Mode, Target};
 use crate::idempotency::{Keyed, Known};
 use crate::world::{Shared, World};
-use crate::{shipstation, stripe};
 
 /// What the provider decides on a call that it carries out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,6 +73,7 @@ impl Received {
     /// Carries a valid call out, with whatever fault is planted for it.
     pub(crate) async fn carry_out<Act>(
         self,
+        dialect: Dialect,
         target: Target,
         keyed: Option<Keyed>,
         act: Act,
@@ -83,7 +83,7 @@ impl Received {
     {
         // On a task of its own: a provider finishes what it has begun, also when the client has
         // given up waiting and its connection is gone.
-        let exchanged = tokio::spawn(exchange(self.shared, target, keyed, act)).await;
+        let exchanged = tokio::spawn(exchange(self.shared, dialect, target, keyed, act)).await;
         if let Ok(Some(answer)) = exchanged {
             return answer.into_response();
         }
@@ -98,6 +98,7 @@ impl Received {
 /// `None` is no answer at all.
 async fn exchange<Act>(
     shared: Shared,
+    dialect: Dialect,
     target: Target,
     keyed: Option<Keyed>,
     act: Act,
@@ -105,7 +106,7 @@ async fn exchange<Act>(
 where
     Act: FnOnce(&mut World, Verdict) -> Answer,
 {
-    let mut admitted = match admit(&mut shared.lock(), &target, keyed) {
+    let mut admitted = match admit(&mut shared.lock(), dialect, &target, keyed) {
         Ok(admitted) => admitted,
         Err(answer) => return Some(answer),
     };
@@ -121,7 +122,7 @@ where
     match fault.mode {
         Mode::Error => {
             pause.await;
-            Some(error_of(target.provider, fault.status))
+            Some((dialect.planted)(status(fault.status)))
         }
         Mode::Refuse => {
             pause.await;
@@ -152,15 +153,20 @@ struct Admitted {
     fault: Option<(Fault, OwnedNotified)>,
 }
 
-fn admit(world: &mut World, target: &Target, keyed: Option<Keyed>) -> Result<Admitted, Answer> {
+fn admit(
+    world: &mut World,
+    dialect: Dialect,
+    target: &Target,
+    keyed: Option<Keyed>,
+) -> Result<Admitted, Answer> {
     let known = keyed
         .as_ref()
         .map_or(Known::New, |keyed| world.keys.look_up(keyed));
     let replay = match known {
         Known::New => None,
         Known::Stored(answer) => Some(answer.with_header("idempotent-replayed", "true")),
-        Known::InFlight => return Err(stripe::errors::key_in_use()),
-        Known::OtherRequest => return Err(stripe::errors::key_of_another_request()),
+        Known::InFlight => return Err((dialect.key_in_use)()),
+        Known::OtherRequest => return Err((dialect.key_of_another_request)()),
     };
     let fault = world
         .faults
@@ -172,7 +178,7 @@ fn admit(world: &mut World, target: &Target, keyed: Option<Keyed>) -> Result<Adm
     if let (Some(keyed), None) = (&keyed, &replay) {
         match fault.as_ref().map(|fault| (fault.mode, fault)) {
             Some((Mode::Error, fault)) if fault.stored => {
-                let answer = error_of(target.provider, fault.status);
+                let answer = (dialect.planted)(status(fault.status));
                 world.keys.store(keyed, answer);
             }
             Some((Mode::Error | Mode::Refuse, _)) => {}
@@ -206,12 +212,5 @@ impl Admitted {
             world.keys.store(keyed, answer.clone());
         }
         Some(answer)
-    }
-}
-
-fn error_of(provider: Provider, code: u16) -> Answer {
-    match provider {
-        Provider::Payment => stripe::errors::planted(status(code)),
-        Provider::Carrier => shipstation::errors::planted(status(code)),
     }
 }

@@ -5,6 +5,7 @@
 //! <https://docs.shipstation.com/apis/openapi/labels>, <https://docs.shipstation.com/void-labels>,
 //! and `openapi.yaml` in <https://github.com/shipstation/mcp-shipstation-api>.
 
+pub(crate) mod book;
 pub(crate) mod errors;
 mod label;
 mod labels;
@@ -17,11 +18,11 @@ use axum::routing::{get, post, put};
 use crate::answer::Answer;
 use crate::exchange::{Received, Verdict};
 use crate::faults::{Operation, Provider, Target};
+use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
-use labels::{Booking, By, Reference};
-
-pub(crate) use labels::Carrier;
+use book::By;
+use labels::Booking;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -118,5 +119,5 @@ where
         order_id: reference.as_ref().and_then(|one| one.order_id.clone()),
         key: reference.and_then(|one| one.key),
     };
-    received.carry_out(target, None, act).await
+    received.carry_out(errors::DIALECT, target, None, act).await
 }

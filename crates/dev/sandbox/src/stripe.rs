@@ -5,6 +5,8 @@
 //! <https://docs.stripe.com/search>, and the shapes of
 //! <https://github.com/stripe/openapi>.
 
+pub(crate) mod book;
+mod decline;
 pub(crate) mod errors;
 mod form;
 mod intent;
@@ -27,7 +29,7 @@ use form::Form;
 use payments::{Authorization, Refunding};
 use search::Query;
 
-pub(crate) use payments::{Payments, lapse};
+pub(crate) use payments::lapse;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -182,7 +184,7 @@ where
         key: target.key.clone(),
     };
     received
-        .carry_out(target, keyed, move |world, verdict| {
+        .carry_out(errors::DIALECT, target, keyed, move |world, verdict| {
             act(world, verdict, reference)
         })
         .await

@@ -9,8 +9,8 @@ use tokio::sync::futures::OwnedNotified;
 use crate::faults::Faults;
 use crate::idempotency::Keys;
 use crate::ledger::Ledger;
-use crate::shipstation::Carrier;
-use crate::stripe::Payments;
+use crate::shipstation::book::Carrier;
+use crate::stripe::book::Payments;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shared(Arc<Mutex<World>>);

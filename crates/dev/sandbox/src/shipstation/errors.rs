@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::answer::{Answer, request_number};
+use crate::answer::{Answer, Dialect, request_number};
 
 fn error(status: StatusCode, source: &str, kind: &str, code: &str, message: &str) -> Answer {
     Answer::new(
@@ -104,3 +104,10 @@ pub(crate) fn planted(status: StatusCode) -> Answer {
     }
     answer
 }
+
+/// How the carrier says what the way of every call has to say. It knows no idempotency keys.
+pub(crate) const DIALECT: Dialect = Dialect {
+    planted,
+    key_in_use: || planted(StatusCode::CONFLICT),
+    key_of_another_request: || planted(StatusCode::CONFLICT),
+};

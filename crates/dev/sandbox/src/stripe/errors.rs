@@ -4,8 +4,9 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::decline::Decline;
 use super::intent::Intent;
-use crate::answer::{Answer, request_number};
+use crate::answer::{Answer, Dialect, request_number};
 
 /// Fields beside `type` and `message`.
 fn error(status: StatusCode, kind: &str, message: &str, more: Value) -> Answer {
@@ -110,20 +111,6 @@ pub(crate) fn declined(decline: Decline, intent: &Intent) -> Answer {
     )
 }
 
-/// What the issuer says, <https://docs.stripe.com/declines/codes>.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Decline {
-    pub(crate) code: &'static str,
-    pub(crate) reason: &'static str,
-    pub(crate) message: &'static str,
-}
-
-pub(crate) const GENERIC_DECLINE: Decline = Decline {
-    code: "card_declined",
-    reason: "generic_decline",
-    message: "Your card was declined.",
-};
-
 pub(crate) fn key_in_use() -> Answer {
     error(
         StatusCode::CONFLICT,
@@ -201,3 +188,10 @@ pub(crate) fn planted(status: StatusCode) -> Answer {
     };
     error(status, kind, "A fault planted in the sandbox.", more)
 }
+
+/// How Stripe says what the way of every call has to say.
+pub(crate) const DIALECT: Dialect = Dialect {
+    planted,
+    key_in_use,
+    key_of_another_request,
+};

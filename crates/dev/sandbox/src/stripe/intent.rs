@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::errors::Decline;
+use super::decline::Decline;
 use crate::ledger::{Money, Reference};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::errors::{self, Decline, GENERIC_DECLINE};
+use super::book::no_such_intent;
+use super::decline::{Decline, GENERIC_DECLINE};
+use super::errors;
 use super::form::Form;
 use super::intent::{Intent, Refund, Status};
 use super::search::Query;
@@ -13,33 +15,6 @@ use crate::answer::Answer;
 use crate::exchange::Verdict;
 use crate::ledger::Reference;
 use crate::world::World;
-
-/// Oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Payments {
-    intents: Vec<Intent>,
-    refunds: Vec<Refund>,
-}
-
-impl Payments {
-    pub(crate) fn order_of(&self, id: &str) -> Option<String> {
-        self.find(id).ok()?.order_id()
-    }
-
-    fn find(&self, id: &str) -> Result<&Intent, Answer> {
-        let mut named = self.intents.iter().filter(|intent| intent.id() == id);
-        named.next().ok_or_else(|| no_such_intent(id))
-    }
-
-    fn find_mut(&mut self, id: &str) -> Result<&mut Intent, Answer> {
-        let mut named = self.intents.iter_mut().filter(|intent| intent.id() == id);
-        named.next().ok_or_else(|| no_such_intent(id))
-    }
-}
-
-fn no_such_intent(id: &str) -> Answer {
-    errors::no_such("payment_intent", id, "intent")
-}
 
 /// Either way, the answer.
 fn either(outcome: Result<Value, Answer>) -> Answer {
