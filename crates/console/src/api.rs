@@ -1,8 +1,9 @@
 //! The same for programs.
 
 use actions::Attribution;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use domain::{Money, OrderId, Status, StatusView, TaskError, Timestamp};
-use lambda_http::http::StatusCode;
 use operations::advice::Action;
 use operations::snapshot::List;
 use operations::trend::{self, Flow};
@@ -10,10 +11,10 @@ use operations::{Health, Incident, ProcessState, Projection, Retry};
 use read_models::Row;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use web::Problem;
 
-use crate::answer::{Answer, json_of, problem};
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 use crate::{Console, Failed};
 
 /// What operators know of an order, as it is sent.
@@ -84,15 +85,14 @@ struct Body {
 
 impl Console {
     /// `GET /api/summary`: the latest snapshot.
-    pub(crate) async fn summary(&self, now: Timestamp) -> Result<Answer, Failed> {
+    pub(crate) async fn summary(&self, now: Timestamp) -> Result<Response, Failed> {
         let (snapshot, _) = self.snapshot(now).await?;
         let Some(snapshot) = snapshot else {
             let detail = "The monitor has not looked at the orders yet. It does within a minute.";
-            return Ok(problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "No snapshot yet",
-                detail,
-            ));
+            return Ok(
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No snapshot yet", detail)
+                    .into_response(),
+            );
         };
         let today = [self.read_models.counted_today(now).await?];
         let money = |flow| trend::money(&today, flow);
@@ -122,32 +122,42 @@ impl Console {
                 "reversed": money(Flow::GivenBack),
             },
         });
-        Ok(json_of(StatusCode::OK, &body))
+        Ok(web::json(StatusCode::OK, &body))
     }
 
     /// `GET /api/orders?status=&cursor=`: a page, and where the next one begins.
-    pub(crate) async fn orders(&self, asked: &Asked, now: Timestamp) -> Result<Answer, Failed> {
+    pub(crate) async fn orders(
+        &self,
+        request: &PageRequest,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
         let (snapshot, _) = self.snapshot(now).await?;
-        let word = asked.query("status");
+        let word = request.query("status");
         let status = word.and_then(Status::from_word);
         if word.is_some() && status.is_none() {
             let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
             let detail = format!("There is no such status; there are {}.", words.join(", "));
-            return Ok(problem(StatusCode::BAD_REQUEST, "No such status", &detail));
+            return Ok(
+                Problem::new(StatusCode::BAD_REQUEST, "No such status", &detail).into_response(),
+            );
         }
         let (found, next) = self
-            .by_status(status, asked.query("cursor"), snapshot.as_ref())
+            .by_status(status, request.query("cursor"), snapshot.as_ref())
             .await?;
         let body = json!({
             "orders": found.iter().map(Listed::of).collect::<Vec<_>>(),
             "cursor": next,
             "as_of": snapshot.map(|snapshot| snapshot.at),
         });
-        Ok(json_of(StatusCode::OK, &body))
+        Ok(web::json(StatusCode::OK, &body))
     }
 
     /// `GET /api/orders/{id}`: the status view, and what can be done.
-    pub(crate) async fn view(&self, order_id: &OrderId, now: Timestamp) -> Result<Answer, Failed> {
+    pub(crate) async fn view(
+        &self,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
         let (inspected, row) = tokio::join!(
             self.actions.inspect(order_id),
             self.read_models.order(order_id)
@@ -166,27 +176,28 @@ impl Console {
                 .collect::<Vec<_>>()
         );
         body["projection"] = json!(projection.as_ref().map(Listed::of));
-        Ok(json_of(StatusCode::OK, &body))
+        Ok(web::json(StatusCode::OK, &body))
     }
 
     /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`.
     pub(crate) async fn acted(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         order_id: &OrderId,
         action: Action,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
-        if !asked.is_json() {
+    ) -> Result<Response, Failed> {
+        if !request.is_json() {
             let detail = "Send {\"reason\": \"…\"} as application/json.";
-            return Ok(problem(
+            return Ok(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Unsupported media type",
                 detail,
-            ));
+            )
+            .into_response());
         }
-        let body = serde_json::from_slice::<Body>(&asked.body);
+        let body = serde_json::from_slice::<Body>(&request.body);
         let body = body.map(|body| body.reason).unwrap_or_default();
         let reason = crate::reason(&body)?;
         let who = Attribution {
@@ -196,6 +207,6 @@ impl Console {
         };
         let done = self.actions.act(action, order_id, who).await?;
         let body = json!({"order_id": order_id, "action": action, "result": done});
-        Ok(json_of(StatusCode::OK, &body))
+        Ok(web::json(StatusCode::OK, &body))
     }
 }

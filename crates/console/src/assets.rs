@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use crate::answer::{self, Answer};
+use axum::response::Response;
+
+use crate::answer;
 use crate::request::tag_of;
 
 const STYLE: &str = include_str!("../assets/app.css");
@@ -20,7 +22,7 @@ pub(crate) fn tag() -> &'static str {
 
 /// One of them. `None` if there is none of this name. A page of an older deployment asks by an older tag, and gets
 /// what there is.
-pub(crate) fn asset(_tag: &str, name: &str) -> Option<Answer> {
+pub(crate) fn asset(_tag: &str, name: &str) -> Option<Response> {
     match name {
         "app.css" => Some(answer::asset("text/css; charset=utf-8", STYLE)),
         "app.js" => Some(answer::asset("text/javascript; charset=utf-8", SCRIPT)),

@@ -1,10 +1,11 @@
 //! One action on many orders: looked at, frozen, applied; the monitor carries it out.
 
 use actions::possible;
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::{Actor, OrderId, Timestamp};
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use lambda_http::http::StatusCode;
 use operations::ProcessState;
 use operations::advice::Action;
 use operations::bulk::{Applied, Bulk, LARGEST, Outcome, OutcomeKind, Part, Skipped};
@@ -12,10 +13,10 @@ use operations::snapshot::List;
 use read_models::Row;
 use tracing::info;
 
-use crate::answer::{Answer, live, page, see_other, soon};
+use crate::answer::{live, page, see_other, soon};
 use crate::frame::Frame;
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
@@ -117,10 +118,14 @@ impl PartView {
 
 impl Console {
     /// Looks at each of the orders that were chosen, and freezes what was seen.
-    pub(crate) async fn preview(&self, asked: &Asked, now: Timestamp) -> Result<Answer, Failed> {
-        let word = asked.field("action").unwrap_or_default();
+    pub(crate) async fn preview(
+        &self,
+        request: &PageRequest,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
+        let word = request.field("action").unwrap_or_default();
         let action = crate::action(word)?;
-        let orders = self.chosen(asked).await?;
+        let orders = self.chosen(request).await?;
         if orders.is_empty() {
             let why = "Choose at least one order, or all of the list.";
             return Err(Failed::NotPossible(why.to_owned()));
@@ -140,19 +145,19 @@ impl Console {
         let bulk = Bulk::preview(action, parts, skipped, now);
         // The same orders looked at in the same second are the same preview.
         self.read_models.put_bulk(&bulk, now).await?;
-        Ok(see_other(&format!("{}bulk/{}", asked.root, bulk.digest)))
+        Ok(see_other(&format!("{}bulk/{}", request.root, bulk.digest)))
     }
 
-    async fn chosen(&self, asked: &Asked) -> Result<Vec<OrderId>, Failed> {
-        if asked.field("scope") == Some("all") {
+    async fn chosen(&self, request: &PageRequest) -> Result<Vec<OrderId>, Failed> {
+        if request.field("scope") == Some("all") {
             let (list, snapshot) = (
-                asked.field("list").unwrap_or_default(),
-                asked.field("snapshot").unwrap_or_default(),
+                request.field("list").unwrap_or_default(),
+                request.field("snapshot").unwrap_or_default(),
             );
             let list: List = list.parse().map_err(|_| Failed::NotFound)?;
             return self.all_listed(&list, snapshot, LARGEST).await;
         }
-        let ids = asked.fields("order").map(crate::order_id);
+        let ids = request.fields("order").map(crate::order_id);
         let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
         ids.dedup();
         ids.truncate(LARGEST);
@@ -208,15 +213,15 @@ impl Console {
     /// A preview, or how far it has come.
     pub(crate) async fn bulk(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         digest: &str,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Response, Failed> {
         let bulk = self.read_models.bulk(digest).await?;
         let bulk = bulk.ok_or(Failed::NotFound)?;
         let Some(applied) = &bulk.applied else {
-            return Ok(self.shown(asked, operator, &bulk, now));
+            return Ok(self.shown(request, operator, &bulk, now));
         };
         // Whoever looks has it carried on sooner than the schedule would.
         let coming = bulk.is_at_work() && self.snapshot(now).await?.1;
@@ -226,7 +231,8 @@ impl Console {
             (None, None) => ("running", "info"),
         };
         let verb = words::verb(bulk.action);
-        let frame = Frame::of(self, asked, operator, None, now).titled(format!("{verb}: {state}"));
+        let frame =
+            Frame::of(self, request, operator, None, now).titled(format!("{verb}: {state}"));
         let running = Running {
             frame: if bulk.is_at_work() {
                 frame
@@ -252,15 +258,21 @@ impl Console {
                 .map(|part| PartView::of(part, now))
                 .collect(),
         };
-        let answer = live(asked, &running);
+        let answer = live(request, &running);
         Ok(if coming { soon(answer) } else { answer })
     }
 
-    fn shown(&self, asked: &Asked, operator: &Operator, bulk: &Bulk, now: Timestamp) -> Answer {
+    fn shown(
+        &self,
+        request: &PageRequest,
+        operator: &Operator,
+        bulk: &Bulk,
+        now: Timestamp,
+    ) -> Response {
         let verb = words::verb(bulk.action);
         let count = words::orders(bulk.parts.len());
         let preview = Preview {
-            frame: Frame::of(self, asked, operator, None, now)
+            frame: Frame::of(self, request, operator, None, now)
                 .titled(format!("{verb} {count}?"))
                 .still(),
             verb,
@@ -289,15 +301,15 @@ impl Console {
     /// Lets exactly what was looked at happen.
     pub(crate) async fn apply(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         digest: &str,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
-        let reason = crate::reason(asked.field("reason").unwrap_or_default())?;
+    ) -> Result<Response, Failed> {
+        let reason = crate::reason(request.field("reason").unwrap_or_default())?;
         let bulk = self.read_models.bulk(digest).await?;
         let mut bulk = bulk.ok_or(Failed::NotFound)?;
-        let there = format!("{}bulk/{digest}", asked.root);
+        let there = format!("{}bulk/{digest}", request.root);
         if bulk.applied.is_some() {
             return Ok(see_other(&there));
         }

@@ -7,7 +7,7 @@ use operations::snapshot::Snapshot;
 use crate::Console;
 use crate::assets;
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 use crate::words::clock;
 
 /// A snapshot that is older than this is told to be.
@@ -41,18 +41,18 @@ impl<'a> Frame<'a> {
     /// For somebody who is signed in; `snapshot` if the page shows its numbers.
     pub(crate) fn of(
         console: &'a Console,
-        asked: &'a Asked,
+        request: &'a PageRequest,
         operator: &'a Operator,
         snapshot: Option<&Snapshot>,
         now: Timestamp,
     ) -> Self {
         let as_of = snapshot.map_or(now, |snapshot| snapshot.at);
         Self {
-            root: &asked.root,
+            root: &request.root,
             assets: assets::tag(),
             environment: &console.environment,
             title: String::new(),
-            here: if asked.path.is_empty() {
+            here: if request.path.is_empty() {
                 "home"
             } else {
                 "orders"
@@ -60,12 +60,12 @@ impl<'a> Frame<'a> {
             inside: true,
             operator: &operator.name,
             signs_out: operator.signs_out,
-            query: asked.query("q").unwrap_or_default(),
+            query: request.query("q").unwrap_or_default(),
             as_of_iso: format!("{as_of:.3}"),
             as_of: clock(as_of),
             is_stale: now.duration_since(as_of).as_secs() > STALE_S,
             polls: true,
-            flash: asked.flash(),
+            flash: request.flash(),
         }
     }
 

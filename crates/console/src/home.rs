@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use axum::response::Response;
 use domain::{Currency, Sums, Timestamp};
 use operations::snapshot::{Counts, Group, List, Snapshot};
 use operations::trend::{self, Counted, Flow};
 use operations::{Health, Problem, ProcessState, Projection};
 use read_models::PAGE;
 
-use crate::answer::{Answer, live, soon};
+use crate::answer::{live, soon};
 use crate::frame::Frame;
 use crate::list::Listed;
 use crate::operator::Operator;
 use crate::plot::{self, HOURS, Mark, Plot, Took};
-use crate::request::Asked;
+use crate::request::PageRequest;
 use crate::rows::Row;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
@@ -159,10 +160,10 @@ const fn drawn_at(state: ProcessState) -> (u32, u32) {
 impl Console {
     pub(crate) async fn home(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Response, Failed> {
         let read_models = &self.read_models;
         let since = now - std::time::Duration::from_hours(HOURS.unsigned_abs());
         let (snapshot, spans, today) = tokio::join!(
@@ -184,7 +185,7 @@ impl Console {
         };
         let page = page(
             self,
-            asked,
+            request,
             operator,
             snapshot.as_ref(),
             &reviews,
@@ -192,7 +193,7 @@ impl Console {
             &today,
             now,
         );
-        let answer = live(asked, &page);
+        let answer = live(request, &page);
         Ok(if coming { soon(answer) } else { answer })
     }
 }
@@ -203,7 +204,7 @@ impl Console {
 )]
 fn page<'a>(
     console: &'a Console,
-    asked: &'a Asked,
+    request: &'a PageRequest,
     operator: &'a Operator,
     snapshot: Option<&'a Snapshot>,
     reviews: &[Projection],
@@ -227,7 +228,7 @@ fn page<'a>(
         count => format!("{count} need a person"),
     };
     Home {
-        frame: Frame::of(console, asked, operator, snapshot, now).titled(title),
+        frame: Frame::of(console, request, operator, snapshot, now).titled(title),
         snapshot_id: snapshot
             .map(|snapshot| snapshot.id.as_str())
             .unwrap_or_default(),

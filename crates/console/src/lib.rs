@@ -23,11 +23,15 @@ use std::time::Duration;
 
 use actions::{Actions, Refused};
 use aws_sdk_lambda::types::InvocationType;
+use axum::Router;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 pub use config::{Config, Issuer};
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
-use lambda_http::http::{Method, StatusCode};
-use lambda_http::{Body, Request, Response, service_fn};
 use operations::advice::Action;
 use operations::snapshot::{self, Snapshot};
 use read_models::ReadModels;
@@ -36,12 +40,12 @@ use sign_in::SignIn;
 use step::budget;
 use store::Store;
 use tracing::{error, info, warn};
+use web::Problem;
 use workflow::Workflow;
 
-use crate::answer::{Answer, problem};
 use crate::message::message;
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 
 /// A step that an operator has asked is not waited for longer: the gateway gives up after 30 seconds.
 const STEP: Duration = Duration::from_secs(6);
@@ -66,13 +70,17 @@ pub struct Console {
     sign_in: SignIn,
 }
 
-/// Why there is no answer but this one.
-#[derive(Debug)]
+/// Why there is no answer but this one. [`render_failures`] turns it into a page or a problem.
+#[derive(Debug, Clone)]
 enum Failed {
     /// There is no such thing.
     NotFound,
-    /// What was sent is not as it must be: what is.
+    /// What was sent is not valid: what would be.
     Invalid(String),
+    /// More was sent than is read.
+    TooLarge,
+    /// It comes from a page of somebody else.
+    NotOurs,
     /// Whoever asks may not: why.
     Forbidden(&'static str),
     /// What was asked for is not possible, or not now: why.
@@ -146,92 +154,50 @@ impl Console {
         })
     }
 
+    /// What is answered: to anybody the way to sign in, to people who are signed in the pages and the API, and
+    /// to operators the actions.
+    pub fn router(self) -> Router {
+        let console = Arc::new(self);
+        let acting = Router::new()
+            .route("/orders/{id}/{action}", post(act))
+            .route("/bulk", post(preview))
+            .route("/bulk/{digest}", post(apply))
+            .route("/api/orders/{id}/{action}", post(api_act))
+            .route_layer(from_fn(operators_only));
+        let looking = Router::new()
+            .route("/", get(home))
+            .route("/orders", get(list))
+            .route("/orders/{id}", get(order))
+            .route("/search", get(search))
+            .route("/bulk/{digest}", get(bulk))
+            .route("/api/summary", get(api_summary))
+            .route("/api/orders", get(api_orders))
+            .route("/api/orders/{id}", get(api_order));
+        let inside = looking
+            .merge(acting)
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(nothing_here)
+            .layer(from_fn_with_state(Arc::clone(&console), signed_in_only));
+        let routes = Router::new()
+            .route("/assets/{tag}/{name}", get(asset))
+            .route("/auth/sign-in", get(begin_sign_in))
+            .route("/auth/callback", get(end_sign_in))
+            .route("/auth/signed-out", get(signed_out))
+            .route("/sign-out", post(sign_out))
+            .merge(inside)
+            .layer(from_fn(own_page_only))
+            .layer(from_fn(render_failures))
+            .layer(map_response(answer::with_policy))
+            .with_state(console);
+        web::front_door(routes)
+    }
+
     /// Serves requests until Lambda ends the environment.
     ///
     /// # Errors
     /// If the runtime cannot be reached.
     pub async fn serve(self) -> Result<(), step::InitError> {
-        let console = Arc::new(self);
-        lambda_http::run(service_fn(move |request: Request| {
-            let console = Arc::clone(&console);
-            async move { Ok::<_, lambda_http::Error>(console.handle(&request).await) }
-        }))
-        .await?;
-        Ok(())
-    }
-
-    /// Answers one request.
-    pub async fn handle(&self, request: &Request) -> Response<Body> {
-        let asked = Asked::read(request);
-        let path = asked.path.clone();
-        let parts: Vec<&str> = path.split('/').collect();
-        match (&asked.method, parts.as_slice()) {
-            (&Method::GET, ["assets", tag, name]) => {
-                assets::asset(tag, name).unwrap_or_else(|| failed(&asked, Failed::NotFound))
-            }
-            (&Method::GET, ["auth", "sign-in"]) => self.sign_in.begin(&asked),
-            (&Method::GET, ["auth", "callback"]) => self.sign_in.end(&asked).await,
-            (&Method::GET, ["auth", "signed-out"]) => {
-                let text = "You are signed out.";
-                message(StatusCode::OK, &asked.root, "Signed out", text)
-            }
-            (&Method::POST, _) if !asked.is_ours() => {
-                let detail = "This request comes from another page than ours.";
-                problem(StatusCode::FORBIDDEN, "Not from here", detail)
-            }
-            (&Method::POST, _) if asked.too_large() => {
-                let detail = "Choose fewer orders at once.";
-                problem(StatusCode::PAYLOAD_TOO_LARGE, "Too much at once", detail)
-            }
-            (&Method::POST, ["sign-out"]) => self.sign_in.sign_out(&asked),
-            _ => match self.sign_in.operator(&asked).await {
-                Ok(operator) => {
-                    let answered = Box::pin(self.answer(&asked, &parts, &operator)).await;
-                    answered.unwrap_or_else(|error| failed(&asked, error))
-                }
-                Err(first) => first,
-            },
-        }
-    }
-
-    async fn answer(
-        &self,
-        asked: &Asked,
-        parts: &[&str],
-        operator: &Operator,
-    ) -> Result<Answer, Failed> {
-        let now = Timestamp::now();
-        match (&asked.method, parts) {
-            (&Method::GET, [""]) => self.home(asked, operator, now).await,
-            (&Method::GET, ["orders"]) => self.list(asked, operator, now).await,
-            (&Method::GET, ["orders", id]) => {
-                self.order(asked, operator, &order_id(id)?, now).await
-            }
-            (&Method::POST, ["orders", id, action]) => {
-                let (id, action) = (order_id(id)?, self::action(action)?);
-                may_act(operator)?;
-                self.act(asked, operator, &id, action, now).await
-            }
-            (&Method::GET, ["search"]) => self.search(asked, operator, now).await,
-            (&Method::POST, ["bulk"]) => {
-                may_act(operator)?;
-                self.preview(asked, now).await
-            }
-            (&Method::GET, ["bulk", digest]) => self.bulk(asked, operator, digest, now).await,
-            (&Method::POST, ["bulk", digest]) => {
-                may_act(operator)?;
-                self.apply(asked, operator, digest, now).await
-            }
-            (&Method::GET, ["api", "summary"]) => self.summary(now).await,
-            (&Method::GET, ["api", "orders"]) => self.orders(asked, now).await,
-            (&Method::GET, ["api", "orders", id]) => self.view(&order_id(id)?, now).await,
-            (&Method::POST, ["api", "orders", id, action]) => {
-                let (id, action) = (order_id(id)?, self::action(action)?);
-                may_act(operator)?;
-                self.acted(asked, operator, &id, action, now).await
-            }
-            _ => Err(Failed::NotFound),
-        }
+        Ok(web::serve(self.router()).await?)
     }
 
     /// The latest snapshot, and whether a newer one was asked for because somebody looks. It reads as many records as
@@ -265,34 +231,220 @@ impl Console {
     }
 }
 
-/// The answer that says so, as a page or as a problem.
-fn failed(asked: &Asked, failed: Failed) -> Answer {
-    let (status, title, text) = match failed {
-        Failed::NotFound => {
-            let text = "There is nothing here. An order may be mistyped, or a list no longer kept.";
-            (StatusCode::NOT_FOUND, "Not found", text.to_owned())
-        }
-        Failed::Invalid(what) => (StatusCode::BAD_REQUEST, "Something is missing", what),
-        Failed::Forbidden(why) => (StatusCode::FORBIDDEN, "Not allowed", why.to_owned()),
-        Failed::NotPossible(why) => {
-            info!(why, "not possible");
-            (StatusCode::CONFLICT, "Not possible now", why)
-        }
-        Failed::Unavailable(why) => {
-            error!(why, "request failed");
-            let text = "Something that is needed for this does not answer. Try again in a moment; nothing was lost.";
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Not available right now",
-                format!("{text} ({why})"),
-            )
-        }
-    };
-    if asked.path.starts_with("api/") {
-        return problem(status, title, &text);
+type Shared = State<Arc<Console>>;
+type Answered = Result<Response, Failed>;
+
+// --- in between -----------------------------------------------------------------------------------
+
+/// Whatever changes something comes from our own page, or from a program.
+async fn own_page_only(request: Request, next: Next) -> Answered {
+    if request.method() == Method::POST && !PageRequest::of_head(&request).is_ours() {
+        return Err(Failed::NotOurs);
     }
-    message(status, &asked.root, title, &text)
+    Ok(next.run(request).await)
 }
+
+/// Who is asking is known from here on.
+async fn signed_in_only(State(console): Shared, mut request: Request, next: Next) -> Response {
+    let head = PageRequest::of_head(&request);
+    match console.sign_in.operator(&head).await {
+        Ok(operator) => {
+            request.extensions_mut().insert(operator);
+            next.run(request).await
+        }
+        Err(first) => first,
+    }
+}
+
+/// Viewers look and do not act.
+async fn operators_only(
+    Extension(operator): Extension<Operator>,
+    request: Request,
+    next: Next,
+) -> Answered {
+    if operator.may_act {
+        return Ok(next.run(request).await);
+    }
+    Err(Failed::Forbidden(
+        "You may look, but not act: that takes the group `operators`.",
+    ))
+}
+
+/// A failure as a page, or as a problem for whoever asked the API.
+async fn render_failures(request: Request, next: Next) -> Response {
+    let head = PageRequest::of_head(&request);
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Failed>() {
+        Some(failed) => failed.rendered(&head),
+        None => response,
+    }
+}
+
+/// A mark for [`render_failures`], which knows who asked.
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl Failed {
+    fn rendered(self, request: &PageRequest) -> Response {
+        let (status, title, text) = match self {
+            Self::NotFound => {
+                let text =
+                    "There is nothing here. An order may be mistyped, or a list no longer kept.";
+                (StatusCode::NOT_FOUND, "Not found", text.to_owned())
+            }
+            Self::Invalid(what) => (StatusCode::BAD_REQUEST, "Something is missing", what),
+            Self::TooLarge => {
+                let (status, text) = (
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "Choose fewer orders at once.",
+                );
+                return Problem::new(status, "Too much at once", text).into_response();
+            }
+            Self::NotOurs => {
+                let text = "This request comes from another page than ours.";
+                return Problem::new(StatusCode::FORBIDDEN, "Not from here", text).into_response();
+            }
+            Self::Forbidden(why) => (StatusCode::FORBIDDEN, "Not allowed", why.to_owned()),
+            Self::NotPossible(why) => {
+                info!(why, "not possible");
+                (StatusCode::CONFLICT, "Not possible now", why)
+            }
+            Self::Unavailable(why) => {
+                error!(why, "request failed");
+                let text = format!(
+                    "Something that is needed for this does not answer. Try again in a moment; nothing \
+                     was lost. ({why})"
+                );
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                (status, "Not available right now", text)
+            }
+        };
+        if request.is_of_api() {
+            return Problem::new(status, title, &text).into_response();
+        }
+        message(status, &request.root, title, &text)
+    }
+}
+
+// --- for anybody ----------------------------------------------------------------------------------
+
+async fn asset(Path((tag, name)): Path<(String, String)>) -> Answered {
+    assets::asset(&tag, &name).ok_or(Failed::NotFound)
+}
+
+async fn begin_sign_in(State(console): Shared, request: PageRequest) -> Response {
+    console.sign_in.begin(&request)
+}
+
+async fn end_sign_in(State(console): Shared, request: PageRequest) -> Response {
+    console.sign_in.end(&request).await
+}
+
+async fn signed_out(request: PageRequest) -> Response {
+    let text = "You are signed out.";
+    message(StatusCode::OK, &request.root, "Signed out", text)
+}
+
+async fn sign_out(State(console): Shared, request: PageRequest) -> Response {
+    console.sign_in.sign_out(&request)
+}
+
+// --- for whoever is signed in ---------------------------------------------------------------------
+
+type By = Extension<Operator>;
+
+async fn nothing_here() -> Failed {
+    Failed::NotFound
+}
+
+async fn home(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
+    console.home(&request, &by, Timestamp::now()).await
+}
+
+async fn list(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
+    console.list(&request, &by, Timestamp::now()).await
+}
+
+async fn order(
+    State(console): Shared,
+    Extension(by): By,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    console.order(&request, &by, &order_id(&id)?, now).await
+}
+
+async fn search(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
+    console.search(&request, &by, Timestamp::now()).await
+}
+
+async fn bulk(
+    State(console): Shared,
+    Extension(by): By,
+    Path(digest): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    console.bulk(&request, &by, &digest, now).await
+}
+
+async fn api_summary(State(console): Shared) -> Answered {
+    console.summary(Timestamp::now()).await
+}
+
+async fn api_orders(State(console): Shared, request: PageRequest) -> Answered {
+    console.orders(&request, Timestamp::now()).await
+}
+
+async fn api_order(State(console): Shared, Path(id): Path<String>) -> Answered {
+    console.view(&order_id(&id)?, Timestamp::now()).await
+}
+
+// --- for operators --------------------------------------------------------------------------------
+
+async fn act(
+    State(console): Shared,
+    Extension(by): By,
+    Path((id, action)): Path<(String, String)>,
+    request: PageRequest,
+) -> Answered {
+    let (id, action) = (order_id(&id)?, self::action(&action)?);
+    let now = Timestamp::now();
+    console.act(&request, &by, &id, action, now).await
+}
+
+async fn preview(State(console): Shared, request: PageRequest) -> Answered {
+    console.preview(&request, Timestamp::now()).await
+}
+
+async fn apply(
+    State(console): Shared,
+    Extension(by): By,
+    Path(digest): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    console.apply(&request, &by, &digest, now).await
+}
+
+async fn api_act(
+    State(console): Shared,
+    Extension(by): By,
+    Path((id, action)): Path<(String, String)>,
+    request: PageRequest,
+) -> Answered {
+    let (id, action) = (order_id(&id)?, self::action(&action)?);
+    let now = Timestamp::now();
+    console.acted(&request, &by, &id, action, now).await
+}
+
+// --- what is asked for ----------------------------------------------------------------------------
 
 fn order_id(text: &str) -> Result<OrderId, Failed> {
     text.parse().map_err(|_| Failed::NotFound)
@@ -315,13 +467,4 @@ fn reason(text: &str) -> Result<&str, Failed> {
         "Say why, as `reason`, with at most {LONGEST_REASON} characters: it is kept on the order."
     );
     Err(Failed::Invalid(what))
-}
-
-fn may_act(operator: &Operator) -> Result<(), Failed> {
-    if operator.may_act {
-        return Ok(());
-    }
-    Err(Failed::Forbidden(
-        "You may look, but not act: that takes the group `operators`.",
-    ))
 }

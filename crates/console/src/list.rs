@@ -1,16 +1,17 @@
 //! Lists of orders, a page at a time: those that a number of the snapshot counts, and those of a status.
 
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::{OrderId, Status, Timestamp};
-use lambda_http::http::StatusCode;
 use operations::advice::Action;
 use operations::snapshot::{List, Snapshot};
 use operations::{Problem, Projection};
 use read_models::PAGE;
 
-use crate::answer::{Answer, live, see_other, soon};
+use crate::answer::{live, see_other, soon};
 use crate::frame::Frame;
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 use crate::rows::Row;
 use crate::words;
 use crate::{Console, Failed};
@@ -223,19 +224,19 @@ impl Console {
 
     pub(crate) async fn list(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Response, Failed> {
         let (snapshot, coming) = self.snapshot(now).await?;
-        let page = match asked.query("list") {
+        let page = match request.query("list") {
             Some(name) => {
                 let list: List = name.parse().map_err(|_| Failed::NotFound)?;
-                self.list_of_snapshot(asked, operator, snapshot.as_ref(), list, now)
+                self.list_of_snapshot(request, operator, snapshot.as_ref(), list, now)
                     .await?
             }
             None => {
-                self.list_of_status(asked, operator, snapshot.as_ref(), now)
+                self.list_of_status(request, operator, snapshot.as_ref(), now)
                     .await?
             }
         };
@@ -244,20 +245,20 @@ impl Console {
 
     async fn list_of_snapshot(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         snapshot: Option<&Snapshot>,
         list: List,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Response, Failed> {
         let latest = snapshot
             .map(|snapshot| snapshot.id.as_str())
             .unwrap_or_default();
         let name = list.to_string();
         let of = Listed {
             list,
-            snapshot: asked.query("snapshot").unwrap_or(latest),
-            page: asked
+            snapshot: request.query("snapshot").unwrap_or(latest),
+            page: request
                 .query("page")
                 .and_then(|page| page.parse().ok())
                 .unwrap_or(0),
@@ -281,7 +282,7 @@ impl Console {
             _ => None,
         };
         let heading = heading(snapshot, &of.list);
-        let frame = Frame::of(self, asked, operator, snapshot, now).titled(heading.clone());
+        let frame = Frame::of(self, request, operator, snapshot, now).titled(heading.clone());
         let page = ListPage {
             heading,
             total: snapshot
@@ -310,23 +311,23 @@ impl Console {
             }),
             frame,
         };
-        Ok(live(asked, &page))
+        Ok(live(request, &page))
     }
 
     async fn list_of_status(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         snapshot: Option<&Snapshot>,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
-        let word = asked.query("status");
+    ) -> Result<Response, Failed> {
+        let word = request.query("status");
         let status = word.and_then(Status::from_word);
         if word.is_some() && status.is_none() {
             return Err(Failed::NotFound);
         }
         let (found, older) = self
-            .by_status(status, asked.query("cursor"), snapshot)
+            .by_status(status, request.query("cursor"), snapshot)
             .await?;
         let filter =
             status.map_or_else(String::new, |status| format!("status={}&", status.as_str()));
@@ -334,7 +335,7 @@ impl Console {
             Some(status) => format!("{} orders", capital(words::status(status))),
             None => "Orders".to_owned(),
         };
-        let frame = Frame::of(self, asked, operator, snapshot, now).titled(heading.clone());
+        let frame = Frame::of(self, request, operator, snapshot, now).titled(heading.clone());
         let page = ListPage {
             heading,
             total: None,
@@ -346,26 +347,26 @@ impl Console {
                 .collect(),
             choices: choices(snapshot, &status.map_or(Chosen::All, Chosen::Status)),
             newer_list: None,
-            first: asked.query("cursor").map(|_| format!("orders?{filter}")),
+            first: request.query("cursor").map(|_| format!("orders?{filter}")),
             newer: None,
             older: older.map(|older| format!("orders?{filter}cursor={}", encoded(&older))),
             actions: actions(operator, None),
             advice: None,
             frame,
         };
-        Ok(live(asked, &page))
+        Ok(live(request, &page))
     }
 
     /// Orders that were looked for.
     pub(crate) fn found(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         found: &[Projection],
         heading: String,
         now: Timestamp,
-    ) -> Answer {
-        let frame = Frame::of(self, asked, operator, None, now).titled(heading.clone());
+    ) -> Response {
+        let frame = Frame::of(self, request, operator, None, now).titled(heading.clone());
         let page = ListPage {
             heading,
             total: None,

@@ -1,8 +1,9 @@
 //! A page that says one thing.
 
-use lambda_http::http::StatusCode;
+use axum::http::StatusCode;
+use axum::response::Response;
 
-use crate::answer::{Answer, page};
+use crate::answer::page;
 use crate::frame::Frame;
 
 #[derive(askama::Template)]
@@ -15,7 +16,7 @@ struct Message<'a> {
 }
 
 /// A page that says one thing.
-pub(crate) fn message(status: StatusCode, root: &str, heading: &str, text: &str) -> Answer {
+pub(crate) fn message(status: StatusCode, root: &str, heading: &str, text: &str) -> Response {
     let shown = Message {
         frame: Frame::outside(root).titled(heading),
         code: status.as_u16(),

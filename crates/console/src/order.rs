@@ -1,19 +1,20 @@
 //! An order: its journey, its money, and what can be done about it.
 
 use actions::{Attribution, possible};
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::ports::Record;
 use domain::{Event, OrderId, OrderState, Origin, StatusView, Timestamp};
-use lambda_http::http::StatusCode;
 use operations::Projection;
 use operations::advice::{self, Action, Advice};
 use read_models::Row;
 use workflow::{Described, HistoryEvent};
 
-use crate::answer::{Answer, live, page, see_other, with_cookie};
+use crate::answer::{live, page, see_other, with_cookie};
 use crate::frame::Frame;
 use crate::list::encoded;
 use crate::operator::Operator;
-use crate::request::{Asked, FLASH};
+use crate::request::{FLASH, PageRequest};
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
@@ -139,11 +140,11 @@ struct Shown<'a> {
 impl Console {
     pub(crate) async fn order(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         order_id: &OrderId,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Response, Failed> {
         let (inspected, row) = tokio::join!(
             self.actions.inspect(order_id),
             self.read_models.order(order_id)
@@ -161,9 +162,9 @@ impl Console {
             described: &described,
             view: &view,
         };
-        let mut shown = self.order_page(asked, operator, &of, now);
+        let mut shown = self.order_page(request, operator, &of, now);
         shown.timeline = timeline(&record, &view, &history, now);
-        let answer = live(asked, &shown);
+        let answer = live(request, &shown);
         Ok(if shown.frame.flash.is_some() {
             with_cookie(answer, FLASH, "", 0)
         } else {
@@ -173,7 +174,7 @@ impl Console {
 
     fn order_page<'a>(
         &'a self,
-        asked: &'a Asked,
+        request: &'a PageRequest,
         operator: &'a Operator,
         of: &Shown<'a>,
         now: Timestamp,
@@ -189,7 +190,7 @@ impl Console {
         let status = words::status(view.status);
         let (offers, refused) = offers(record, projection, described, now);
         let order = &record.order;
-        let frame = Frame::of(self, asked, operator, None, now).titled(format!("{id} {status}"));
+        let frame = Frame::of(self, request, operator, None, now).titled(format!("{id} {status}"));
         OrderPage {
             id,
             status,
@@ -307,16 +308,16 @@ impl Console {
     /// A form's action: asks for a yes first.
     pub(crate) async fn act(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         order_id: &OrderId,
         action: Action,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
-        let reason = crate::reason(asked.field("reason").unwrap_or_default())?;
-        if asked.field("confirmed") != Some("yes") {
+    ) -> Result<Response, Failed> {
+        let reason = crate::reason(request.field("reason").unwrap_or_default())?;
+        if request.field("confirmed") != Some("yes") {
             return self
-                .confirm(asked, operator, order_id, action, reason, now)
+                .confirm(request, operator, order_id, action, reason, now)
                 .await;
         }
         let who = Attribution {
@@ -325,7 +326,7 @@ impl Console {
             at: now,
         };
         let done = self.actions.act(action, order_id, who).await?;
-        let there = see_other(&format!("{}orders/{order_id}", asked.root));
+        let there = see_other(&format!("{}orders/{order_id}", request.root));
         let verb = words::verb(action);
         Ok(with_cookie(
             there,
@@ -337,13 +338,13 @@ impl Console {
 
     async fn confirm(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         order_id: &OrderId,
         action: Action,
         reason: &str,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Response, Failed> {
         let (record, described) = self.actions.inspect(order_id).await?;
         possible(action, &record, &described, now).map_err(Failed::NotPossible)?;
         let state = &record.state;
@@ -351,7 +352,7 @@ impl Console {
         let view = StatusView::of(&record, described.execution.status, arn, now);
         let verb = words::verb(action);
         let shown = Confirm {
-            frame: Frame::of(self, asked, operator, None, now)
+            frame: Frame::of(self, request, operator, None, now)
                 .titled(format!("{verb} {order_id}?"))
                 .still(),
             id: order_id.as_str(),

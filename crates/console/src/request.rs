@@ -1,13 +1,17 @@
 //! A request as the pages need it.
 
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum_extra::extract::CookieJar;
 use form_urlencoded::parse;
-use lambda_http::http::{HeaderMap, Method};
-use lambda_http::{Request, RequestExt as _};
 use sha2::{Digest, Sha256};
+
+use crate::Failed;
 
 /// A request, read once.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct PageRequest {
     pub(crate) method: Method,
     /// Without slashes at its ends.
     pub(crate) path: String,
@@ -15,54 +19,61 @@ pub(crate) struct Asked {
     pub(crate) root: String,
     query: Vec<(String, String)>,
     form: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     headers: HeaderMap,
+    cookies: CookieJar,
 }
 
 /// The cookie that the next page says something from.
 pub(crate) const FLASH: &str = "flash";
 
-/// A form of two hundred order ids is a quarter of it.
-const LARGEST_BODY: usize = 64 * 1024;
+impl<S: Send + Sync> FromRequest<S> for PageRequest {
+    type Rejection = Failed;
 
-impl Asked {
-    pub(crate) fn read(request: &Request) -> Self {
-        let raw = request.raw_http_path();
-        let body = request.body().to_vec();
-        let headers = request.headers().clone();
-        let is_form = content_type(&headers) == "application/x-www-form-urlencoded";
-        let pairs = |text: &[u8]| parse(text).into_owned().collect();
-        let query = request.query_string_parameters_ref();
-        let query = query.map(|query| {
-            query
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        });
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failed> {
+        let read = Self::of_head(&request);
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|refused| match refused.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Failed::TooLarge,
+            _ => Failed::Invalid("The request broke off.".to_owned()),
+        })?;
+        let form = if read.is_form() {
+            parse(&body).into_owned().collect()
+        } else {
+            Vec::new()
+        };
+        Ok(Self { form, body, ..read })
+    }
+}
+
+impl PageRequest {
+    /// All but its body.
+    pub(crate) fn of_head(request: &Request) -> Self {
+        let path = request.uri().path().trim_start_matches('/');
+        let query = request.uri().query().unwrap_or_default();
         Self {
             method: request.method().clone(),
-            path: raw.trim_matches('/').to_owned(),
-            root: "../".repeat(raw.trim_start_matches('/').matches('/').count()),
-            query: query.map(Iterator::collect).unwrap_or_default(),
-            form: if is_form && body.len() <= LARGEST_BODY {
-                pairs(&body)
-            } else {
-                Vec::new()
-            },
-            body,
-            headers,
+            path: path.to_owned(),
+            root: "../".repeat(path.matches('/').count()),
+            query: parse(query.as_bytes()).into_owned().collect(),
+            form: Vec::new(),
+            body: Bytes::new(),
+            headers: request.headers().clone(),
+            cookies: CookieJar::from_headers(request.headers()),
         }
     }
 
-    pub(crate) fn too_large(&self) -> bool {
-        self.body.len() > LARGEST_BODY
-    }
-
     pub(crate) fn is_form(&self) -> bool {
-        content_type(&self.headers) == "application/x-www-form-urlencoded"
+        web::media_type(&self.headers) == "application/x-www-form-urlencoded"
     }
 
     pub(crate) fn is_json(&self) -> bool {
-        content_type(&self.headers) == "application/json"
+        web::media_type(&self.headers) == "application/json"
+    }
+
+    /// Whether it is for the API: errors are problems then, and not pages.
+    pub(crate) fn is_of_api(&self) -> bool {
+        self.path.starts_with("api/")
     }
 
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
@@ -84,13 +95,8 @@ impl Asked {
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        let cookies = self.headers.get_all("cookie").iter();
-        let cookies = cookies.filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|value| value.split(';'));
-        pairs.find_map(|pair| {
-            let (of, value) = pair.trim().split_once('=')?;
-            (of == name && !value.is_empty()).then_some(value)
-        })
+        let value = self.cookies.get(name)?.value();
+        (!value.is_empty()).then_some(value)
     }
 
     /// What the last action had to say; it is shown once.
@@ -117,18 +123,6 @@ impl Asked {
             None => !self.is_form(),
         }
     }
-}
-
-fn content_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok());
-    let media_type = value
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    media_type.trim().to_ascii_lowercase()
 }
 
 fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {

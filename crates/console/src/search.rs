@@ -1,30 +1,31 @@
 //! One box without syntax: whatever somebody has in their hands.
 
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::ports::Orders as _;
 use domain::{OrderId, Timestamp};
-use lambda_http::http::StatusCode;
 use read_models::Reference;
 
-use crate::answer::{Answer, see_other};
+use crate::answer::see_other;
 use crate::message::message;
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 use crate::{Console, Failed, words};
 
 impl Console {
     pub(crate) async fn search(
         &self,
-        asked: &Asked,
+        request: &PageRequest,
         operator: &Operator,
         now: Timestamp,
-    ) -> Result<Answer, Failed> {
-        let text = asked.query("q").unwrap_or_default().trim();
+    ) -> Result<Response, Failed> {
+        let text = request.query("q").unwrap_or_default().trim();
         if text.is_empty() {
-            return Ok(see_other(&asked.root));
+            return Ok(see_other(&request.root));
         }
         let found = self.look_up(text).await?;
         if let [order] = found.as_slice() {
-            return Ok(see_other(&format!("{}orders/{order}", asked.root)));
+            return Ok(see_other(&format!("{}orders/{order}", request.root)));
         }
         if found.is_empty() {
             let shown: String = text.chars().take(80).collect();
@@ -34,14 +35,14 @@ impl Console {
             );
             return Ok(message(
                 StatusCode::NOT_FOUND,
-                &asked.root,
+                &request.root,
                 "Nothing found",
                 &said,
             ));
         }
         let projections = self.read_models.projections(&found).await?;
         let heading = format!("{} for “{text}”", words::orders(projections.len()));
-        Ok(self.found(asked, operator, &projections, heading, now))
+        Ok(self.found(request, operator, &projections, heading, now))
     }
 
     /// The orders that a text may mean.

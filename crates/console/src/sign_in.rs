@@ -3,31 +3,33 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::Timestamp;
 use form_urlencoded::Serializer;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
+use web::Problem;
 
-use crate::answer::{Answer, problem, see_other, with_cookie};
+use crate::answer::{see_other, with_cookie};
 use crate::config::Issuer;
 use crate::message::message;
 use crate::operator::Operator;
-use crate::request::Asked;
+use crate::request::PageRequest;
 
 // Behind a prefix by which a browser keeps other hosts and plain http from setting them; see `SignIn::named`.
 const SESSION: &str = "session";
 const SIGNING_IN: &str = "sign-in";
 /// Somebody who signs in has so long for it.
 const SIGNING_IN_S: u64 = 600;
-/// Keys are asked for anew at most once in so long, if a token names one that is not known.
+/// Keys are request for anew at most once in so long, if a token names one that is not known.
 const KEYS_AGAIN: Duration = Duration::from_secs(30);
 /// An issuer that takes longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -91,7 +93,7 @@ impl SignIn {
     }
 
     /// Who is asking, or the answer that has them sign in.
-    pub(crate) async fn operator(&self, asked: &Asked) -> Result<Operator, Answer> {
+    pub(crate) async fn operator(&self, request: &PageRequest) -> Result<Operator, Response> {
         let Some(issuer) = &self.issuer else {
             return Ok(Operator {
                 name: "somebody at the local stack".to_owned(),
@@ -99,17 +101,17 @@ impl SignIn {
                 signs_out: false,
             });
         };
-        let claims = match asked.cookie(&self.named(SESSION)) {
+        let claims = match request.cookie(&self.named(SESSION)) {
             Some(token) => self.verified(issuer, token, None).await,
             None => None,
         };
         let Some(claims) = claims else {
-            return Err(sign_in_first(asked));
+            return Err(sign_in_first(request));
         };
         let groups = groups(&claims, &issuer.groups_claim);
         let has = |name: &str| groups.iter().any(|group| group == name);
         if !has(OPERATORS) && !has(VIEWERS) {
-            return Err(stranger(asked));
+            return Err(stranger(request));
         }
         Ok(Operator {
             name: name(&claims),
@@ -119,16 +121,17 @@ impl SignIn {
     }
 
     /// Sends somebody to the issuer.
-    pub(crate) fn begin(&self, asked: &Asked) -> Answer {
+    pub(crate) fn begin(&self, request: &PageRequest) -> Response {
         let Some(issuer) = &self.issuer else {
-            return see_other(&asked.root);
+            return see_other(&request.root);
         };
         let Ok([state, nonce, verifier]) = random_texts() else {
-            return problem(
+            return Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "No random numbers",
                 "Try again in a moment.",
-            );
+            )
+            .into_response();
         };
         let challenge = BASE64.encode(Sha256::digest(verifier.as_bytes()));
         let query = Serializer::new(String::new())
@@ -145,7 +148,7 @@ impl SignIn {
             state,
             nonce,
             verifier,
-            to: asked.query("to").unwrap_or_default().to_owned(),
+            to: request.query("to").unwrap_or_default().to_owned(),
         };
         let cookie = BASE64.encode(serde_json::to_vec(&begun).unwrap_or_default());
         let there = see_other(&with_query(&issuer.authorize_url, &query));
@@ -153,35 +156,35 @@ impl SignIn {
     }
 
     /// Somebody comes back from the issuer.
-    pub(crate) async fn end(&self, asked: &Asked) -> Answer {
+    pub(crate) async fn end(&self, request: &PageRequest) -> Response {
         let Some(issuer) = &self.issuer else {
-            return see_other(&asked.root);
+            return see_other(&request.root);
         };
-        let begun = asked
+        let begun = request
             .cookie(&self.named(SIGNING_IN))
             .and_then(|cookie| BASE64.decode(cookie).ok())
             .and_then(|json| serde_json::from_slice::<Begun>(&json).ok());
         let (Some(begun), Some(code), Some(state)) =
-            (begun, asked.query("code"), asked.query("state"))
+            (begun, request.query("code"), request.query("state"))
         else {
-            let error = asked
+            let error = request
                 .query("error")
                 .unwrap_or("no sign-in was begun in this browser");
-            return not_signed_in(asked, error);
+            return not_signed_in(request, error);
         };
         if begun.state != state {
-            return not_signed_in(asked, "the answer is for another sign-in");
+            return not_signed_in(request, "the answer is for another sign-in");
         }
         let Some(token) = self.redeem(issuer, code, &begun.verifier).await else {
-            return not_signed_in(asked, "the issuer did not take the code");
+            return not_signed_in(request, "the issuer did not take the code");
         };
         let Some(claims) = self.verified(issuer, &token, Some(&begun.nonce)).await else {
-            return not_signed_in(asked, "the issuer's token is not as it must be");
+            return not_signed_in(request, "the issuer's token is not as it must be");
         };
         let left = claims.get("exp").and_then(Value::as_i64);
         let left = left.unwrap_or_default() - Timestamp::now().as_second();
         info!("operator signed in");
-        let back = see_other(&format!("{}{}", asked.root, safe(&begun.to)));
+        let back = see_other(&format!("{}{}", request.root, safe(&begun.to)));
         let back = with_cookie(
             back,
             &self.named(SESSION),
@@ -192,7 +195,7 @@ impl SignIn {
     }
 
     /// Ends the session here, and with the issuer where it has a place for that.
-    pub(crate) fn sign_out(&self, asked: &Asked) -> Answer {
+    pub(crate) fn sign_out(&self, request: &PageRequest) -> Response {
         let there = match self
             .issuer
             .as_ref()
@@ -207,7 +210,7 @@ impl SignIn {
                     .finish();
                 see_other(&with_query(logout_url, &query))
             }
-            None => see_other(&format!("{}auth/signed-out", asked.root)),
+            None => see_other(&format!("{}auth/signed-out", request.root)),
         };
         with_cookie(there, &self.named(SESSION), "", 0)
     }
@@ -227,7 +230,7 @@ impl SignIn {
                 // The address holds neither code nor verifier: both are in the body.
                 warn!(
                     status = error.status().map(|status| status.as_u16()),
-                    "code not redeemed"
+                    "failed to redeem a code at the issuer"
                 );
                 return None;
             }
@@ -276,7 +279,7 @@ impl SignIn {
                 Err(error) => {
                     warn!(
                         status = error.status().map(|status| status.as_u16()),
-                        "the issuer's keys are not to be had"
+                        "failed to fetch the issuer's keys"
                     );
                     return None;
                 }
@@ -335,34 +338,34 @@ fn name(claims: &Map<String, Value>) -> String {
     names.next().unwrap_or("somebody without a name").to_owned()
 }
 
-fn sign_in_first(asked: &Asked) -> Answer {
-    let is_page = asked.method == "GET"
-        && !asked.path.starts_with("api/")
-        && asked.header("x-poll").is_none();
+fn sign_in_first(request: &PageRequest) -> Response {
+    let is_page =
+        request.method == "GET" && !request.is_of_api() && request.header("x-poll").is_none();
     if !is_page {
         let detail = "Sign in at the page first; its cookie is what counts.";
-        return problem(StatusCode::UNAUTHORIZED, "Nobody is signed in", detail);
+        return Problem::new(StatusCode::UNAUTHORIZED, "Nobody is signed in", detail)
+            .into_response();
     }
     let query = Serializer::new(String::new())
-        .append_pair("to", &asked.path)
+        .append_pair("to", &request.path)
         .finish();
-    see_other(&format!("{}auth/sign-in?{query}", asked.root))
+    see_other(&format!("{}auth/sign-in?{query}", request.root))
 }
 
-fn stranger(asked: &Asked) -> Answer {
+fn stranger(request: &PageRequest) -> Response {
     let text = format!(
         "You are signed in, but in neither of the groups `{OPERATORS}` and `{VIEWERS}`. Ask whoever runs this \
          to put you into one of them, then sign in again."
     );
     message(
         StatusCode::FORBIDDEN,
-        &asked.root,
+        &request.root,
         "Not for this account",
         &text,
     )
 }
 
-fn not_signed_in(asked: &Asked, why: &str) -> Answer {
+fn not_signed_in(request: &PageRequest, why: &str) -> Response {
     // An issuer's code, such as access_denied; what it says besides stays with it.
     let why: String = why
         .chars()
@@ -370,7 +373,7 @@ fn not_signed_in(asked: &Asked, why: &str) -> Answer {
         .take(80)
         .collect();
     let text = format!("Signing in did not work: {why}. Begin again at the home page.");
-    message(StatusCode::FORBIDDEN, &asked.root, "Not signed in", &text)
+    message(StatusCode::FORBIDDEN, &request.root, "Not signed in", &text)
 }
 
 #[cfg(test)]

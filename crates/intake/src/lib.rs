@@ -1,37 +1,38 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod problem;
 mod queue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 pub use config::Config;
 use domain::ports::{Cancellation, Orders as _, StoreError};
 use domain::{
     ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Timestamp, Violation,
 };
-use lambda_http::http::header::CONTENT_TYPE;
-use lambda_http::http::{Method, StatusCode};
-use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
 pub use queue::{BATCH, Batch, Left, QUEUE_WORST_CASE};
 use serde_json::json;
 use step::budget;
 use store::{Accepted, Store};
 use tracing::{error, info, warn};
+use web::Problem;
 use workflow::{Woken, Workflow};
-
-use crate::problem::{answer, located, problem, violations};
 
 /// What the longest call can take: accept (store, then look), and one call to Step Functions of at
 /// most three seconds.
 pub const WORST_CASE: Duration = Duration::from_secs(budget::worst_case(2, 0).as_secs() + 3);
 
-/// The largest document: a hundred lines with every field at its longest are a third of it.
-const MAX_BYTES: usize = 64 * 1024;
-
 /// The front door: over HTTP, and by queue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Intake {
     orders: Store,
     workflow: Workflow,
@@ -53,70 +54,29 @@ impl Intake {
         Self { orders, workflow }
     }
 
+    /// What is answered over HTTP.
+    pub fn router(self) -> Router {
+        let routes = Router::new()
+            .route("/orders", post(submit))
+            .route("/orders/{id}", get(status))
+            .route("/orders/{id}/cancel", post(cancel))
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(nothing_here)
+            .with_state(Arc::new(self));
+        web::front_door(routes)
+    }
+
     /// Serves requests until Lambda ends the environment.
     ///
     /// # Errors
     /// If the runtime cannot be reached.
-    pub async fn serve(&self) -> Result<(), step::InitError> {
-        lambda_http::run(service_fn(|request: Request| async move {
-            Ok::<_, lambda_http::Error>(self.handle(&request).await)
-        }))
-        .await?;
-        Ok(())
-    }
-
-    /// Answers one request.
-    pub async fn handle(&self, request: &Request) -> Response<Body> {
-        let path = request.raw_http_path().trim_matches('/').to_owned();
-        let parts: Vec<&str> = path.split('/').collect();
-        match (request.method(), parts.as_slice()) {
-            (&Method::POST, ["orders"]) => self.submit(request).await,
-            (&Method::GET, ["orders", id]) => self.status(id).await,
-            (&Method::POST, ["orders", id, "cancel"]) => self.cancel(id).await,
-            _ => not_found("There is nothing at this path."),
-        }
-    }
-
-    async fn submit(&self, request: &Request) -> Response<Body> {
-        let content_type = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let media_type = content_type
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default();
-        if !media_type.trim().eq_ignore_ascii_case("application/json") {
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return problem(
-                status,
-                "Unsupported media type",
-                "Send the order as application/json.",
-            );
-        }
-        match self.accept(request.body()).await {
-            Ok(Accepted::New(state)) => taken(StatusCode::ACCEPTED, &state),
-            Ok(Accepted::Same(state)) => taken(StatusCode::OK, &state),
-            Ok(Accepted::Different) => problem(
-                StatusCode::CONFLICT,
-                "The order id is taken",
-                "Another document was accepted under this order_id. An id is for one order, for good.",
-            ),
-            Err(NotAccepted::TooLarge) => {
-                let detail = format!("An order has at most {MAX_BYTES} bytes.");
-                problem(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "The document is too large",
-                    &detail,
-                )
-            }
-            Err(NotAccepted::Invalid(found)) => violations(&found),
-            Err(NotAccepted::NotStored(error)) => failed(&error),
-        }
+    pub async fn serve(self) -> Result<(), step::InitError> {
+        Ok(web::serve(self.router()).await?)
     }
 
     /// Stores a document and starts its execution, whichever way it came in.
     async fn accept(&self, document: &[u8]) -> Result<Accepted, NotAccepted> {
-        if document.len() > MAX_BYTES {
+        if document.len() > web::LARGEST_BODY {
             return Err(NotAccepted::TooLarge);
         }
         let submission = Submission::parse(document).map_err(NotAccepted::Invalid)?;
@@ -142,64 +102,103 @@ impl Intake {
     async fn start(&self, state: &OrderState) {
         if let Err(error) = self.workflow.start(state).await {
             let (order_id, execution) = (state.order_id.as_str(), state.execution_name());
-            warn!(order_id, execution, %error, "order accepted, execution not started yet");
+            warn!(order_id, execution, %error, "failed to start an execution; the order is accepted and will be started");
         }
     }
+}
 
-    async fn status(&self, id: &str) -> Response<Body> {
-        let Ok(order_id) = id.parse::<OrderId>() else {
-            return unknown_order();
-        };
-        let record = match self.orders.load(&order_id).await {
-            Ok(Some(record)) => record,
-            Ok(None) => return unknown_order(),
-            Err(error) => return failed(&error),
-        };
-        let execution = match self.workflow.status(&record.state).await {
-            Ok(execution) => execution,
+async fn submit(
+    State(intake): State<Arc<Intake>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    if web::media_type(&headers) != "application/json" {
+        let detail = "Send the order as application/json.";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Problem::new(status, "Unsupported media type", detail).into_response();
+    }
+    let accepted = match &body {
+        Ok(body) => intake.accept(body).await,
+        // The gateway hands over whole bodies: there is no other reason.
+        Err(_) => Err(NotAccepted::TooLarge),
+    };
+    match accepted {
+        Ok(Accepted::New(state)) => taken(StatusCode::ACCEPTED, &state),
+        Ok(Accepted::Same(state)) => taken(StatusCode::OK, &state),
+        Ok(Accepted::Different) => Problem::new(
+            StatusCode::CONFLICT,
+            "The order id is taken",
+            "Another document was accepted under this order_id. An id is for one order, for good.",
+        )
+        .into_response(),
+        Err(NotAccepted::TooLarge) => {
+            let most = web::LARGEST_BODY;
+            let detail = format!("An order has at most {most} bytes.");
+            let title = "The document is too large";
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, title, &detail).into_response()
+        }
+        Err(NotAccepted::Invalid(found)) => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "The document is not a valid order",
+            "Mend every violation and send the order again.",
+        )
+        .with("violations", json!(found))
+        .into_response(),
+        Err(NotAccepted::NotStored(error)) => failed(&error),
+    }
+}
+
+async fn status(State(intake): State<Arc<Intake>>, Path(id): Path<String>) -> Response {
+    let Ok(order_id) = id.parse::<OrderId>() else {
+        return unknown_order();
+    };
+    let record = match intake.orders.load(&order_id).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return unknown_order(),
+        Err(error) => return failed(&error),
+    };
+    let execution = match intake.workflow.status(&record.state).await {
+        Ok(execution) => execution,
+        Err(error) => {
+            warn!(order_id = order_id.as_str(), %error, "failed to describe an execution");
+            return unavailable();
+        }
+    };
+    let arn = intake.workflow.execution_arn(&record.state);
+    let view = StatusView::of(&record, execution, arn, Timestamp::now());
+    web::json(StatusCode::OK, &view)
+}
+
+async fn cancel(State(intake): State<Arc<Intake>>, Path(id): Path<String>) -> Response {
+    let Ok(order_id) = id.parse::<OrderId>() else {
+        return unknown_order();
+    };
+    let requested = intake.orders.request_cancel(&order_id, Timestamp::now());
+    let review = match requested.await {
+        Ok(Cancellation::Requested { review }) => review,
+        Ok(Cancellation::Refused(reason)) => {
+            let title = "The order can no longer be cancelled";
+            return Problem::new(StatusCode::CONFLICT, title, reason).into_response();
+        }
+        Err(StoreError::NotFound(_)) => return unknown_order(),
+        Err(error) => return failed(&error),
+    };
+    info!(order_id = order_id.as_str(), "cancellation requested");
+    if let Some(token) = review {
+        match intake.workflow.cancel_review(&token).await {
+            Ok(Woken::Yes | Woken::NotWaiting) => {}
+            // The request is on record; the review's next reminder sees it.
             Err(error) => {
-                warn!(order_id = order_id.as_str(), %error, "execution not described");
-                return unavailable();
-            }
-        };
-        let arn = self.workflow.execution_arn(&record.state);
-        let view = StatusView::of(&record, execution, arn, Timestamp::now());
-        answer(StatusCode::OK, &view)
-    }
-
-    async fn cancel(&self, id: &str) -> Response<Body> {
-        let Ok(order_id) = id.parse::<OrderId>() else {
-            return unknown_order();
-        };
-        let review = match self
-            .orders
-            .request_cancel(&order_id, Timestamp::now())
-            .await
-        {
-            Ok(Cancellation::Requested { review }) => review,
-            Ok(Cancellation::Refused(reason)) => {
-                return problem(
-                    StatusCode::CONFLICT,
-                    "The order can no longer be cancelled",
-                    reason,
-                );
-            }
-            Err(StoreError::NotFound(_)) => return unknown_order(),
-            Err(error) => return failed(&error),
-        };
-        info!(order_id = order_id.as_str(), "cancellation requested");
-        if let Some(token) = review {
-            match self.workflow.cancel_review(&token).await {
-                Ok(Woken::Yes | Woken::NotWaiting) => {}
-                // The request is on record; the review's next reminder sees it.
-                Err(error) => {
-                    warn!(order_id = order_id.as_str(), %error, "waiting review not ended");
-                }
+                warn!(order_id = order_id.as_str(), %error, "failed to end a waiting review");
             }
         }
-        let body = json!({"order_id": order_id, "cancel_requested": true});
-        located(answer(StatusCode::ACCEPTED, &body), &order_id)
     }
+    let body = json!({"order_id": order_id, "cancel_requested": true});
+    located(web::json(StatusCode::ACCEPTED, &body), &order_id)
+}
+
+async fn nothing_here() -> Response {
+    not_found("There is nothing at this path.")
 }
 
 /// Why a document is not stored.
@@ -209,12 +208,12 @@ enum NotAccepted {
     NotStored(StoreError),
 }
 
-fn taken(status: StatusCode, state: &OrderState) -> Response<Body> {
+fn taken(status: StatusCode, state: &OrderState) -> Response {
     let body = json!({
         "order_id": state.order_id,
         "status": Status::of(state, ExecutionStatus::Running),
     });
-    let mut answer = located(answer(status, &body), &state.order_id);
+    let mut answer = located(web::json(status, &body), &state.order_id);
     // The id that every log line about this attempt has, up to the mail that the customer gets.
     if let Ok(id) = state.execution_name().parse() {
         answer.headers_mut().insert("correlation-id", id);
@@ -222,23 +221,33 @@ fn taken(status: StatusCode, state: &OrderState) -> Response<Body> {
     answer
 }
 
-fn not_found(detail: &str) -> Response<Body> {
-    problem(StatusCode::NOT_FOUND, "Not found", detail)
+/// Where the order can be looked at.
+fn located(mut response: Response, order_id: &OrderId) -> Response {
+    // Ids are visible ASCII, which a header takes.
+    if let Ok(location) = HeaderValue::from_str(&format!("/orders/{order_id}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
 }
 
-fn unknown_order() -> Response<Body> {
+fn not_found(detail: &str) -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "Not found", detail).into_response()
+}
+
+fn unknown_order() -> Response {
     not_found("There is no order with this id.")
 }
 
-fn unavailable() -> Response<Body> {
-    problem(
+fn unavailable() -> Response {
+    Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "Not available right now",
         "Send the same request again in a moment; repeating it is safe.",
     )
+    .into_response()
 }
 
-fn failed(error: &StoreError) -> Response<Body> {
+fn failed(error: &StoreError) -> Response {
     match error {
         StoreError::Unavailable(_) => {
             warn!(%error, "request failed");
@@ -248,7 +257,8 @@ fn failed(error: &StoreError) -> Response<Body> {
         StoreError::Defect(_) => {
             error!(%error, "request failed");
             let detail = "A defect on our side. Repeating the request is safe.";
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", detail)
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, "Internal error", detail).into_response()
         }
     }
 }

@@ -7,6 +7,7 @@ mod sign_in;
 
 use std::collections::HashMap;
 
+use axum::Router;
 use console::{Config, Console, Issuer};
 use lambda_http::http::{Method, Request as HttpRequest};
 use lambda_http::{Body, Request, RequestExt as _, Response};
@@ -17,7 +18,7 @@ pub(crate) struct Page {
     pub(crate) database: Database,
     pub(crate) requests: Requests,
     pub(crate) step_functions: StepFunctions,
-    pub(crate) console: Console,
+    pub(crate) console: Router,
 }
 
 impl Page {
@@ -40,7 +41,9 @@ impl Page {
         let aws = sdk_config(&step_functions.url);
         let _ = requests.take();
         let (store, read_models) = (database.store.clone(), database.read_models.clone());
-        let console = Console::new(&aws, config, store, read_models).expect("a console");
+        let console = Console::new(&aws, config, store, read_models)
+            .expect("a console")
+            .router();
         Self {
             database,
             requests,
@@ -50,7 +53,7 @@ impl Page {
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Response<Body> {
-        self.console.handle(&request).await
+        web::ask(&self.console, request).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
@@ -74,30 +77,18 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Request {
-    let (path, query) = path_and_query
+    let (path, _) = path_and_query
         .split_once('?')
         .unwrap_or((path_and_query, ""));
     let mut request = HttpRequest::builder()
         .method(method)
-        .uri(format!("https://orders.example{path}"));
+        .uri(format!("https://orders.example{path_and_query}"));
     request = request.header("host", "orders.example");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let query: HashMap<String, Vec<String>> = form(query);
     request
         .body(Body::from(body.to_owned()))
         .expect("a request")
         .with_raw_http_path(path)
-        .with_query_string_parameters(query)
-}
-
-fn form(text: &str) -> HashMap<String, Vec<String>> {
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    let mut all: HashMap<String, Vec<String>> = HashMap::new();
-    for (name, value) in pairs {
-        let value = value.replace("%20", " ").replace("%3A", ":");
-        all.entry(name.to_owned()).or_default().push(value);
-    }
-    all
 }

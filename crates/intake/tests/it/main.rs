@@ -89,7 +89,7 @@ impl Shop {
     ) -> Answer {
         let event = event(method, path, content_type, body).to_string();
         let request = from_str(&event).expect("a request");
-        let response = self.intake.handle(&request).await;
+        let response = web::ask(&self.intake.clone().router(), request).await;
         let header = |name: &str| {
             let value = response.headers().get(name)?;
             Some(value.to_str().expect("a header of ASCII").to_owned())

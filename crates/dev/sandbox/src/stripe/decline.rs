@@ -1,0 +1,15 @@
+//! A bank's no.
+
+/// What the issuer says, <https://docs.stripe.com/declines/codes>.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decline {
+    pub(crate) code: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) message: &'static str,
+}
+
+pub(crate) const GENERIC_DECLINE: Decline = Decline {
+    code: "card_declined",
+    reason: "generic_decline",
+    message: "Your card was declined.",
+};
