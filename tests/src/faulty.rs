@@ -11,7 +11,7 @@ use domain::ledger::{Booking, Effect, Unbooking};
 use domain::ports::{
     AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, Invocation, Mailer,
     Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock,
-    StoreError, Waiting,
+    StoreError, TaskTokens,
 };
 use domain::{
     AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,
@@ -413,7 +413,7 @@ impl<T: Operators> Operators for Faulty<T> {
     }
 }
 
-impl<T: Waiting> Waiting for Faulty<T> {
+impl<T: TaskTokens> TaskTokens for Faulty<T> {
     async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
         self.io("proceed", self.inner.proceed(token)).await
     }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use domain::StepError;
-use domain::ports::{Mailer, Message, Operators, ProviderError, Waiting};
+use domain::ports::{Mailer, Message, Operators, ProviderError, TaskTokens};
 
 /// Takes every message. Like the mail service it knows no keys: what is sent twice is there twice.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Operators for Outbox {
     }
 }
 
-impl Waiting for Outbox {
+impl TaskTokens for Outbox {
     async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
         lock(&self.woken).push(token.to_owned());
         Ok(())

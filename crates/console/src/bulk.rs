@@ -35,7 +35,7 @@ struct Preview<'a> {
     skipped: Vec<(&'a str, &'a str)>,
     skipped_count: String,
     worth: Vec<String>,
-    looked: Moment,
+    previewed: Moment,
     digest: &'a str,
     may_act: bool,
 }
@@ -291,7 +291,7 @@ impl Console {
                 .collect(),
             skipped_count: words::orders(bulk.skipped.len()),
             worth: bulk.worth().texts(),
-            looked: Moment::of(bulk.looked_at, now),
+            previewed: Moment::of(bulk.previewed_at, now),
             digest: &bulk.digest,
             may_act: operator.may_act,
         };

@@ -53,7 +53,7 @@ pub(crate) struct Plot {
     pub(crate) rows: Vec<(String, Vec<u64>)>,
 }
 
-/// How long orders were in a step.
+/// How long orders were in a state.
 #[derive(Debug)]
 pub(crate) struct Took {
     pub(crate) state: &'static str,
@@ -89,12 +89,12 @@ fn spans(counted: &[Counted], now: Timestamp) -> Vec<Counted> {
 
 /// The next number that can be divided by three into round ones.
 fn ceiling(largest: u64) -> u64 {
-    let steps = [
+    let ceilings = [
         3, 6, 15, 30, 60, 150, 300, 600, 1500, 3000, 6000, 15_000, 30_000, 60_000, 150_000, 300_000,
     ];
-    steps
+    ceilings
         .into_iter()
-        .find(|step| largest <= *step)
+        .find(|ceiling| largest <= *ceiling)
         .unwrap_or(largest.next_multiple_of(3))
 }
 

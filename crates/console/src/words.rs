@@ -47,11 +47,11 @@ pub(crate) fn clock(at: Timestamp) -> String {
 /// `3 min ago`, `in 2 h`.
 pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
     let ms = now.duration_since(at).as_millis();
-    let told = span(ms.unsigned_abs());
+    let span = span(ms.unsigned_abs());
     if ms >= 0 {
-        format!("{told} ago")
+        format!("{span} ago")
     } else {
-        format!("in {told}")
+        format!("in {span}")
     }
 }
 
@@ -232,11 +232,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_as_people_say_them() {
-        let told: Vec<String> = [400, 12_000, 200_000, 7_500_000, 400_000_000]
+    fn spans_are_shown_as_people_say_them() {
+        let shown: Vec<String> = [400, 12_000, 200_000, 7_500_000, 400_000_000]
             .map(span)
             .into();
-        assert_eq!(told, ["0.4 s", "12 s", "3 min", "2 h 5 min", "4 d"]);
+        assert_eq!(shown, ["0.4 s", "12 s", "3 min", "2 h 5 min", "4 d"]);
     }
 
     #[test]

@@ -411,7 +411,7 @@ pub trait Mailer: Send + Sync {
 }
 
 /// Wakes executions.
-pub trait Waiting: Send + Sync {
+pub trait TaskTokens: Send + Sync {
     /// Lets the execution that waits with this token go on; one that waits no more is no error.
     fn proceed(&self, token: &str) -> impl Future<Output = Result<(), ProviderError>> + Send;
     /// Ends the waiting task with this error; one that waits no more is no error.

@@ -411,13 +411,13 @@ impl Timeline {
         &mut self,
         state: &OrderState,
         step: Origin,
-        tell: impl FnOnce(&E::Outcome) -> (Event, Option<String>),
+        describe: impl FnOnce(&E::Outcome) -> (Event, Option<String>),
     ) {
         match E::entry(state) {
             None => {}
             Some(Entry::Open(claim)) => self.add(claim.since, step, E::STARTED, None),
             Some(Entry::Done { outcome, at }) => {
-                let (event, detail) = tell(outcome);
+                let (event, detail) = describe(outcome);
                 self.add(*at, step, event, detail);
             }
         }

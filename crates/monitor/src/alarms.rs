@@ -31,7 +31,7 @@ pub const ALARMS: [Alarm; 9] = [
     Alarm {
         name: "OverdueOrders",
         metric: Some(Metric::Overdue),
-        meaning: "Orders are in one step for longer than its limit; they are still being retried.",
+        meaning: "Orders are in one state for longer than its limit; they are still being retried.",
         action: Problem::Incident(Incident::Overdue)
             .advice()
             .recommended_action,
@@ -54,7 +54,7 @@ pub const ALARMS: [Alarm; 9] = [
         name: "SlowOrders",
         metric: Some(Metric::OrderDuration),
         meaning: "One order in a hundred takes longer than ten minutes, the time in review not counted.",
-        action: "Look at the dashboard for the step that takes the time.",
+        action: "Look at the dashboard for the state that takes the time.",
     },
     Alarm {
         name: "NoOrders",

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use aws::{Ses, Sns};
 pub use config::Config;
 use domain::ledger::{Effect, Gate, MessageId};
-use domain::ports::{Invocation, Mailer, Message, Operators, Orders, ProviderError, Waiting};
+use domain::ports::{Invocation, Mailer, Message, Operators, Orders, ProviderError, TaskTokens};
 use domain::{Decision, ErrorName, Order, OrderState, PersonalData, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Notify<Store, Ses, Sns, Workflow> {
 
 type Render = fn(&Order, &PersonalData, &OrderState) -> Result<Message, askama::Error>;
 
-impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
+impl<O: Orders, M: Mailer, P: Operators, W: TaskTokens> Notify<O, M, P, W> {
     /// The step on these ports.
     pub fn new(orders: O, mailer: M, operators: P, waiting: W) -> Self {
         Self {
@@ -128,7 +128,7 @@ impl<O: Orders, M: Mailer, P: Operators, W: Waiting> Notify<O, M, P, W> {
             .await
         {
             // The order waits all the same, and the reminder tells them.
-            warn!(%error, "operators not told of a review");
+            warn!(%error, "failed to notify the operators of a review");
         }
         Ok(json!({}))
     }

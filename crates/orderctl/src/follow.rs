@@ -15,7 +15,7 @@ const MOST_FAILURES: u32 = 10;
 /// Without news a line says so much later that it is still at it.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Prints each new event of each order, and who is in which step, until every order has ended or
+/// Prints each new event of each order, and how many have which status, until every order has ended or
 /// waits for a person.
 pub(crate) async fn until_ended(
     connection: &Connection,

@@ -130,14 +130,14 @@ impl<S: Orders + Stock> Validate<S> {
     }
 }
 
-/// Lines whose problems are told one by one; the state machine passes on a thousand characters.
-const MAX_TOLD: usize = 5;
+/// Lines whose problems are listed one by one; the state machine passes on a thousand characters.
+const MAX_LISTED: usize = 5;
 
 fn rejected(problems: &[LineProblem]) -> StepError {
-    let told = problems.iter().take(MAX_TOLD).map(ToString::to_string);
-    let mut told: Vec<String> = told.collect();
-    if problems.len() > MAX_TOLD {
-        told.push(format!("and {} more lines", problems.len() - MAX_TOLD));
+    let listed = problems.iter().take(MAX_LISTED).map(ToString::to_string);
+    let mut listed: Vec<String> = listed.collect();
+    if problems.len() > MAX_LISTED {
+        listed.push(format!("and {} more lines", problems.len() - MAX_LISTED));
     }
-    StepError::new(ErrorName::OrderRejected, told.join("; "))
+    StepError::new(ErrorName::OrderRejected, listed.join("; "))
 }

@@ -360,7 +360,7 @@ impl Workflow {
     }
 }
 
-impl domain::ports::Waiting for Workflow {
+impl domain::ports::TaskTokens for Workflow {
     async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
         let woken = self.succeed(token).await;
         woken

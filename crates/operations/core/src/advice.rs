@@ -148,10 +148,10 @@ impl Incident {
             },
             Self::Overdue => Advice {
                 class: Class::Dependency,
-                meaning: "The order is in one step for longer than that step's limit; it is still being retried.",
+                meaning: "The order is in one state for longer than that state's limit; it is still being retried.",
                 who: Responsible::Provider,
                 again: RetrySafety::Safe,
-                recommended_action: "Look at what the step waits for. The retries go on by themselves; nothing is lost while \
+                recommended_action: "Look at what the state waits for. The retries go on by themselves; nothing is lost while \
                                      they do.",
                 action: None,
                 runbook: "Overdue",

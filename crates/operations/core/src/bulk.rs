@@ -124,7 +124,7 @@ pub struct Bulk {
     pub action: Action,
     /// When the orders were looked at.
     #[serde(with = "millisecond::required")]
-    pub looked_at: Timestamp,
+    pub previewed_at: Timestamp,
     /// The orders that it is possible for.
     pub parts: Vec<Part>,
     /// The others.
@@ -178,7 +178,7 @@ impl Bulk {
             digest,
             revision: 1,
             action,
-            looked_at: now,
+            previewed_at: now,
             parts,
             skipped,
             applied: None,
@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(
             bulk.count(OutcomeKind::Running),
             1,
-            "it is not past the step yet"
+            "it is not past the state yet"
         );
         assert_eq!(act(&mut bulk), 0);
         went(&mut bulk, 0, ProcessState::CapturePayment, None);

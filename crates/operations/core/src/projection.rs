@@ -115,7 +115,7 @@ pub struct Projection {
     /// The failure's message without what differs from order to order; see [`normalised`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The step of the forward way that it did not get past, if it was or is being reversed.
+    /// The state of the forward way that it did not get past, if it was or is being reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_in: Option<ProcessState>,
     /// The customer's money that is neither spent on delivered goods nor given back.
@@ -502,7 +502,7 @@ fn counted(
     }
 }
 
-/// The step of the forward way that an order did not get past.
+/// The state of the forward way that an order did not get past.
 fn stopped_in(state: &OrderState) -> ProcessState {
     let captured = matches!(
         state.capture.as_ref().and_then(Entry::outcome),
@@ -578,7 +578,7 @@ pub fn normalised(message: &str) -> String {
 #[must_use]
 pub fn durations(state: &OrderState) -> Vec<(ProcessState, Duration)> {
     let reviewed = state.review.as_ref().map(|review| review.since);
-    let steps = [
+    let states = [
         (
             ProcessState::ValidateOrder,
             Some(state.received_at),
@@ -636,5 +636,5 @@ pub fn durations(state: &OrderState) -> Vec<(ProcessState, Duration)> {
         let took = Duration::try_from(to?.duration_since(from?)).ok()?;
         Some((at, took))
     };
-    steps.into_iter().filter_map(took).collect()
+    states.into_iter().filter_map(took).collect()
 }
