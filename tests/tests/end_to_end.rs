@@ -155,7 +155,8 @@ async fn an_order_takes_the_states_of_the_design_and_no_other() {
         (
             "e2e-path-2",
             "00000",
-            "ValidateOrder ChargePayment ShipOrder CancelShipment ReversePayment ReleaseStock NotifyFailure OrderFailed",
+            "ValidateOrder ChargePayment ShipOrder CancelShipment ReversePayment ReleaseStock \
+             NotifyFailure OrderFailed",
         ),
     ] {
         let mut document = shop::document(order, "PATH-01", 1, 1000);
@@ -285,7 +286,9 @@ async fn an_answer_that_is_lost_costs_no_second_effect() {
     ];
     for (provider, operation) in operations {
         let order = format!("e2e-lost-{operation}");
-        shop.plant(&json!({"provider": provider, "operation": operation, "order_id": order, "mode": "lose_response"})).await;
+        let fault = json!({"provider": provider, "operation": operation, "order_id": order,
+            "mode": "lose_response"});
+        shop.plant(&fault).await;
         shop.submit(&shop::document(&order, "LOST-01", 1, 1000))
             .await;
     }
@@ -349,7 +352,9 @@ async fn an_outage_that_lasts_ends_in_an_order_that_is_reversed() {
 async fn an_authorisation_that_lapsed_cancels_the_shipment() {
     let shop = Shop::open().await;
     shop.article("LAPSED-01", 1000, 1).await;
-    shop.plant(&json!({"provider": "payment", "operation": "capture", "order_id": "e2e-lapsed", "mode": "decline"})).await;
+    let fault = json!({"provider": "payment", "operation": "capture", "order_id": "e2e-lapsed",
+        "mode": "decline"});
+    shop.plant(&fault).await;
     shop.submit(&shop::document("e2e-lapsed", "LAPSED-01", 1, 1000))
         .await;
     let view = shop.ended("e2e-lapsed").await;

@@ -103,7 +103,8 @@ impl Node {
                 "ok",
                 "on track",
                 "On track",
-                "<rect class=\"hit\" x=\"6\" y=\"29\" width=\"92\" height=\"24\"/><circle class=\"tone ok\" cx=\"16\" cy=\"42\" r=\"4\"/>",
+                "<rect class=\"hit\" x=\"6\" y=\"29\" width=\"92\" height=\"24\"/><circle \
+                 class=\"tone ok\" cx=\"16\" cy=\"42\" r=\"4\"/>",
                 25,
                 46,
             ),
@@ -113,7 +114,8 @@ impl Node {
                 "warn",
                 "at risk",
                 "At risk",
-                "<rect class=\"hit\" x=\"100\" y=\"29\" width=\"90\" height=\"24\"/><polygon class=\"tone warn\" points=\"108,37 112.5,46 103.5,46\"/>",
+                "<rect class=\"hit\" x=\"100\" y=\"29\" width=\"90\" height=\"24\"/><polygon \
+                 class=\"tone warn\" points=\"108,37 112.5,46 103.5,46\"/>",
                 117,
                 46,
             ),
@@ -123,7 +125,8 @@ impl Node {
                 "bad",
                 "overdue",
                 "Overdue",
-                "<rect class=\"hit\" x=\"6\" y=\"53\" width=\"92\" height=\"24\"/><polygon class=\"tone bad\" points=\"12,61 20,61 20,69 12,69\"/>",
+                "<rect class=\"hit\" x=\"6\" y=\"53\" width=\"92\" height=\"24\"/><polygon \
+                 class=\"tone bad\" points=\"12,61 20,61 20,69 12,69\"/>",
                 25,
                 69,
             ),
@@ -133,7 +136,8 @@ impl Node {
                 "info",
                 "retrying",
                 "Retrying",
-                "<rect class=\"hit\" x=\"100\" y=\"53\" width=\"90\" height=\"24\"/><polygon class=\"tone info\" points=\"108,60 113,65 108,70 103,65\"/>",
+                "<rect class=\"hit\" x=\"100\" y=\"53\" width=\"90\" height=\"24\"/><polygon \
+                 class=\"tone info\" points=\"108,60 113,65 108,70 103,65\"/>",
                 117,
                 69,
             ),

@@ -224,7 +224,8 @@ impl Console {
             .await;
         if let Err(error) = asked {
             // The schedule makes one within a minute; the page says how old this one is.
-            warn!(error = %aws_sdk_lambda::error::DisplayErrorContext(&error), "failed to ask the monitor for a snapshot");
+            warn!(error = %aws_sdk_lambda::error::DisplayErrorContext(&error), "failed to ask the \
+                monitor for a snapshot");
             return Ok((snapshot, false));
         }
         Ok((snapshot, true))
@@ -317,8 +318,8 @@ impl Failed {
             Self::Unavailable(why) => {
                 error!(why, "request failed");
                 let text = format!(
-                    "Something that is needed for this does not answer. Try again in a moment; nothing \
-                     was lost. ({why})"
+                    "Something that is needed for this does not answer. Try again in a moment; \
+                     nothing was lost. ({why})"
                 );
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 (status, "Not available right now", text)

@@ -287,7 +287,8 @@ impl Console {
         links.push((
             "Log",
             format!(
-                "{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/log-events$3FfilterPattern$3D$2522{order}$2522"
+                "{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}\
+                 /log-events$3FfilterPattern$3D$2522{order}$2522"
             ),
         ));
         links

@@ -174,7 +174,8 @@ pub(crate) fn throughput(counted: &[Counted], now: Timestamp) -> Plot {
     let sum = |of: usize| values.iter().map(|value| value[of]).sum::<u64>();
     Plot {
         says: format!(
-            "Orders received and completed in each quarter of an hour of the last {HOURS} hours: {} received, {} completed.",
+            "Orders received and completed in each quarter of an hour of the last {HOURS} hours: \
+             {} received, {} completed.",
             sum(0),
             sum(1)
         ),
@@ -230,7 +231,8 @@ pub(crate) fn failures(counted: &[Counted], now: Timestamp) -> Plot {
     let sum = |of: usize| values.iter().map(|value| value[of]).sum::<u64>();
     Plot {
         says: format!(
-            "Orders reversed in each quarter of an hour of the last {HOURS} hours, by class: customer {}, dependency {}, system {}.",
+            "Orders reversed in each quarter of an hour of the last {HOURS} hours, by class: \
+             customer {}, dependency {}, system {}.",
             sum(0),
             sum(1),
             sum(2)

@@ -30,8 +30,8 @@ impl Console {
         if found.is_empty() {
             let shown: String = text.chars().take(80).collect();
             let said = format!(
-                "No order has “{shown}” as its id, customer, payment, tracking number or execution. Orders are found a \
-                 moment after they come in."
+                "No order has “{shown}” as its id, customer, payment, tracking number or \
+                 execution. Orders are found a moment after they come in."
             );
             return Ok(message(
                 StatusCode::NOT_FOUND,

@@ -354,8 +354,8 @@ fn sign_in_first(request: &PageRequest) -> Response {
 
 fn stranger(request: &PageRequest) -> Response {
     let text = format!(
-        "You are signed in, but in neither of the groups `{OPERATORS}` and `{VIEWERS}`. Ask whoever runs this \
-         to put you into one of them, then sign in again."
+        "You are signed in, but in neither of the groups `{OPERATORS}` and `{VIEWERS}`. Ask \
+         whoever runs this to put you into one of them, then sign in again."
     );
     message(
         StatusCode::FORBIDDEN,
@@ -398,7 +398,9 @@ mod tests {
     #[test]
     fn an_address_that_nobody_checked_is_no_name() {
         let claims = |checked: bool| {
-            let claims = serde_json::json!({"email": "a@example.com", "email_verified": checked, "sub": "s-1"});
+            let claims = serde_json::json!({
+                "email": "a@example.com", "email_verified": checked, "sub": "s-1"
+            });
             claims.as_object().cloned().unwrap_or_default()
         };
         assert_eq!(name(&claims(true)), "a@example.com");

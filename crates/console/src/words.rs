@@ -189,13 +189,15 @@ pub(crate) const fn consequence(action: Action) -> &'static str {
             "The execution goes on in the state where it stopped, on the version it started with."
         }
         Action::Reprocess => {
-            "A new attempt begins, with the same document and the same means of payment. The last one's history stays."
+            "A new attempt begins, with the same document and the same means of payment. The last \
+             one's history stays."
         }
         Action::Resend => {
             "The customer gets the message; twice, if the first one arrived after all."
         }
         Action::Resolve => {
-            "The providers are asked what became of it; nothing is paid or shipped. Where only a message is missing, it is given up."
+            "The providers are asked what became of it; nothing is paid or shipped. Where only a \
+             message is missing, it is given up."
         }
     }
 }

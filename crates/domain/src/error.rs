@@ -101,7 +101,9 @@ catalogue! {
 }
 
 /// What to do about an order that is neither done nor fully reversed.
-pub const NEEDS_ATTENTION: &str = "The order is neither done nor fully reversed. Look at the failed state of its execution, mend the cause, and redrive the execution: it goes on where it stopped.";
+pub const NEEDS_ATTENTION: &str = "The order is neither done nor fully reversed. Look at the \
+    failed state of its execution, mend the cause, and redrive the execution: it goes on where it \
+    stopped.";
 
 impl ErrorName {
     /// What to do about it, in a sentence or two.
@@ -109,23 +111,28 @@ impl ErrorName {
     pub const fn recommended_action(self) -> &'static str {
         match self {
             Self::InvalidInput => {
-                "Compare the execution's input with the order's current attempt; a newer attempt may be at work, or the customer's data was erased."
+                "Compare the execution's input with the order's current attempt; a newer attempt \
+                 may be at work, or the customer's data was erased."
             }
             Self::OrderRejected => {
-                "Nothing to do: the order asks for what the catalogue does not offer. The customer may order again."
+                "Nothing to do: the order asks for what the catalogue does not offer. The \
+                 customer may order again."
             }
             Self::ReviewRequired => "Look at the order, then approve or reject it.",
             Self::ReviewRejected => {
-                "Nothing to do: a reviewer said no, or nobody decided in time. The customer may order again."
+                "Nothing to do: a reviewer said no, or nobody decided in time. The customer may \
+                 order again."
             }
             Self::OrderCancelled => {
                 "Nothing to do: the order was cancelled and everything was reversed."
             }
             Self::PaymentDeclined => {
-                "Nothing to do: the customer's bank said no. The customer may order again with another card."
+                "Nothing to do: the customer's bank said no. The customer may order again with \
+                 another card."
             }
             Self::PaymentUnavailable => {
-                "Look at the payment provider's status page; once it answers, process the order again."
+                "Look at the payment provider's status page; once it answers, process the order \
+                 again."
             }
             Self::ShipmentRejected => {
                 "Ask the customer for an address that the carrier accepts; then a new order."
@@ -137,10 +144,12 @@ impl ErrorName {
                 "Look at the mail service; once it answers, send the message again."
             }
             Self::StoreUnavailable => {
-                "Look at the database's throttling and status; once it answers, process the order again."
+                "Look at the database's throttling and status; once it answers, process the order \
+                 again."
             }
             Self::Internal => {
-                "Look at the failed state's cause and the function's log; this is a defect or a wrong setting of ours. Once it is mended, process the order again."
+                "Look at the failed state's cause and the function's log; this is a defect or a \
+                 wrong setting of ours. Once it is mended, process the order again."
             }
         }
     }

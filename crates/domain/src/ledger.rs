@@ -52,7 +52,10 @@ pub trait Effect {
 }
 
 macro_rules! effect {
-    ($(#[$doc:meta])* $name:ident, $field:ident, $started:ident, $outcome:ty, $gate:expr, $after:expr) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $field:ident, $started:ident, $outcome:ty, $gate:expr, $after:expr
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $name {}
@@ -77,7 +80,8 @@ macro_rules! effect {
 
 effect!(
     /// Holds the customer's money.
-    Authorize, authorize, AuthorizeStarted, Authorization, Gate::Forward(Stage::Validated), |outcome| match outcome {
+    Authorize, authorize, AuthorizeStarted, Authorization, Gate::Forward(Stage::Validated),
+    |outcome| match outcome {
         Authorization::Held { .. } => Some(Stage::Authorized),
         Authorization::Declined { .. } => None,
     }
@@ -91,14 +95,16 @@ effect!(
 );
 effect!(
     /// Takes the customer's money. Its claim is the point of no return for cancelling.
-    Capture, capture, CaptureStarted, CaptureResult, Gate::Forward(Stage::Shipped), |outcome| match outcome {
+    Capture, capture, CaptureStarted, CaptureResult, Gate::Forward(Stage::Shipped),
+    |outcome| match outcome {
         CaptureResult::Taken { .. } => Some(Stage::Captured),
         CaptureResult::Refused { .. } => None,
     }
 );
 effect!(
     /// Tells the customer that the order is on its way.
-    Notify, notify, NotifyStarted, MessageId, Gate::Forward(Stage::Captured), |_| Some(Stage::Completed)
+    Notify, notify, NotifyStarted, MessageId, Gate::Forward(Stage::Captured),
+    |_| Some(Stage::Completed)
 );
 effect!(
     /// Undo of [`Book`].

@@ -13,7 +13,10 @@ pub enum InvalidMoney {
     #[error("must be an ISO 4217 currency code in capitals, such as USD, JPY or KWD")]
     Currency,
     /// The amount is above [`Money::MAX_MINOR`].
-    #[error("must be an integer from 0 to {max} in the currency's minor unit", max = Money::MAX_MINOR)]
+    #[error(
+        "must be an integer from 0 to {max} in the currency's minor unit",
+        max = Money::MAX_MINOR
+    )]
     Amount,
     /// Two amounts in different currencies were added or compared.
     #[error("amounts in {0} and {1} cannot be combined")]
@@ -339,7 +342,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_and_products_are_exact_or_refused(a in 0..=Money::MAX_MINOR, b in 0..=Money::MAX_MINOR, q in 1..=Quantity::MAX) {
+        fn sums_and_products_are_exact_or_refused(
+            a in 0..=Money::MAX_MINOR,
+            b in 0..=Money::MAX_MINOR,
+            q in 1..=Quantity::MAX,
+        ) {
             let exact = u128::from(a) * u128::from(q);
             let product = money(a, "USD").times(Quantity(q));
             prop_assert_eq!(product.is_ok(), exact <= u128::from(Money::MAX_MINOR));
@@ -347,7 +354,8 @@ mod tests {
                 prop_assert_eq!(u128::from(product.minor()), exact);
             }
             let sum = money(a, "USD").plus(money(b, "USD"));
-            prop_assert_eq!(sum.map(Money::minor).ok(), (a + b <= Money::MAX_MINOR).then_some(a + b));
+            let fits = a + b <= Money::MAX_MINOR;
+            prop_assert_eq!(sum.map(Money::minor).ok(), fits.then_some(a + b));
         }
     }
 }

@@ -470,7 +470,10 @@ mod tests {
         let mut bad = document();
         bad["total"] = json!(3099);
         assert_eq!(pointers(&bad), ["/total"]);
-        bad["lines"] = json!([{"sku": "A", "quantity": 1, "unit_price": 1}, {"sku": "A", "quantity": 1, "unit_price": 1}]);
+        bad["lines"] = json!([
+            {"sku": "A", "quantity": 1, "unit_price": 1},
+            {"sku": "A", "quantity": 1, "unit_price": 1}
+        ]);
         bad["total"] = json!(502);
         assert_eq!(pointers(&bad), ["/lines/1/sku"]);
         bad["lines"] = json!(vec![

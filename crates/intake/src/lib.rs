@@ -102,7 +102,8 @@ impl Intake {
     async fn start(&self, state: &OrderState) {
         if let Err(error) = self.workflow.start(state).await {
             let (order_id, execution) = (state.order_id.as_str(), state.execution_name());
-            warn!(order_id, execution, %error, "failed to start an execution; the order is accepted and will be started");
+            warn!(order_id, execution, %error, "failed to start an execution; the order is \
+                accepted and will be started");
         }
     }
 }

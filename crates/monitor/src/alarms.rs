@@ -26,7 +26,8 @@ pub const ALARMS: [Alarm; 9] = [
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
         meaning: "Orders wait for somebody: money or goods are neither delivered nor given back.",
-        action: "orderctl orders --incident any lists them; the message about each says what to do.",
+        action: "orderctl orders --incident any lists them; the message about each says what to \
+            do.",
     },
     Alarm {
         name: "OverdueOrders",
@@ -53,7 +54,8 @@ pub const ALARMS: [Alarm; 9] = [
     Alarm {
         name: "SlowOrders",
         metric: Some(Metric::OrderDuration),
-        meaning: "One order in a hundred takes longer than ten minutes, the time in review not counted.",
+        meaning: "One order in a hundred takes longer than ten minutes, the time in review not \
+            counted.",
         action: "Look at the dashboard for the state that takes the time.",
     },
     Alarm {
@@ -65,14 +67,16 @@ pub const ALARMS: [Alarm; 9] = [
     Alarm {
         name: "MonitorSilent",
         metric: Some(Metric::Sweeps),
-        meaning: "The monitor has not looked at the orders for five minutes: nothing else here can be trusted.",
+        meaning: "The monitor has not looked at the orders for five minutes: nothing else here \
+            can be trusted.",
         action: "Look at the monitor's log and at its schedule.",
     },
     Alarm {
         name: "Throttles",
         metric: None,
         meaning: "Functions are refused for want of concurrency.",
-        action: "Look at which one; orders wait and are not lost. Raise reserved_concurrency if it lasts.",
+        action: "Look at which one; orders wait and are not lost. Raise reserved_concurrency if \
+            it lasts.",
     },
     Alarm {
         name: "FunctionErrors",
@@ -101,5 +105,10 @@ pub fn facts() -> Value {
             (name.to_owned(), json!({"text": text, "metric": metric}))
         })
         .collect();
-    json!({"namespace": NAMESPACE, "environment_dimension": ENVIRONMENT, "metrics": metrics, "alarms": alarms})
+    json!({
+        "namespace": NAMESPACE,
+        "environment_dimension": ENVIRONMENT,
+        "metrics": metrics,
+        "alarms": alarms,
+    })
 }

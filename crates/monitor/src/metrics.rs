@@ -232,7 +232,8 @@ mod tests {
             lines[0],
             json!({"_aws": {"Timestamp": 1_795_428_000_000_i64, "CloudWatchMetrics": [{
                 "Namespace": "Orders", "Dimensions": [["Environment"]],
-                "Metrics": [{"Name": "OpenOrders", "Unit": "Count"}, {"Name": "Overdue", "Unit": "Count"}]}]},
+                "Metrics": [{"Name": "OpenOrders", "Unit": "Count"},
+                    {"Name": "Overdue", "Unit": "Count"}]}]},
                 "Environment": "prod", "OpenOrders": 3, "Overdue": 1})
         );
         assert_eq!(

@@ -38,7 +38,8 @@ impl<P: Operators> Monitor<P> {
                 }
                 // The record says for how long; a person hears of it in time.
                 Err(error) => {
-                    warn!(order_id = state.order_id.as_str(), %error, "failed to start an execution");
+                    let order_id = state.order_id.as_str();
+                    warn!(order_id, %error, "failed to start an execution");
                     Ok(Some(record))
                 }
             };

@@ -73,7 +73,10 @@ impl Connection {
     pub(crate) async fn open(endpoints: &Path) -> Result<Self, Failure> {
         let shown = endpoints.display();
         let content = std::fs::read(endpoints).map_err(|error| {
-            Failure::new(format!("{shown}: {error}\n  what to do: `make up` starts a local shop, --endpoints names another"))
+            Failure::new(format!(
+                "{shown}: {error}\n  what to do: `make up` starts a local shop, --endpoints names \
+                 another"
+            ))
         })?;
         let found: Endpoints = serde_json::from_slice(&content)
             .map_err(|error| Failure::new(format!("{shown}: {error}")))?;

@@ -152,7 +152,10 @@ impl ShipStation {
                 "country_code": to.country,
                 "address_residential_indicator": "unknown",
             },
-            "packages": [{"weight": {"value": pieces * u64::from(*grams_per_piece), "unit": "gram"}}],
+            "packages": [{"weight": {
+                    "value": pieces * u64::from(*grams_per_piece),
+                    "unit": "gram",
+                }}],
         }})
     }
 }

@@ -219,8 +219,8 @@ async fn every_answer_keeps_other_scripts_and_frames_out() {
         let policy = policy.expect("a policy");
         assert_eq!(
             policy,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src \
+             'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );
         assert!(!text(&answer).contains(" style="), "{path}");
     }

@@ -92,7 +92,11 @@ impl Fault {
     /// The first thing that makes no sense, in words for whoever planted it.
     pub(crate) fn check(&self) -> Result<(), String> {
         if !self.operation.belongs_to(self.provider) {
-            return Err("operation: this provider has no such operation; payment has authorize, capture, void, refund, find; carrier has book, cancel, find".to_owned());
+            return Err(
+                "operation: this provider has no such operation; payment has authorize, capture, \
+                 void, refund, find; carrier has book, cancel, find"
+                    .to_owned(),
+            );
         }
         if self.order_id.is_empty() {
             return Err("order_id: give an order's id, or * for every order".to_owned());

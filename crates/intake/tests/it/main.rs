@@ -128,8 +128,10 @@ fn event(method: &str, path: &str, content_type: Option<&str>, body: &str) -> Va
         "rawQueryString": "",
         "headers": {"host": "example.execute-api.us-east-1.amazonaws.com"},
         "requestContext": {
-            "accountId": "000000000000", "apiId": "api", "domainName": "example", "domainPrefix": "api",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "tests"},
+            "accountId": "000000000000", "apiId": "api",
+            "domainName": "example", "domainPrefix": "api",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1", "userAgent": "tests"},
             "requestId": "request", "routeKey": "$default", "stage": "$default",
             "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64
         },

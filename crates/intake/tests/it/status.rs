@@ -21,12 +21,14 @@ async fn the_status_view_tells_where_money_goods_and_execution_are() {
         json!({
             "order_id": ORDER,
             "status": "received",
-            "payment": {"status": "none", "authorized": 0, "captured": 0, "refunded": 0, "currency": "USD"},
+            "payment": {"status": "none", "authorized": 0, "captured": 0, "refunded": 0,
+                "currency": "USD"},
             "shipment": {"status": "none", "carrier": null, "tracking_number": null},
             "notification": {"status": "none"},
             "workflow": {
                 "status": "RUNNING",
-                "execution_arn": "arn:aws:states:us-east-1:000000000000:execution:order-processing:ord-1-1",
+                "execution_arn":
+                    "arn:aws:states:us-east-1:000000000000:execution:order-processing:ord-1-1",
                 "attempt": 1
             },
             "failure": null,
@@ -61,7 +63,8 @@ async fn the_status_view_of_a_paid_order_has_its_amounts_and_its_tracking_number
     assert_eq!(view["status"], json!("shipped"));
     assert_eq!(
         view["payment"],
-        json!({"status": "captured", "authorized": 3098, "captured": 3098, "refunded": 0, "currency": "USD"})
+        json!({"status": "captured", "authorized": 3098, "captured": 3098, "refunded": 0,
+            "currency": "USD"})
     );
     assert_eq!(
         view["shipment"],

@@ -60,7 +60,8 @@ impl Store {
             .table_name(&self.stock_table)
             .key("sku", text(article.sku.as_str()))
             .update_expression(
-                "SET unit_price = :price, currency = :currency, available = if_not_exists(available, :available)",
+                "SET unit_price = :price, currency = :currency, available = \
+                 if_not_exists(available, :available)",
             )
             .expression_attribute_values(":price", number(article.unit_price.minor()))
             .expression_attribute_values(":currency", text(article.unit_price.currency().code()))

@@ -420,8 +420,8 @@ impl Orders for Store {
         let update = self
             .update_state(&by.order_id)
             .update_expression(
-                "SET #failure = if_not_exists(#failure, :failure), #unbook = :claim, \
-                 #version = #version + :one",
+                "SET #failure = if_not_exists(#failure, :failure), #unbook = :claim, #version = \
+                 #version + :one",
             )
             .condition_expression(
                 "attempt = :attempt AND attribute_not_exists(#unbook) AND \
@@ -478,8 +478,9 @@ impl Orders for Store {
             .table_name(&self.orders_table)
             .set_key(Some(item::key(&by.order_id, item::STATE)))
             .condition_expression(
-                "attempt = :attempt AND #stage = :in_review AND attribute_not_exists(#review.#decision) AND \
-                 attribute_not_exists(#cancel) AND attribute_not_exists(#failure)",
+                "attempt = :attempt AND #stage = :in_review AND \
+                 attribute_not_exists(#review.#decision) AND attribute_not_exists(#cancel) AND \
+                 attribute_not_exists(#failure)",
             )
             .expression_attribute_names("#stage", "stage")
             .expression_attribute_names("#cancel", "cancel")
@@ -518,8 +519,8 @@ impl Orders for Store {
         decision: Decision,
         event: &AuditEvent,
     ) -> Result<Decided, StoreError> {
-        let mut set = "SET #review.#decision = :decision, #review.#decided_at = :at, \
-                       #version = #version + :one"
+        let mut set = "SET #review.#decision = :decision, #review.#decided_at = :at, #version = \
+            #version + :one"
             .to_owned();
         let mut update = Update::builder();
         if decision == Decision::Approved {

@@ -144,7 +144,8 @@ proptest::proptest! {
     fn random_histories_come_to_what_happened_last(
         observed in proptest::collection::vec((0usize..10, proptest::bool::weighted(0.15)), 1..30),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let shop = Shop::open().await;
             crate::completed(&shop.database, ORDER).await;
@@ -154,9 +155,14 @@ proptest::proptest! {
                 let round = i64::try_from(index / 2).expect("small");
                 let end = if round == 4 { "SUCCEEDED" } else { "FAILED" };
                 let status = if index.is_multiple_of(2) { "RUNNING" } else { end };
-                if round == 0 { crate::status("ord-1-1", status) } else { redriven(status, at(round)) }
+                if round == 0 {
+                    crate::status("ord-1-1", status)
+                } else {
+                    redriven(status, at(round))
+                }
             };
-            let last = json!({"status": "SUCCEEDED", "stopDate": 1_795_428_004, "redriveDate": 1_795_428_004});
+            let last = json!({"status": "SUCCEEDED",
+                "stopDate": 1_795_428_004, "redriveDate": 1_795_428_004});
             shop.step_functions.tells("ord-1-1", last);
             for (index, sweep) in observed {
                 shop.event(&event(index)).await;
@@ -166,7 +172,8 @@ proptest::proptest! {
             }
             shop.sweep(400).await;
             let projection = shop.projection(ORDER).await;
-            assert_eq!(projection.execution.map(|execution| execution.status), Some(ExecutionStatus::Succeeded));
+            let status = projection.execution.map(|execution| execution.status);
+            assert_eq!(status, Some(ExecutionStatus::Succeeded));
             assert!(projection.is_over(), "{projection:?}");
         });
     }

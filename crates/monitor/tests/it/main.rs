@@ -87,9 +87,12 @@ impl Shop {
 
     /// The ledger changed.
     pub(crate) async fn ledger(&self) {
-        self.event(&json!({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {
-            "ApproximateCreationDateTime": 1.0, "Keys": {"order_id": {"S": ORDER}, "item": {"S": "state"}}}}]}))
-            .await;
+        self.event(
+            &json!({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {
+            "ApproximateCreationDateTime": 1.0,
+            "Keys": {"order_id": {"S": ORDER}, "item": {"S": "state"}}}}]}),
+        )
+        .await;
     }
 
     pub(crate) async fn event(&self, event: &Value) {

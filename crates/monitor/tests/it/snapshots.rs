@@ -79,8 +79,12 @@ async fn the_error_that_an_execution_ended_with_is_read_off_its_history_once() {
     shop.database
         .reversing(ORDER, ErrorName::PaymentDeclined)
         .await;
-    let events = json!([{"type": "TaskFailed", "id": 9, "timestamp": 1_795_428_000, "previousEventId": 8,
-        "taskFailedEventDetails": {"resourceType": "lambda", "resource": "invoke", "error": "CarrierUnavailable"}}]);
+    let events = json!([{
+        "type": "TaskFailed", "id": 9, "timestamp": 1_795_428_000, "previousEventId": 8,
+        "taskFailedEventDetails": {
+            "resourceType": "lambda", "resource": "invoke", "error": "CarrierUnavailable"
+        }
+    }]);
     let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000, "events": events});
     shop.step_functions.tells("ord-1-1", ended);
     shop.sweep(30).await;

@@ -73,7 +73,8 @@ async fn ten_thousand_open_orders_cost_a_sweep_a_bounded_number_of_requests() {
     let idle = requests.take().len();
     assert!(
         idle <= 40,
-        "{idle} requests for reading the index and the notices, and for a snapshot whose lists are there"
+        "{idle} requests for reading the index and the notices, and for a snapshot whose lists \
+         are there"
     );
 
     // All are due: so many are reconciled, and the others wait.

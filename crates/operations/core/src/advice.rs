@@ -88,22 +88,23 @@ impl Incident {
             },
             Self::OutcomeUnknown => Advice {
                 class: Class::Dependency,
-                meaning: "Nobody knows whether money moved or a shipment was booked, and no execution is at work to find out.",
+                meaning: "Nobody knows whether money moved or a shipment was booked, and no \
+                    execution is at work to find out.",
                 who: Responsible::Operator,
                 again: RetrySafety::Locked,
-                recommended_action: "Resolve the order: the provider is asked what became of it. Until then nothing that \
-                                     could pay again is possible.",
+                recommended_action: "Resolve the order: the provider is asked what became of it. \
+                    Until then nothing that could pay again is possible.",
                 action: Some(Action::Resolve),
                 runbook: "OutcomeUnknown",
             },
             Self::ProviderDiffers => Advice {
                 class: Class::System,
-                meaning: "A provider sees the order's payment or shipment otherwise than our ledger: somebody acted \
-                          behind our back.",
+                meaning: "A provider sees the order's payment or shipment otherwise than our \
+                    ledger: somebody acted behind our back.",
                 who: Responsible::Operator,
                 again: RetrySafety::Safe,
-                recommended_action: "Compare the order with the provider's dashboard and find out who acted there. If it is \
-                                     not to go on, cancel it: what is left is reversed.",
+                recommended_action: "Compare the order with the provider's dashboard and find out \
+                    who acted there. If it is not to go on, cancel it: what is left is reversed.",
                 action: Some(Action::Cancel),
                 runbook: "ProviderDiffers",
             },
@@ -112,8 +113,9 @@ impl Incident {
                 meaning: "The order is done or reversed, and its customer was not told.",
                 who: Responsible::Operator,
                 again: RetrySafety::Safe,
-                recommended_action: "Look at the mail service; once it answers, resend the message. If it cannot be sent, tell \
-                                     the customer otherwise and resolve the order.",
+                recommended_action: "Look at the mail service; once it answers, resend the \
+                    message. If it cannot be sent, tell the customer otherwise and resolve the \
+                    order.",
                 action: Some(Action::Resend),
                 runbook: "MessageNotSent",
             },
@@ -122,8 +124,8 @@ impl Incident {
                 meaning: "The order was accepted, and its execution could not be started.",
                 who: Responsible::Developer,
                 again: RetrySafety::Safe,
-                recommended_action: "The monitor tries again each minute. Look at the monitor's log for what Step Functions \
-                                     answers: quotas, rights, a missing version.",
+                recommended_action: "The monitor tries again each minute. Look at the monitor's \
+                    log for what Step Functions answers: quotas, rights, a missing version.",
                 action: None,
                 runbook: "NotStarted",
             },
@@ -132,27 +134,30 @@ impl Incident {
                 meaning: "Nobody decided about the order before its deadline, and it still waits.",
                 who: Responsible::Operator,
                 again: RetrySafety::Safe,
-                recommended_action: "Approve or reject the order now. Then look why its execution did not end the review itself.",
+                recommended_action: "Approve or reject the order now. Then look why its execution \
+                    did not end the review itself.",
                 action: Some(Action::Reject),
                 runbook: "ReviewOverdue",
             },
             Self::HoldLapsing => Advice {
                 class: Class::System,
-                meaning: "The customer's money is held for so long that the hold is about to lapse.",
+                meaning: "The customer's money is held for so long that the hold is about to \
+                    lapse.",
                 who: Responsible::Operator,
                 again: RetrySafety::Safe,
-                recommended_action: "Mend what keeps the order, or cancel it: after the hold lapses the customer's bank may \
-                                     say no.",
+                recommended_action: "Mend what keeps the order, or cancel it: after the hold \
+                    lapses the customer's bank may say no.",
                 action: Some(Action::Cancel),
                 runbook: "HoldLapsing",
             },
             Self::Overdue => Advice {
                 class: Class::Dependency,
-                meaning: "The order is in one state for longer than that state's limit; it is still being retried.",
+                meaning: "The order is in one state for longer than that state's limit; it is \
+                    still being retried.",
                 who: Responsible::Provider,
                 again: RetrySafety::Safe,
-                recommended_action: "Look at what the state waits for. The retries go on by themselves; nothing is lost while \
-                                     they do.",
+                recommended_action: "Look at what the state waits for. The retries go on by \
+                    themselves; nothing is lost while they do.",
                 action: None,
                 runbook: "Overdue",
             },
@@ -201,7 +206,8 @@ pub const fn of_error(error: ErrorName) -> Advice {
             ..of
         },
         ErrorName::PaymentUnavailable => Advice {
-            meaning: "The payment provider did not answer, or not with an answer that tells what happened.",
+            meaning: "The payment provider did not answer, or not with an answer that tells what \
+                happened.",
             who: Responsible::Provider,
             again: RetrySafety::Safe,
             action: Some(Action::Reprocess),
@@ -226,7 +232,8 @@ pub const fn of_error(error: ErrorName) -> Advice {
             ..of
         },
         ErrorName::StoreUnavailable => Advice {
-            meaning: "The database did not answer, or another invocation was at work on the same order.",
+            meaning: "The database did not answer, or another invocation was at work on the same \
+                order.",
             who: Responsible::Provider,
             again: RetrySafety::Safe,
             action: Some(Action::Reprocess),

@@ -7,7 +7,10 @@ use domain::{OrderState, Stage, Timestamp, words};
 use serde::{Deserialize, Serialize};
 
 macro_rules! process_states {
-    ($($(#[$doc:meta])* $name:ident: $waits_for:literal, at_risk: $at_risk:expr, overdue: $overdue:expr;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $waits_for:literal, at_risk: $at_risk:expr, overdue: $overdue:expr;
+    )*) => {
         /// The state of the process that an order is in. Named as in `statemachine/order.asl.json`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum ProcessState {
@@ -61,27 +64,35 @@ impl std::fmt::Display for ProcessState {
 pub(crate) const MINUTE: u64 = 60;
 pub(crate) const HOUR: u64 = 60 * MINUTE;
 
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * MINUTE)
+}
+
+const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * HOUR)
+}
+
 process_states! {
     /// Catalogue, stock and risk are looked at.
-    ValidateOrder: "the catalogue and the stock", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    ValidateOrder: "the catalogue and the stock", at_risk: minutes(2), overdue: minutes(15);
     /// A person has to decide.
-    ReviewOrder: "a person's decision", at_risk: Duration::from_secs(20 * HOUR), overdue: Duration::from_secs(25 * HOUR);
+    ReviewOrder: "a person's decision", at_risk: hours(20), overdue: hours(25);
     /// The customer's money is to be held.
-    ChargePayment: "the payment provider", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    ChargePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
     /// The shipment is to be booked.
-    ShipOrder: "the carrier", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    ShipOrder: "the carrier", at_risk: minutes(2), overdue: minutes(15);
     /// The customer's money is to be taken.
-    CapturePayment: "the payment provider", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(15 * MINUTE);
+    CapturePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
     /// The customer is to be told that the order is on its way.
-    NotifyCustomer: "the mail service", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    NotifyCustomer: "the mail service", at_risk: minutes(2), overdue: minutes(30);
     /// The shipment is to be cancelled.
-    CancelShipment: "the carrier", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    CancelShipment: "the carrier", at_risk: minutes(2), overdue: minutes(30);
     /// The customer's money is to be given back.
-    ReversePayment: "the payment provider", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    ReversePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(30);
     /// The stock is to be released.
-    ReleaseStock: "the stock", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    ReleaseStock: "the stock", at_risk: minutes(2), overdue: minutes(30);
     /// The customer is to be told that the order did not come about.
-    NotifyFailure: "the mail service", at_risk: Duration::from_secs(2 * MINUTE), overdue: Duration::from_secs(30 * MINUTE);
+    NotifyFailure: "the mail service", at_risk: minutes(2), overdue: minutes(30);
 }
 
 /// When an effect was committed, if it was.

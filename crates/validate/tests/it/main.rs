@@ -84,8 +84,11 @@ fn task(action: Action, by: Invocation) -> Task<Action> {
 /// A document with these lines: article, quantity, price of one. Its total is what they cost.
 fn order_of(lines: &[(&str, u64, u64)], currency: &str) -> Value {
     let mut document = document(ORDER);
-    let line = |(sku, quantity, unit_price): &(&str, u64, u64)| json!({"sku": sku, "quantity": quantity, "unit_price": unit_price});
-    document["lines"] = lines.iter().map(line).collect();
+    let mut written = Vec::new();
+    for (sku, quantity, price) in lines {
+        written.push(json!({"sku": sku, "quantity": quantity, "unit_price": price}));
+    }
+    document["lines"] = json!(written);
     document["currency"] = json!(currency);
     document["shipping_fee"] = json!(0);
     let total: u64 = lines

@@ -115,7 +115,9 @@ pub(crate) fn key_in_use() -> Answer {
     error(
         StatusCode::CONFLICT,
         "idempotency_error",
-        "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through). Please try again later.",
+        "There is currently another in-progress request using this Idempotent Key (that probably \
+         means you submitted twice, and the other request is still going through). Please try \
+         again later.",
         json!({ "code": "idempotency_key_in_use" }),
     )
 }
@@ -124,7 +126,9 @@ pub(crate) fn key_of_another_request() -> Answer {
     error(
         StatusCode::BAD_REQUEST,
         "idempotency_error",
-        "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than this one if you meant to execute a different request.",
+        "Keys for idempotent requests can only be used with the same parameters they were first \
+         used with. Try using a key other than this one if you meant to execute a different \
+         request.",
         json!({}),
     )
 }
@@ -140,7 +144,8 @@ pub(crate) fn invalid_key() -> Answer {
 }
 
 pub(crate) fn no_credential() -> Answer {
-    let message = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth.";
+    let message = "You did not provide an API key. You need to provide your API key in the \
+        Authorization header, using Bearer auth.";
     error(
         StatusCode::UNAUTHORIZED,
         "invalid_request_error",

@@ -69,7 +69,12 @@ impl Authorization {
             let redirects = form.get("automatic_payment_methods[allow_redirects]");
             if redirects != Some("never") && form.get("return_url").is_none() {
                 // What a server-side integration meets first with automatic payment methods.
-                let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never`.";
+                let message = "This PaymentIntent is configured to accept payment methods enabled \
+                    in your Dashboard. Because some of these payment methods might redirect your \
+                    customer off of your page, you must provide a `return_url`. If you don't want \
+                    to accept redirect-based payment methods, set \
+                    `automatic_payment_methods[enabled]` to `true` and \
+                    `automatic_payment_methods[allow_redirects]` to `never`.";
                 return Err(errors::bad_value("return_url", message));
             }
             payment_method_types.push("card".to_owned());
@@ -218,7 +223,9 @@ pub(crate) fn capture(
     let captured = world.payments.find_mut(id).and_then(|intent| {
         if intent.status != Status::RequiresCapture {
             let message = format!(
-                "This PaymentIntent could not be captured because it has a status of {}. Only a PaymentIntent with one of the following statuses may be captured: requires_capture.",
+                "This PaymentIntent could not be captured because it has a status of {}. Only a \
+                 PaymentIntent with one of the following statuses may be captured: \
+                 requires_capture.",
                 intent.status.as_str()
             );
             return Err(errors::unexpected_state(&message, intent));
@@ -236,7 +243,10 @@ pub(crate) fn capture(
         }
         intent.status = Status::Succeeded;
         intent.amount_received = amount;
-        Ok((intent.to_json(), intent.effect(amount, intent.id(), reference)))
+        Ok((
+            intent.to_json(),
+            intent.effect(amount, intent.id(), reference),
+        ))
     });
     either(captured.map(|(json, effect)| {
         world.ledger.captures.push(effect);
@@ -276,7 +286,10 @@ pub(crate) fn cancel(
             | Status::Succeeded
             | Status::Canceled => {
                 let message = format!(
-                    "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.",
+                    "You cannot cancel this PaymentIntent because it has a status of {}. Only a \
+                     PaymentIntent with one of the following statuses may be canceled: \
+                     requires_payment_method, requires_capture, requires_confirmation, \
+                     requires_action, processing.",
                     intent.status.as_str()
                 );
                 return Err(errors::unexpected_state(&message, intent));

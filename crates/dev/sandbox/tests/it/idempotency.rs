@@ -67,7 +67,8 @@ async fn a_request_that_fails_validation_uses_no_key_up() {
 async fn while_the_first_is_in_flight_the_second_conflicts_and_there_is_one_effect() {
     let sandbox = Sandbox::start().await;
     // Long enough to be in flight for the rest of the test, which does not wait for it.
-    let slow = json!({ "provider": "payment", "operation": "authorize", "order_id": "ord-1", "mode": "delay", "delay_ms": 60_000 });
+    let slow = json!({ "provider": "payment", "operation": "authorize", "order_id": "ord-1",
+        "mode": "delay", "delay_ms": 60_000 });
     assert_eq!(sandbox.plant(&slow).await.status, 201);
     let first = sandbox.authorization("ord-1", "pm_card_visa");
     let hanging = tokio::spawn(first.send());
@@ -111,7 +112,8 @@ async fn once_its_key_is_forgotten_a_repeated_request_acts_again() {
 #[tokio::test]
 async fn a_stored_server_error_answers_for_good_without_an_effect() {
     let sandbox = Sandbox::start().await;
-    let fault = json!({ "provider": "payment", "operation": "authorize", "order_id": "*", "mode": "error", "status": 500, "stored": true });
+    let fault = json!({ "provider": "payment", "operation": "authorize", "order_id": "*",
+        "mode": "error", "status": 500, "stored": true });
     sandbox.plant(&fault).await;
     for replayed in [false, true, true] {
         let reply = sandbox
