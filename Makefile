@@ -40,12 +40,6 @@ free-test-ports:
 	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
 	@touch $@
 
-.venv-browser/current: requirements-browser.txt
-	@echo "installing requirements-browser.txt into .venv-browser"
-	@$(PYTHON) -m venv --clear .venv-browser
-	@.venv-browser/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-browser.txt
-	@touch $@
-
 build: setup ## The functions and the tools, for this machine
 	@echo "building the functions and the tools (the first time takes some minutes)"
 	@cargo build --workspace --bins --locked
@@ -128,12 +122,12 @@ check-policies: check-tools .venv-checks/current ## Terraform against checkov's 
 
 # On ports of its own, beside a stack that is up; ended whatever becomes of the tests. What each role may do
 # and deployments are tried last: they change the stack.
-end-to-end: free-test-ports .venv-browser/current build ## The sample orders and more, rights and deployments, on a stack of the tests' own
+end-to-end: free-test-ports build ## The sample orders and more, rights and deployments, on a stack of the tests' own
 	$(call fresh-stack,e2e)
 	@cargo build --workspace --examples --locked --quiet && \
 	cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked && \
 	$(VENV_PYTHON) tools/monitoring.py && \
-	.venv-browser/bin/python tools/page.py && \
+	$(VENV_PYTHON) tools/page.py && \
 	$(VENV_PYTHON) tools/rights.py && \
 	$(VENV_PYTHON) tools/deployment.py; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
@@ -160,7 +154,7 @@ measure-loop: ## What a changed line costs until its tests have run (docs/DEVELO
 
 # Bringing a stack up is mostly waiting, so that both come up while Clippy runs. A recipe of one shell: what
 # it has started ends with it.
-test: free-test-ports .venv-browser/current build sabotage ## Every check and test
+test: free-test-ports build sabotage ## Every check and test
 	@for name in e2e faults; do $(STACK) down --name $$name >/dev/null; done
 	@echo "bringing up the stacks of the tests beside the first checks"
 	@for name in e2e faults; do $(STACK) up --name $$name >target/$$name.up.log 2>&1 & done; \

@@ -166,8 +166,7 @@ class Check:
             cognito.admin_set_user_password(UserPoolId=pool, Username=user, Password=password, Permanent=True)
             if group:
                 cognito.admin_add_user_to_group(UserPoolId=pool, Username=user, GroupName=group)
-        # A browser has an environment of its own.
-        python = ROOT / ".venv-browser/bin/python"
+        python = sys.executable
         done = subprocess.run([python, ROOT / "tools/sign_in.py", order, password], cwd=ROOT, check=False)
         expect(done.returncode == 0, "people sign in at the page")
 
