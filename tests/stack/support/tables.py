@@ -1,0 +1,169 @@
+"""How the database is laid out, as far as tests look into it or plant something in it.
+
+Nothing else here names a table, a key, an item or an attribute of the monitor's records.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aws
+from common import REGION
+
+# A value or an item as DynamoDB has it, with its types.
+Typed = dict[str, Any]
+
+# The keys of the orders' table, and of the stock's.
+_ORDER, _PART, _SKU = "order_id", "item", "sku"
+# The items of an order; the last one is the monitor's record.
+_DOCUMENT, _PERSONAL, _STATE, _REVIEW, _RECORD = "order", "personal", "state", "review", "watch"
+# In the place of an order: what operators have been told, and the boards.
+_MONITOR = "-monitor"
+# What the state of an order has before anybody has worked on it.
+_ACCEPTED = (_PART, "version", "attempt", "customer_id", "total")
+_LONG_AGO_MS = 1_700_000_000_000
+
+
+class Record:
+    """What the monitor keeps of an order."""
+
+    def __init__(self, item: Typed):
+        self._item = item
+
+    @property
+    def troubles(self) -> list[str]:
+        return list(decoded(self._item.get("troubles", {"M": {}})))
+
+    @property
+    def is_looked_at_again(self) -> bool:
+        """Open orders are; what is over is not."""
+        return "due_at" in self._item
+
+
+class Tables:
+    """The database of a stack."""
+
+    def __init__(self, settings: dict[str, str], endpoints: Mapping[str, Any]):
+        self._client = aws.client("dynamodb", settings, REGION)
+        self._orders: str = endpoints["orders_table"]
+
+    # --- orders
+
+    def change_state(self, order: str, expression: str, **values: Any) -> None:
+        """An update of the order's state. A name after `#` is one that DynamoDB reserves; `:value` is given by name."""
+        self._change(order, _STATE, expression, values)
+
+    def review_token(self, order: str) -> str | None:
+        """With which the execution that waits for a decision is woken. It is noted a moment after the order waits."""
+        token = self._item(order, _REVIEW).get("task_token")
+        return decoded(token) if token else None
+
+    def erase_personal_data(self, order: str) -> None:
+        self._client.delete_item(TableName=self._orders, Key=self._key(order, _PERSONAL))
+
+    def accept_unstarted(self, order: str, model: str) -> None:
+        """A new order that is like `model` was when it had come in, long ago; its execution is not started."""
+        for part in (_DOCUMENT, _PERSONAL, _STATE, _RECORD):
+            item = self._item(model, part)
+            if part == _STATE:
+                fresh = {"stage": "received", "received_at": _LONG_AGO_MS, "reserved_lines": 0}
+                item = {name: item[name] for name in _ACCEPTED} | {
+                    name: encoded(value) for name, value in fresh.items()
+                }
+            if part == _RECORD:
+                fresh = {"status": "received", "place": "ValidateOrder", "counted": {}}
+                item = {name: value for name, value in item.items() if name != "execution"}
+                item |= {name: encoded(value) for name, value in fresh.items()}
+            self._client.put_item(TableName=self._orders, Item={**item, _ORDER: encoded(order)})
+
+    def forget(self, order: str) -> None:
+        """As if there had never been such an order."""
+        query = {
+            "TableName": self._orders,
+            "KeyConditionExpression": f"{_ORDER} = :order",
+            "ExpressionAttributeValues": {":order": encoded(order)},
+            "ProjectionExpression": f"{_ORDER}, #part",
+            "ExpressionAttributeNames": {"#part": _PART},
+        }
+        for key in self._client.query(**query)["Items"]:
+            self._client.delete_item(TableName=self._orders, Key=key)
+
+    # --- what the monitor keeps
+
+    def record(self, order: str) -> Record:
+        return Record(self._item(order, _RECORD))
+
+    def make_due(self, *orders: str) -> None:
+        """So that the next sweep looks at them first, whatever it was going to do."""
+        for order in orders:
+            expression = "SET due_at = :long_ago, open_shard = if_not_exists(open_shard, :shard)"
+            self._change(order, _RECORD, expression, {"long_ago": 0, "shard": "0"})
+
+    def forget_notices(self) -> None:
+        """As if operators had been told of nothing yet, whatever ran on this stack before."""
+        self.forget(_MONITOR)
+
+    # --- items
+
+    def _item(self, order: str, part: str) -> Typed:
+        found = self._client.get_item(TableName=self._orders, Key=self._key(order, part), ConsistentRead=True)
+        item: Typed = found.get("Item", {})
+        return item
+
+    def _key(self, order: str, part: str) -> Typed:
+        return {_ORDER: encoded(order), _PART: encoded(part)}
+
+    def _change(self, order: str, part: str, expression: str, values: Mapping[str, Any]) -> None:
+        names = {f"#{word}": word for word in re.findall(r"#(\w+)", expression)}
+        self._client.update_item(
+            TableName=self._orders,
+            Key=self._key(order, part),
+            UpdateExpression=expression,
+            **({"ExpressionAttributeNames": names} if names else {}),
+            **(
+                {"ExpressionAttributeValues": {f":{name}": encoded(value) for name, value in values.items()}}
+                if values
+                else {}
+            ),
+        )
+
+
+def ago_ms(days: float) -> int:
+    """A time in the past as the database has it."""
+    return int((time.time() - days * 24 * 3600) * 1000)
+
+
+def encoded(value: str | int | Mapping[str, Any]) -> Typed:
+    """A value as DynamoDB has it."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"M": {name: encoded(part) for name, part in value.items()}}
+
+
+def decoded(value: Typed) -> Any:
+    """The other way round."""
+    (kind, content), *_ = value.items()
+    if kind == "M":
+        return {name: decoded(part) for name, part in content.items()}
+    if kind == "L":
+        return [decoded(part) for part in content]
+    return int(content) if kind == "N" else content
+
+
+# --- for the walk through the rights ---------------------------------------------------------
+
+
+def key_of_nobody(table: str) -> Typed:
+    """The key of an item that is not there, in the table of this name."""
+    key = {_SKU: "RIGHTS"} if table.endswith("-stock") else {_ORDER: "rights", _PART: _STATE}
+    return {name: encoded(value) for name, value in key.items()}
+
+
+def has_orders(table: str) -> bool:
+    """Whether the table of this name or ARN is the one with the orders' documents and ledger."""
+    return table.endswith("-orders")
