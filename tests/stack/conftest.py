@@ -87,6 +87,13 @@ def payer_erased(situations: Situations) -> str:
 
 
 @pytest.fixture(scope="session")
+def base_url(shop: Shop) -> str:
+    """In the place of pytest-playwright's: the operators' page."""
+    base_url: str = shop.endpoints["console"]
+    return base_url
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args(stack: Stack) -> dict[str, Any]:
     """In the place of pytest-playwright's: the system's Chromium."""
     shutil.rmtree(SHOTS, ignore_errors=True)
