@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from common import Stack, aws_environment, stack_named
 from support.browser import ARGUMENTS, SHOTS, chromium
+from support.deployments import Canary, Deployed, Deployments, RolledBack
 from support.monitor import Monitor
 from support.shop import Shop
 from support.situations import Situations
@@ -106,3 +107,29 @@ def browser_type_launch_args(stack: Stack) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_context_args, "reduced_motion": "reduce"}
+
+
+# --- deployments, each a step further than the one before -------------------------------------
+
+
+@pytest.fixture(scope="session")
+def deployments(shop: Shop) -> Deployments:
+    return Deployments(shop)
+
+
+@pytest.fixture(scope="session")
+def canary(deployments: Deployments) -> Canary:
+    return deployments.canary()
+
+
+@pytest.fixture(scope="session")
+def deployed(deployments: Deployments, canary: Canary) -> Iterator[Deployed]:
+    yield deployments.complete(canary)
+    if deployments.routes() != [(canary.first_version, 100)]:
+        deployments.roll_back()
+
+
+@pytest.fixture(scope="session")
+def rolled_back(deployments: Deployments, deployed: Deployed) -> RolledBack:
+    assert deployed, "there is nothing to go back from"
+    return deployments.roll_back()
