@@ -126,10 +126,7 @@ end-to-end: free-test-ports build ## The sample orders and more, rights and depl
 	$(call fresh-stack,e2e)
 	@cargo build --workspace --examples --locked --quiet && \
 	cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked && \
-	$(VENV_PYTHON) tools/monitoring.py && \
-	$(VENV_PYTHON) tools/page.py && \
-	$(VENV_PYTHON) tools/rights.py && \
-	$(VENV_PYTHON) tools/deployment.py; \
+	$(VENV_PYTHON) -m pytest -v; \
 	status=$$?; $(STACK) down --name e2e; exit $$status
 
 # The real steps in one binary that crashes, hangs or fails where a test plants it.
