@@ -60,7 +60,10 @@ def _check_account(environment: Environment) -> None:
     wanted = terraform.setting(environment.name, "account_id")
     account = aws.account(environment.deployment.settings, environment.region)
     if wanted not in ("null", account):
-        raise Problem(f"`{environment.name}` belongs to account {wanted}, and this shell is signed in to {account}", "sign in there")
+        raise Problem(
+            f"`{environment.name}` belongs to account {wanted}, and this shell is signed in to {account}",
+            "sign in there",
+        )
 
 
 class Environment:
@@ -149,9 +152,13 @@ def _begin(environment: Environment, *, building: bool = True) -> None:
         )
     if building and environment.artifacts is None:
         build(environment)
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    changed = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
     if changed and environment.name != "local":
-        say(f"{len(changed.splitlines())} files are not committed: nobody can build this again, nor tell later what it was")
+        say(
+            f"{len(changed.splitlines())} files are not committed: nobody can build this again, nor tell later what it was"
+        )
     say(f"account {aws.account(settings, environment.region)}, region {environment.region}")
     terraform.init(environment.deployment)
 
@@ -201,7 +208,9 @@ def state_bucket(environment: Environment) -> None:
     aws.make_state_bucket(environment.deployment.settings, environment.region)
     say(f"Terraform's state of every environment of this account and region goes to {bucket}")
     # Amazon S3 User Guide, "Enabling versioning on buckets".
-    say("if it is new, wait a quarter of an hour before the first deployment: S3 asks for that after versioning is turned on")
+    say(
+        "if it is new, wait a quarter of an hour before the first deployment: S3 asks for that after versioning is turned on"
+    )
 
 
 def plan(environment: Environment) -> None:
@@ -276,10 +285,16 @@ def _tell(environment: Environment, outputs: dict, live: dict) -> None:
     """Where orders go, what is still to be done, and what new orders start with."""
     if environment.name != "local":
         file = environment.deployment.folder / "endpoints.json"
-        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table", "asked_functions")}
-        file.write_text(json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n")
+        named = {
+            name: outputs[name] for name in ("state_machine_arn", "orders_table", "stock_table", "asked_functions")
+        }
+        file.write_text(
+            json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n"
+        )
         say(f"the operators' page is {outputs['console_url']}/")
-        say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
+        say(
+            f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is"
+        )
         secrets = environment.client("secretsmanager")
         for name in ("payment_secret_arn", "carrier_secret_arn"):
             if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
@@ -299,18 +314,23 @@ def rollback(environment: Environment) -> None:
     previous = environment.recorded("pending") or environment.recorded("previous")
     if not previous:
         raise Problem(
-            f"there is no deployment of `{environment.name}` to go back from", "deploy the commit that you want to go back to"
+            f"there is no deployment of `{environment.name}` to go back from",
+            "deploy the commit that you want to go back to",
         )
     version = previous["state_machine_version_arn"]
     environment.confirm(f"New orders start on version {version.rpartition(':')[2]} of the process again.")
-    with aws.told("the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"):
+    with aws.told(
+        "the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"
+    ):
         environment.client("stepfunctions").update_state_machine_alias(
             stateMachineAliasArn=previous["state_machine_alias_arn"],
             routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}],
         )
         for name, number in previous["functions"].items():
             environment.client("lambda").update_alias(FunctionName=name, Name="live", FunctionVersion=number)
-    say(f"new orders start on version {version.rpartition(':')[2]}; the next `make deploy` moves them to what it deploys")
+    say(
+        f"new orders start on version {version.rpartition(':')[2]}; the next `make deploy` moves them to what it deploys"
+    )
 
 
 def destroy(environment: Environment) -> None:
@@ -334,7 +354,9 @@ def destroy(environment: Environment) -> None:
                 "if they are really to go: aws cognito-idp update-user-pool --deletion-protection INACTIVE "
                 f"--region {environment.region} --user-pool-id {pool}",
             )
-    environment.confirm("Every order, every secret and every log goes away. DynamoDB alone keeps a backup, for 35 days, of a table that could be restored.")
+    environment.confirm(
+        "Every order, every secret and every log goes away. DynamoDB alone keeps a backup, for 35 days, of a table that could be restored."
+    )
     stop_executions(environment, outputs)
     terraform.destroy(environment.deployment)
     for name in ("pending", "previous"):
@@ -359,7 +381,9 @@ def stop_executions(environment: Environment, outputs: dict) -> None:
     if "state_machine_arn" not in outputs:
         return
     workflow = environment.client("stepfunctions")
-    pages = workflow.get_paginator("list_executions").paginate(stateMachineArn=outputs["state_machine_arn"], statusFilter="RUNNING")
+    pages = workflow.get_paginator("list_executions").paginate(
+        stateMachineArn=outputs["state_machine_arn"], statusFilter="RUNNING"
+    )
     running = [execution["executionArn"] for page in pages for execution in page["executions"]]
     for arn in running:
         workflow.stop_execution(executionArn=arn, error="Destroyed", cause="the environment is taken down")

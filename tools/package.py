@@ -26,7 +26,10 @@ def main() -> None:
     arguments = parser.parse_args()
     stale = []
     for function in arguments.functions or function_names():
-        binary, archive = arguments.binaries / (arguments.binary or function), arguments.zips / function / "bootstrap.zip"
+        binary, archive = (
+            arguments.binaries / (arguments.binary or function),
+            arguments.zips / function / "bootstrap.zip",
+        )
         if not binary.is_file():
             raise Problem(f"{binary} has not been built", "make build")
         if not archive.exists() or archive.stat().st_mtime_ns < binary.stat().st_mtime_ns:

@@ -67,12 +67,24 @@ def main() -> None:
 def _leave_open(stack: Stack, endpoints: dict) -> None:
     """Two orders that need a person, for the operators' page."""
     say("sending two more, which stay open: ord-1010 waits for a decision, and of ord-1011 the execution is stopped")
-    call(f"{endpoints['sandbox']}/_sandbox/faults", {"provider": "carrier", "operation": "book", "order_id": "ord-1011", "mode": "error", "status": 503, "times": 100})
+    call(
+        f"{endpoints['sandbox']}/_sandbox/faults",
+        {
+            "provider": "carrier",
+            "operation": "book",
+            "order_id": "ord-1011",
+            "mode": "error",
+            "status": 503,
+            "times": 100,
+        },
+    )
     orderctl(stack, "submit", *sorted(str(path.relative_to(ROOT)) for path in (ORDERS / "open").glob("*.json")))
     _until(endpoints, "ord-1011", "authorized")
     # As somebody in a hurry does in AWS's console: the money is held, and nobody is at work on the order.
     workflow = aws.client("stepfunctions", aws_environment(stack), REGION)
-    workflow.stop_execution(executionArn=f"{endpoints['state_machine_arn'].replace(':stateMachine:', ':execution:')}:ord-1011-1")
+    workflow.stop_execution(
+        executionArn=f"{endpoints['state_machine_arn'].replace(':stateMachine:', ':execution:')}:ord-1011-1"
+    )
     _until(endpoints, "ord-1011", "needs_attention")
     _until(endpoints, "ord-1010", "in_review")
 

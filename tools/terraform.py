@@ -1,6 +1,6 @@
 """Terraform: the tool itself, its provider, and what is done with them, for a local stack and for AWS.
 
-    terraform.py    checks format, configuration and settings without any account
+terraform.py    checks format, configuration and settings without any account
 """
 
 from __future__ import annotations
@@ -262,7 +262,9 @@ def setting(environment: str, name: str) -> str:
     files = [MODULE / "environments" / f"{environment}.tfvars", MODULE / "variables.tf"]
     if not files[0].exists():
         known = sorted(file.stem for file in files[0].parent.glob("*.tfvars"))
-        raise Problem(f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it")
+        raise Problem(
+            f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it"
+        )
     value = r'(?:"([^"\n]*)"|([^"#/\s]+))[ \t]*(?:(?:#|//).*)?$'
     if found := re.search(rf"^[ \t]*{name}[ \t]*=[ \t]*{value}", files[0].read_text(), re.MULTILINE):
         return found.group(1) or found.group(2)
@@ -282,7 +284,12 @@ def init(deployment: Deployment) -> None:
 
 
 def _inputs(deployment: Deployment) -> list[str]:
-    return ["-input=false", "-no-color", f"-var-file=environments/{deployment.environment}.tfvars", *deployment.variables]
+    return [
+        "-input=false",
+        "-no-color",
+        f"-var-file=environments/{deployment.environment}.tfvars",
+        *deployment.variables,
+    ]
 
 
 def _counting(planned: int = 0):
@@ -320,7 +327,9 @@ class Plan:
     def changes(self) -> dict[str, dict]:
         """Each resource that would change, and how."""
         changes = {change["address"]: change["change"] for change in self.values.get("resource_changes", [])}
-        return {address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])}
+        return {
+            address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])
+        }
 
 
 def plan(deployment: Deployment, *variables: str) -> Plan:
@@ -328,7 +337,11 @@ def plan(deployment: Deployment, *variables: str) -> Plan:
     arguments = [f"-out={deployment.plan_file}", f"-parallelism={_PARALLELISM}", *_inputs(deployment), *variables]
     text = _call(deployment, "plan", *arguments)
     # Without the hundred lines about what was looked at.
-    told = [line for line in text.splitlines() if not re.search(r": (Refreshing state|Reading|Read complete|Still reading)", line)]
+    told = [
+        line
+        for line in text.splitlines()
+        if not re.search(r": (Refreshing state|Reading|Read complete|Still reading)", line)
+    ]
     return Plan("\n".join(told), shown(deployment))
 
 
@@ -345,7 +358,14 @@ def apply_plan(deployment: Deployment, planned: int) -> None:
 
 def destroy(deployment: Deployment) -> None:
     """Takes everything away that it made."""
-    _call(deployment, "destroy", "-auto-approve", f"-parallelism={_PARALLELISM}", *_inputs(deployment), progress=_counting())
+    _call(
+        deployment,
+        "destroy",
+        "-auto-approve",
+        f"-parallelism={_PARALLELISM}",
+        *_inputs(deployment),
+        progress=_counting(),
+    )
 
 
 def outputs(deployment: Deployment) -> dict:
@@ -372,14 +392,20 @@ def check() -> None:
         ("-filter=tests/environments.tftest.hcl", f"-var-file=environments/{file.name}")
         for file in sorted((MODULE / "environments").glob("*.tfvars"))
     ]
-    for arguments in (("fmt", "-check", "-recursive", "-diff"), ("validate", "-no-color"), *(("test", "-no-color", *test) for test in tests)):
+    for arguments in (
+        ("fmt", "-check", "-recursive", "-diff"),
+        ("validate", "-no-color"),
+        *(("test", "-no-color", *test) for test in tests),
+    ):
         _call(nowhere, *arguments)
         say(f"terraform {' '.join(arguments)}: fine")
 
 
 def _require_refusals() -> None:
     """Every validation in variables.tf has a test in which it refuses something."""
-    refusals = " ".join(re.findall(r"expect_failures = \[(.*?)\]", (MODULE / "tests/settings.tftest.hcl").read_text(), re.DOTALL))
+    refusals = " ".join(
+        re.findall(r"expect_failures = \[(.*?)\]", (MODULE / "tests/settings.tftest.hcl").read_text(), re.DOTALL)
+    )
     for block in (MODULE / "variables.tf").read_text().split('\nvariable "')[1:]:
         name, validations = block.split('"')[0], block.count("validation {")
         # A yes or no has nothing but its environment to be wrong in.

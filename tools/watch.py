@@ -50,7 +50,9 @@ def main() -> None:
             _check(watched, live)
         else:
             say("cargo lambda watch serves every function; change a file, and the next execution runs it")
-            say("in another terminal: `make samples` sends orders, `make situations` tells what to send to one function")
+            say(
+                "in another terminal: `make samples` sends orders, `make situations` tells what to send to one function"
+            )
             say("Ctrl-C ends it and the stack")
             reader.join()
             raise Problem("cargo lambda watch has ended", "see what it printed above")

@@ -37,9 +37,7 @@ def test_a_deployment_of_another_build_has_every_function_anew(canary: Canary, d
     assert not set(canary.first_functions.items()) & set(deployed.functions.items())
 
 
-def test_an_order_after_a_deployment_runs_the_new_version_only(
-    deployments: Deployments, deployed: Deployed
-) -> None:
+def test_an_order_after_a_deployment_runs_the_new_version_only(deployments: Deployments, deployed: Deployed) -> None:
     assert deployments.ran(deployed.order) == only(deployed.functions)
 
 

@@ -36,7 +36,12 @@ def emitting(monitor: Monitor, payer_erased: str) -> list[Line]:
 @pytest.fixture(scope="module")
 def emitted(emitting: list[Line]) -> set[Metric]:
     return {
-        (declared["Namespace"], metric["Name"], metric["Unit"], tuple(sorted((name, line[name]) for name in dimensions)))
+        (
+            declared["Namespace"],
+            metric["Name"],
+            metric["Unit"],
+            tuple(sorted((name, line[name]) for name in dimensions)),
+        )
         for line in emitting
         for declared in line["_aws"]["CloudWatchMetrics"]
         for dimensions in declared["Dimensions"]

@@ -121,7 +121,9 @@ def named_after_a_script(shop: Shop) -> str:
 
 
 @pytest.fixture(scope="module")
-def paths(open_page: Open, base_url: str, in_review: str, completed: str, rejected: str, named_after_a_script: str) -> dict[str, str]:
+def paths(
+    open_page: Open, base_url: str, in_review: str, completed: str, rejected: str, named_after_a_script: str
+) -> dict[str, str]:
     page = open_page("/orders?list=reviews")
     reload_until(page, lambda: page.query_selector(f"#pick-{in_review}") is not None, "the list of reviews has it")
     page.check(f"#pick-{in_review}")
@@ -326,9 +328,7 @@ def test_the_api_refuses_what_is_not_possible_any_more(
 def test_an_order_is_found_and_approved_without_javascript(shop: Shop, open_page: Open) -> None:
     order = shop.in_review()
     page = open_page("/", java_script_enabled=False)
-    reload_until(
-        page, lambda: page.query_selector(f"#review-{order}") is not None, "the review is on the home page"
-    )
+    reload_until(page, lambda: page.query_selector(f"#review-{order}") is not None, "the review is on the home page")
     page.click(f"#review-{order} th a")
     page.wait_for_selector("#action-approve")
     page.click("#action-approve summary")

@@ -154,10 +154,10 @@ class Deployments:
         """Which versions of each step were at work on it. By the log: a stream's name says which version wrote it."""
         ran = {}
         for step in _STEPS:
-            pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/orders-local-{step}")
-            streams = [
-                line["logStreamName"] for page in pages for line in page["events"] if order in line["message"]
-            ]
+            pages = self._logs.get_paginator("filter_log_events").paginate(
+                logGroupName=f"/aws/lambda/orders-local-{step}"
+            )
+            streams = [line["logStreamName"] for page in pages for line in page["events"] if order in line["message"]]
             ran[step] = {version for stream in streams for version in re.findall(r"\[(.+)\]", stream)}
         return ran
 

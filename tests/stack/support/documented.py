@@ -35,7 +35,12 @@ _DOCUMENTED = {
     },
     # Lambda itself reads the stream and delivers what failed, with the function's rights.
     "monitor": {
-        "Changes": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
+        "Changes": {
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        },
         "DeadLetters": {"sqs:SendMessage"},
         "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
         "Redrive": {"states:RedriveExecution"},

@@ -90,9 +90,7 @@ class Walk:
             ):
                 self._call(client, operation, resource, parameters, actions)
 
-    def _call(
-        self, client: Any, operation: str, resource: str, parameters: dict[str, Any], actions: list[str]
-    ) -> None:
+    def _call(self, client: Any, operation: str, resource: str, parameters: dict[str, Any], actions: list[str]) -> None:
         expected = all(allows(self._statements, action, resource) for action in actions)
         denied = _is_denied(client, operation, parameters)
         service = client.meta.service_model.service_name
@@ -122,10 +120,14 @@ def _is_denied(client: Any, operation: str, parameters: dict[str, Any]) -> bool:
 def resources(roles: Roles) -> Resources:
     """Our resources, by the service that has them."""
     client = {service: aws.client(service, roles.settings, REGION) for service in _SERVICES}
-    machines = [machine["stateMachineArn"] for machine in client["stepfunctions"].list_state_machines()["stateMachines"]]
+    machines = [
+        machine["stateMachineArn"] for machine in client["stepfunctions"].list_state_machines()["stateMachines"]
+    ]
     here = f"{REGION}:{roles.account}"
     return {
-        "dynamodb": [f"arn:aws:dynamodb:{here}:table/{name}" for name in client["dynamodb"].list_tables()["TableNames"]],
+        "dynamodb": [
+            f"arn:aws:dynamodb:{here}:table/{name}" for name in client["dynamodb"].list_tables()["TableNames"]
+        ],
         "secretsmanager": [secret["ARN"] for secret in client["secretsmanager"].list_secrets()["SecretList"]],
         "sns": [topic["TopicArn"] for topic in client["sns"].list_topics()["Topics"]],
         "sqs": [f"arn:aws:sqs:{here}:{url.rpartition('/')[2]}" for url in client["sqs"].list_queues()["QueueUrls"]],

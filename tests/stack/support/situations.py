@@ -59,15 +59,15 @@ class Situations:
             "review.decision = :decision, review.decided_at = :ever"
         )
         claim = {"owner": "nobody", "since": _EVER, "until": _EVER}
-        self._tables.change_state(
-            order, expression, stage="validated", claim=claim, decision="approved", ever=_EVER
-        )
+        self._tables.change_state(order, expression, stage="validated", claim=claim, decision="approved", ever=_EVER)
         self.stop(order)
         return order
 
     def stop(self, order: str) -> None:
         """As somebody does in AWS's console, and nobody is at work on it any more."""
-        self._workflow.stop_execution(executionArn=f"{self._machine.replace(':stateMachine:', ':execution:')}:{order}-1")
+        self._workflow.stop_execution(
+            executionArn=f"{self._machine.replace(':stateMachine:', ':execution:')}:{order}-1"
+        )
         self._shop.becomes(order, {"workflow": {"status": "ABORTED"}})
 
     def payer_erased(self) -> str:
