@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from common import Problem
 
 
-def client(service: str, settings: dict[str, str], region: str, *, validate: bool = True):
+def client(service: str, settings: dict[str, str], region: str, *, validate: bool = True) -> Any:
     """A client that goes where `settings` (environment variables) say, and nowhere else."""
     # Only here: `make check-tools` has to run before the virtual environment exists.
     import botocore.config
@@ -35,7 +37,7 @@ def client(service: str, settings: dict[str, str], region: str, *, validate: boo
 
 
 @contextmanager
-def told(what: str, remedy: str):
+def told(what: str, remedy: str) -> Iterator[None]:
     """Turns what AWS refuses into a message."""
     import botocore.exceptions
 

@@ -84,7 +84,7 @@ def watched_file(stack: Stack) -> Path:
 
 
 def _watched(stack: Stack, follow: bool) -> Iterator[tuple[str, str]]:
-    with open(watched_file(stack), encoding="utf-8") as file:
+    with watched_file(stack).open(encoding="utf-8") as file:
         while True:
             line = file.readline()
             if line:

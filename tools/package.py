@@ -35,7 +35,7 @@ def main() -> None:
         if not archive.exists() or archive.stat().st_mtime_ns < binary.stat().st_mtime_ns:
             stale.append((binary, archive))
     with ProcessPoolExecutor() as pool:
-        for (_, archive), size in zip(stale, pool.map(_packed, stale)):
+        for (_, archive), size in zip(stale, pool.map(_packed, stale), strict=True):
             say(f"zipped {archive.parent.name}: {size / 1e6:.1f} MB")
 
 

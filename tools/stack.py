@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import aws
 import preflight
@@ -139,14 +140,14 @@ def _forget(stack: Stack) -> None:
     shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
 
 
-def _put_secrets(stack: Stack, outputs: dict) -> None:
+def _put_secrets(stack: Stack, outputs: dict[str, Any]) -> None:
     secrets = aws.client("secretsmanager", aws_environment(stack), REGION)
     with aws.told("the providers' keys could not be stored", "make down, then make up"):
         for output, value in _SECRETS.items():
             secrets.put_secret_value(SecretId=outputs[output], SecretString=value)
 
 
-def _write_endpoints(stack: Stack, outputs: dict) -> None:
+def _write_endpoints(stack: Stack, outputs: dict[str, Any]) -> None:
     endpoints = {
         "aws": stack.aws_url,
         # By path: not every client resolves <id>.execute-api.localhost.

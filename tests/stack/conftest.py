@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+# Before anything of it is imported, so that its assertions tell what they have seen.
+pytest.register_assert_rewrite("support")
+
 from common import Stack, aws_environment, stack_named
 from support.browser import ARGUMENTS, SHOTS, chromium
 from support.deployments import Canary, Deployed, Deployments, RolledBack

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from support.monitor import Monitor
 from support.shop import Shop, View
 from support.situations import Situations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import pytest
+
 import deploy
 from support.deployments import Canary, Deployed, Deployments, only
 from support.shop import Shop
@@ -41,8 +43,9 @@ def test_an_order_after_a_deployment_runs_the_new_version_only(deployments: Depl
     assert deployments.ran(deployed.order) == only(deployed.functions)
 
 
+@pytest.mark.usefixtures("deployed")
 def test_an_order_from_before_a_deployment_stays_on_the_version_that_it_started_with(
-    deployments: Deployments, canary: Canary, deployed: Deployed
+    deployments: Deployments, canary: Canary
 ) -> None:
     order = canary.waiting[0]
     deployments.approve(order)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import aws
 import pytest
+
+import aws
 from common import REGION, ROOT, aws_environment
 from support.monitor import Line, Monitor
 from support.shop import Shop

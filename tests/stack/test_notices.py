@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+
 from support.monitor import Monitor, now_ms
 from support.shop import Shop, View
 from support.situations import Situations

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
+
 from support.browser import (
     PATIENCE_MS,
     SCRIPT,
@@ -121,9 +122,7 @@ def named_after_a_script(shop: Shop) -> str:
 
 
 @pytest.fixture(scope="module")
-def paths(
-    open_page: Open, base_url: str, in_review: str, completed: str, rejected: str, named_after_a_script: str
-) -> dict[str, str]:
+def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_after_a_script: str) -> dict[str, str]:
     page = open_page("/orders?list=reviews")
     reload_until(page, lambda: page.query_selector(f"#pick-{in_review}") is not None, "the list of reviews has it")
     page.check(f"#pick-{in_review}")

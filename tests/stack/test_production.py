@@ -8,8 +8,9 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-import aws
 import pytest
+
+import aws
 import terraform
 from common import REGION, TARGET
 from support.deployments import Deployments, Done, changed_attributes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import aws
 import pytest
+
+import aws
 from common import REGION
 from support.shop import Shop
 from support.waiting import PATIENCE_S, eventually

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from support.monitor import Monitor, repairs
 from support.shop import Shop
 from support.situations import Situations
@@ -23,7 +24,7 @@ class Broken:
 
 
 @pytest.fixture(scope="module")
-def swept(shop: Shop, situations: Situations, monitor: Monitor) -> Broken:
+def swept(situations: Situations, monitor: Monitor) -> Broken:
     """After one sweep."""
     broken = Broken(
         never_started=situations.never_started(),

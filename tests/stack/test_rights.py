@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 import json
 
-import aws
 import pytest
+
+import aws
 from common import REGION
 from support.documented import KEY_USERS, documented
 from support.duties import Duties

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import aws
 import pytest
-from common import REGION
 from playwright.sync_api import Browser, BrowserContext, Page
+
+import aws
+from common import REGION
 from support.browser import PATIENCE_MS
 from support.deployments import Deployed
 from support.shop import Shop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.monitor import Monitor
 from support.situations import Situations
 from support.waiting import eventually

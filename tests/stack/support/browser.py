@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
-from common import TARGET
-from playwright.sync_api import Page, TimeoutError
+from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as PatienceLost
 
+from common import TARGET
 from support.waiting import eventually
 
 SHOTS = TARGET / "page"
@@ -33,7 +34,9 @@ SCRIPT = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _WATCH_POLICY = """
 window.refused = [];
-document.addEventListener("securitypolicyviolation", event => refused.push(event.effectiveDirective + " " + event.blockedURI));
+document.addEventListener("securitypolicyviolation", event => {
+  refused.push(event.effectiveDirective + " " + event.blockedURI);
+});
 """
 
 
@@ -83,7 +86,7 @@ def until(page: Page, what: str, test: str, argument: Any = None) -> None:
     """Waits until `test`, a function of JavaScript, is true; `what` says what that means."""
     try:
         page.wait_for_function(test, arg=argument)
-    except TimeoutError:
+    except PatienceLost:
         shot = SHOTS / "failed" / f"{re.sub(r'[^a-z]+', '-', what.lower())}.png"
         page.screenshot(path=shot, full_page=True)
         raise AssertionError(f"not so: {what}; see {shot}") from None

@@ -16,7 +16,6 @@ from typing import Any
 import aws
 import terraform
 from common import REGION, ROOT, function_names
-
 from support.shop import REVIEWED, Shop
 from support.waiting import PATIENCE_S
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import aws
 from common import REGION, ROOT, TARGET
-
 from support.console import Console
 from support.monitor import Monitor, now_ms
 from support.shop import REVIEWED, Shop, View
@@ -76,7 +75,7 @@ class OperatorsAreTold(Duty):
         logs = aws.client("logs", self.shop.settings, REGION)
         lines = logs.filter_log_events(logGroupName="/aws/lambda/orders-local-notify", startTime=self.began_ms)
         missed = [line["message"] for line in lines["events"] if "operators not told" in line["message"]]
-        assert not missed, missed
+        assert not missed, f"logged: {missed}"
 
 
 class TheMonitorWorks(Duty):
@@ -98,7 +97,7 @@ class TheMonitorWorks(Duty):
             or line.get("message") in ("board not kept", "counters not kept")
             or line.get("order_id") in orders
         ]
-        assert not warned, warned
+        assert not warned, f"the monitor warned: {warned}"
         Console(self.shop).bulk("approve", self.running, 3 * _PATIENCE_S)
         for order, end in ((self.started, "completed"), (self.approved, "completed"), (self.rejected, "rejected")):
             self.shop.becomes(order, {"status": end}, _PATIENCE_S)
@@ -119,12 +118,14 @@ class ThePageShowsAndActs(Duty):
         console.act("resend", self.unsent)
         self.shop.becomes(self.rejected, {"workflow": {"status": "FAILED"}}, _PATIENCE_S)
         # A try that failed is read off the execution's history.
-        assert "a try failed" in console.get(f"/orders/{self.rejected}")
+        page = console.get(f"/orders/{self.rejected}")
+        assert "a try failed" in page, f"no try that failed is on the timeline of {self.rejected}"
         console.act("reprocess", self.rejected)
         self.shop.becomes(self.rejected, {"status": "in_review", "workflow": {"attempt": 2}}, _PATIENCE_S)
-        assert "<h1>Completed orders</h1>" in console.get("/orders?status=completed")
+        page = console.get("/orders?status=completed")
+        assert "<h1>Completed orders</h1>" in page, "completed orders are not listed"
         console.has_boards_made(_PATIENCE_S)
-        assert "row-" in console.get("/orders?list=open")
+        assert "row-" in console.get("/orders?list=open"), "open orders are not listed"
 
 
 _DUTIES: dict[str, list[type[Duty]]] = {
@@ -194,5 +195,6 @@ def _failure(duty: Duty) -> str | None:
     try:
         duty.try_out()
     except (AssertionError, urllib.error.HTTPError) as error:
-        return str(error)
+        # An assertion may have nothing to say; it has failed all the same.
+        return str(error) or repr(error)
     return None

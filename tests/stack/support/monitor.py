@@ -10,7 +10,6 @@ from typing import Any
 
 import aws
 from common import REGION
-
 from support.shop import Shop
 from support.tables import Tables
 from support.waiting import in_time

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import aws
 import botocore.exceptions
-from common import REGION
 
+import aws
+from common import REGION
 from support.iam import ROLES, Roles, allows, as_list
 from support.tables import key_of_nobody
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import aws
 from common import REGION, ROOT, TARGET, Stack, aws_environment
-
 from support.waiting import PATIENCE_S, in_time
 
 # The sample catalogue's, with enough in stock.

@@ -6,7 +6,6 @@ import uuid
 
 import aws
 from common import REGION
-
 from support.shop import REVIEWED, Shop
 from support.tables import Tables, ago_ms
 from support.waiting import eventually

@@ -22,9 +22,14 @@ _ORDER, _PART, _SKU = "order_id", "item", "sku"
 _DOCUMENT, _PERSONAL, _STATE, _REVIEW, _RECORD = "order", "personal", "state", "review", "watch"
 # In the place of an order: what operators have been told, and the boards.
 _MONITOR = "-monitor"
-# What the state of an order has before anybody has worked on it.
-_ACCEPTED = (_PART, "version", "attempt", "customer_id", "total")
-_LONG_AGO_MS = 1_700_000_000_000
+# What the state and the record of an order have before anybody has worked on it.
+_KEPT_OF_STATE = (_PART, "version", "attempt", "customer_id", "total")
+_UNSTARTED_STATE: Typed = {
+    "stage": {"S": "received"},
+    "received_at": {"N": "1700000000000"},
+    "reserved_lines": {"N": "0"},
+}
+_UNSTARTED_RECORD: Typed = {"status": {"S": "received"}, "place": {"S": "ValidateOrder"}, "counted": {"M": {}}}
 
 
 class Record:
@@ -69,14 +74,9 @@ class Tables:
         for part in (_DOCUMENT, _PERSONAL, _STATE, _RECORD):
             item = self._item(model, part)
             if part == _STATE:
-                fresh = {"stage": "received", "received_at": _LONG_AGO_MS, "reserved_lines": 0}
-                item = {name: item[name] for name in _ACCEPTED} | {
-                    name: encoded(value) for name, value in fresh.items()
-                }
+                item = {name: item[name] for name in _KEPT_OF_STATE} | _UNSTARTED_STATE
             if part == _RECORD:
-                fresh = {"status": "received", "place": "ValidateOrder", "counted": {}}
-                item = {name: value for name, value in item.items() if name != "execution"}
-                item |= {name: encoded(value) for name, value in fresh.items()}
+                item = {name: value for name, value in item.items() if name != "execution"} | _UNSTARTED_RECORD
             self._client.put_item(TableName=self._orders, Item={**item, _ORDER: encoded(order)})
 
     def forget(self, order: str) -> None:
