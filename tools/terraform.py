@@ -234,22 +234,24 @@ def _call(deployment: Deployment, *arguments: str, progress: Progress | None = N
     command = [binary(), f"-chdir={MODULE}", *arguments]
     environment = {**_complete(deployment.settings), "TF_DATA_DIR": str(deployment.folder / "terraform")}
     said: list[str] = []
-    with log.open("a", encoding="utf-8") as kept:
-        kept.write(f"\n$ terraform {' '.join(arguments)}\n")
-        process = subprocess.Popen(
+    with (
+        log.open("a", encoding="utf-8") as kept,
+        subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
+        ) as process,
+    ):
+        kept.write(f"\n$ terraform {' '.join(arguments)}\n")
         for line in process.stdout or ():
             kept.write(line)
             said.append(line)
             if progress:
                 progress(line)
-    if process.wait() != 0:
+    if process.returncode != 0:
         errors = "".join(line for line in said if line.startswith(("│", "╷", "╵"))) or "".join(said[-20:])
         raise Problem(f"terraform {arguments[0]} failed\n{errors}", f"see {os.path.relpath(log)}")
     return "".join(said)
