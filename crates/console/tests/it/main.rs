@@ -1,5 +1,5 @@
 //! The page on an embedded DynamoDB, beside a double of Step Functions. What people see is looked at in a browser
-//! (`tools/page.py`).
+//! (`tests/stack/test_page.py`).
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod pages;

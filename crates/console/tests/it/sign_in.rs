@@ -1,4 +1,4 @@
-//! Who is let in. The whole way through an issuer is gone by `tools/sign_in.py`.
+//! Who is let in. The whole way through an issuer is gone by `tests/stack/test_sign_in.py`.
 
 use console::Issuer;
 use lambda_http::http::Method;
