@@ -18,7 +18,7 @@ from support.documented import KEY_USERS, documented
 from support.duties import Duties
 from support.iam import ROLES, Roles, as_list, function_of, grants
 from support.monitor import Monitor
-from support.operations import Walk, resources
+from support.operations import Resources, Walk, resources
 from support.shop import Shop
 from support.situations import Situations
 from support.tables import Tables, has_orders
@@ -40,6 +40,12 @@ def role(request: pytest.FixtureRequest) -> str:
     return role
 
 
+@pytest.fixture(scope="module")
+def ours(roles: Roles) -> Resources:
+    """What we have in the services around us."""
+    return resources(roles)
+
+
 def test_every_role_is_looked_at(roles: Roles) -> None:
     assert sorted(roles.names()) == sorted(ROLES)
 
@@ -48,15 +54,15 @@ def test_every_role_is_looked_at(roles: Roles) -> None:
 
 
 @pytest.fixture(scope="module")
-def unasked(roles: Roles) -> frozenset[str]:
+def unasked(roles: Roles, ours: Resources) -> frozenset[str]:
     """What this engine lets everybody do."""
     with roles.nobody() as nobody:
-        return frozenset(Walk(roles, nobody).passed)
+        return frozenset(Walk(roles, nobody, ours).passed)
 
 
 @pytest.fixture(scope="module")
-def walk(roles: Roles, role: str, unasked: frozenset[str]) -> Walk:
-    return Walk(roles, role, unasked)
+def walk(roles: Roles, role: str, ours: Resources, unasked: frozenset[str]) -> Walk:
+    return Walk(roles, role, ours, unasked)
 
 
 def test_nothing_is_let_through_that_no_statement_allows(walk: Walk) -> None:
@@ -84,8 +90,8 @@ def test_rights_that_this_engine_does_not_ask_for_are_as_aws_documents_them(role
     assert {sid: there.get(sid) for sid in wanted} == wanted
 
 
-def test_no_role_can_delete_an_order(roles: Roles, role: str) -> None:
-    tables = [arn for arn in resources(roles)["dynamodb"] if has_orders(arn)]
+def test_no_role_can_delete_an_order(roles: Roles, role: str, ours: Resources) -> None:
+    tables = [arn for arn in ours["dynamodb"] if has_orders(arn)]
     assert tables, "there is no table with orders"
     statements = roles.statements(role)
     granted = {action for action in DELETING for table in tables if grants(statements, action, table)}

@@ -46,13 +46,13 @@ Call = tuple[str, dict[str, Any], list[str]]
 
 
 class Walk:
-    """All operations, as one role. `unasked` are those about which the engine does not ask IAM."""
+    """All operations, as one role, on what we have. `unasked` are those about which the engine does not ask IAM."""
 
-    def __init__(self, roles: Roles, role: str, unasked: frozenset[str] = frozenset()):
+    def __init__(self, roles: Roles, role: str, ours: Resources, unasked: frozenset[str] = frozenset()):
         self._statements = roles.statements(role)
         self._settings = roles.assumed(role)
         self._unasked = unasked
-        self._resources = resources(roles)
+        self._resources = ours
         # Some actions are no operations of an API: nobody can call them.
         self._known: set[str] = set()
         # How many calls were denied, and how many let through.
@@ -118,7 +118,7 @@ def _is_denied(client: Any, operation: str, parameters: dict[str, Any]) -> bool:
 
 
 def resources(roles: Roles) -> Resources:
-    """Our resources, by the service that has them."""
+    """What we have, by the service that has it."""
     client = {service: aws.client(service, roles.settings, REGION) for service in _SERVICES}
     machines = [
         machine["stateMachineArn"] for machine in client["stepfunctions"].list_state_machines()["stateMachines"]
