@@ -5,11 +5,16 @@ VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
 DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod)) $(if $(YES),--yes)
 
-# `make test` has brought it up already, while something else ran.
-fresh-stack = @$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
+# What ruff and mypy look at.
+PYTHON_CODE := tools tests/stack
+
+# A fresh stack for the rest of a recipe of one shell, with which it ends, whatever becomes of that. `make test`
+# has brought it up already, while something else ran.
+with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
+	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run lint test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
+.PHONY: help facts setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -38,12 +43,6 @@ free-test-ports:
 	@echo "installing requirements-checks.txt into .venv-checks"
 	@$(PYTHON) -m venv --clear .venv-checks
 	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
-	@touch $@
-
-.venv-browser/current: requirements-browser.txt
-	@echo "installing requirements-browser.txt into .venv-browser"
-	@$(PYTHON) -m venv --clear .venv-browser
-	@.venv-browser/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-browser.txt
 	@touch $@
 
 build: setup ## The functions and the tools, for this machine
@@ -106,9 +105,17 @@ destroy: setup ## Takes an environment down with all that it knows; ENV=dev
 facts: ## Writes terraform/monitor.json, what Terraform knows of metrics and alarms, from the monitor's code
 	@cargo run --quiet --locked -p monitor --example facts >target/monitor.json && mv target/monitor.json terraform/monitor.json
 
-lint: ## Format, Clippy and the documentation's links, warnings as errors
+# The quickest first.
+style: .venv/current
+	$(VENV_PYTHON) -m ruff format --check $(PYTHON_CODE)
+	$(VENV_PYTHON) -m ruff check $(PYTHON_CODE)
+	$(VENV_PYTHON) -m mypy $(PYTHON_CODE)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+check: style unit ## Quick: format, Clippy, ruff, mypy and the unit tests; no stack needed
+
+lint: style ## Format, Clippy, ruff, mypy and the documentation's links, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 unit: ## Unit, handler and contract tests; no stack needed
@@ -126,17 +133,15 @@ check-policies: check-tools .venv-checks/current ## Terraform against checkov's 
 	done
 	@.venv-checks/bin/actionlint -shellcheck= -pyflakes= && echo "actionlint: fine"
 
-# On ports of its own, beside a stack that is up; ended whatever becomes of the tests. What each role may do
-# and deployments are tried last: they change the stack.
-end-to-end: free-test-ports .venv-browser/current build ## The sample orders and more, rights and deployments, on a stack of the tests' own
-	$(call fresh-stack,e2e)
-	@cargo build --workspace --examples --locked --quiet && \
-	cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked && \
-	$(VENV_PYTHON) tools/monitoring.py && \
-	.venv-browser/bin/python tools/page.py && \
-	$(VENV_PYTHON) tools/rights.py && \
-	$(VENV_PYTHON) tools/deployment.py; \
-	status=$$?; $(STACK) down --name e2e; exit $$status
+# On ports of its own, beside a stack that is up. One suite that fails keeps no other from being run; the order
+# of those in tests/stack is in its conftest.py.
+end-to-end: free-test-ports build ## The sample orders, and the suites of tests/stack, on a stack of the tests' own
+	@$(call with-stack,e2e) && cargo build --workspace --examples --locked --quiet && { \
+	  status=0; \
+	  cargo test --workspace --features tests/end-to-end --test end_to_end --test localstripe --locked || status=$$?; \
+	  $(VENV_PYTHON) -m pytest -v || status=$$?; \
+	  exit $$status; \
+	}
 
 # The real steps in one binary that crashes, hangs or fails where a test plants it.
 sabotage: build
@@ -144,9 +149,8 @@ sabotage: build
 	@$(PYTHON) tools/package.py --to target/sabotaged --binary saboteur validate charge ship notify
 
 define with-faults
-	$(call fresh-stack,faults)
-	@cargo test --workspace --features tests/end-to-end --test faults --locked -- --ignored --nocapture --exact $(1); \
-	status=$$?; $(STACK) down --name faults; exit $$status
+	@$(call with-stack,faults) && \
+	cargo test --workspace --features tests/end-to-end --test faults --locked -- --ignored --nocapture --exact $(1)
 endef
 
 fault-sample: free-test-ports sabotage
@@ -160,7 +164,7 @@ measure-loop: ## What a changed line costs until its tests have run (docs/DEVELO
 
 # Bringing a stack up is mostly waiting, so that both come up while Clippy runs. A recipe of one shell: what
 # it has started ends with it.
-test: free-test-ports .venv-browser/current build sabotage ## Every check and test
+test: free-test-ports build sabotage ## Every check and test
 	@for name in e2e faults; do $(STACK) down --name $$name >/dev/null; done
 	@echo "bringing up the stacks of the tests beside the first checks"
 	@for name in e2e faults; do $(STACK) up --name $$name >target/$$name.up.log 2>&1 & done; \

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from common import Problem
 
 
-def client(service: str, settings: dict[str, str], region: str, *, validate: bool = True):
+def client(service: str, settings: dict[str, str], region: str, *, validate: bool = True) -> Any:
     """A client that goes where `settings` (environment variables) say, and nowhere else."""
     # Only here: `make check-tools` has to run before the virtual environment exists.
     import botocore.config
@@ -35,7 +37,7 @@ def client(service: str, settings: dict[str, str], region: str, *, validate: boo
 
 
 @contextmanager
-def told(what: str, remedy: str):
+def told(what: str, remedy: str) -> Iterator[None]:
     """Turns what AWS refuses into a message."""
     import botocore.exceptions
 
@@ -46,7 +48,10 @@ def told(what: str, remedy: str):
 
 
 def account(settings: dict[str, str], region: str) -> str:
-    with told("AWS does not know who you are", "sign in to AWS in this shell (aws sso login, AWS_PROFILE, keys); see `aws sts get-caller-identity`"):
+    with told(
+        "AWS does not know who you are",
+        "sign in to AWS in this shell (aws sso login, AWS_PROFILE, keys); see `aws sts get-caller-identity`",
+    ):
         return client("sts", settings, region).get_caller_identity()["Account"]
 
 
@@ -65,7 +70,9 @@ def has_bucket(settings: dict[str, str], region: str, bucket: str) -> bool:
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchBucket"):
             return False
-        raise Problem(f"the bucket {bucket}, which holds Terraform's state, cannot be used ({error})", "ask for access to it") from None
+        raise Problem(
+            f"the bucket {bucket}, which holds Terraform's state, cannot be used ({error})", "ask for access to it"
+        ) from None
     return True
 
 
@@ -90,7 +97,9 @@ def make_state_bucket(settings: dict[str, str], region: str) -> str:
     }
     # A laptop's stack speaks plain http.
     tls = not (settings.get("AWS_ENDPOINT_URL") or "https://").startswith("http://")
-    with told(f"the bucket {bucket} could not be set up", "see that you may create and configure buckets, then run it again"):
+    with told(
+        f"the bucket {bucket} could not be set up", "see that you may create and configure buckets, then run it again"
+    ):
         if not has_bucket(settings, region, bucket):
             s3.create_bucket(Bucket=bucket, **where)
         s3.put_public_access_block(

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,14 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _started:5.1f}s] {text}", flush=True)
 
 
-def run_tool(main) -> None:
+def found_in(file: Path, pattern: str) -> str:
+    """What the pattern's group is in a file of the project."""
+    if found := re.search(pattern, file.read_text()):
+        return found[1]
+    raise Problem(f"{os.path.relpath(file)} has nothing like {pattern}", "see what has become of it: git log -p")
+
+
+def run_tool(main: Callable[[], None]) -> None:
     """Runs `main` so that whoever called sees a message and never a traceback."""
     try:
         main()

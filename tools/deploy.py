@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import aws
 import terraform
@@ -60,7 +61,10 @@ def _check_account(environment: Environment) -> None:
     wanted = terraform.setting(environment.name, "account_id")
     account = aws.account(environment.deployment.settings, environment.region)
     if wanted not in ("null", account):
-        raise Problem(f"`{environment.name}` belongs to account {wanted}, and this shell is signed in to {account}", "sign in there")
+        raise Problem(
+            f"`{environment.name}` belongs to account {wanted}, and this shell is signed in to {account}",
+            "sign in there",
+        )
 
 
 class Environment:
@@ -82,7 +86,7 @@ class Environment:
             folder = TARGET / "deploy" / self.name
             self.deployment = terraform.Deployment(self.name, folder, dict(os.environ), tuple(variables))
 
-    def client(self, service: str):
+    def client(self, service: str) -> Any:
         return aws.client(service, self.deployment.settings, self.region)
 
     @property
@@ -94,14 +98,14 @@ class Environment:
         account = aws.account(self.deployment.settings, self.region)
         return {"Bucket": self.bucket, "Key": f"orders/{self.name}.{name}.json", "ExpectedBucketOwner": account}
 
-    def recorded(self, name: str) -> dict:
+    def recorded(self, name: str) -> dict[str, Any]:
         s3 = self.client("s3")
         try:
             return json.loads(s3.get_object(**self.record(name))["Body"].read())
         except s3.exceptions.NoSuchKey:
             return {}
 
-    def put_on_record(self, name: str, live: dict) -> None:
+    def put_on_record(self, name: str, live: dict[str, Any]) -> None:
         body = json.dumps(live, indent=2).encode()
         self.client("s3").put_object(**self.record(name), Body=body, ContentType="application/json")
 
@@ -149,14 +153,19 @@ def _begin(environment: Environment, *, building: bool = True) -> None:
         )
     if building and environment.artifacts is None:
         build(environment)
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    changed = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
     if changed and environment.name != "local":
-        say(f"{len(changed.splitlines())} files are not committed: nobody can build this again, nor tell later what it was")
+        say(
+            f"{len(changed.splitlines())} files are not committed: "
+            "nobody can build this again, nor tell later what it was"
+        )
     say(f"account {aws.account(settings, environment.region)}, region {environment.region}")
     terraform.init(environment.deployment)
 
 
-def _alias(environment: Environment, outputs: dict) -> list[dict]:
+def _alias(environment: Environment, outputs: dict[str, Any]) -> list[dict[str, Any]]:
     """The versions that new orders start with, the heaviest first."""
     # An apply that broke off may have left some of them.
     if not {"state_machine_alias_arn", "function_aliases"} <= outputs.keys():
@@ -167,7 +176,7 @@ def _alias(environment: Environment, outputs: dict) -> list[dict]:
     return sorted(described["routingConfiguration"], key=lambda route: -route["weight"])
 
 
-def _live(environment: Environment, outputs: dict) -> dict:
+def _live(environment: Environment, outputs: dict[str, Any]) -> dict[str, Any]:
     """What the aliases point to. Empty before the first deployment."""
     routes = _alias(environment, outputs)
     if not routes:
@@ -184,7 +193,7 @@ def _live(environment: Environment, outputs: dict) -> dict:
     }
 
 
-def _release(environment: Environment, live: dict) -> list[str]:
+def _release(environment: Environment, live: dict[str, Any]) -> list[str]:
     if not environment.canary:
         return []
     stable = live["state_machine_version_arn"].rpartition(":")[2] if live else "null"
@@ -201,7 +210,10 @@ def state_bucket(environment: Environment) -> None:
     aws.make_state_bucket(environment.deployment.settings, environment.region)
     say(f"Terraform's state of every environment of this account and region goes to {bucket}")
     # Amazon S3 User Guide, "Enabling versioning on buckets".
-    say("if it is new, wait a quarter of an hour before the first deployment: S3 asks for that after versioning is turned on")
+    say(
+        "if it is new, wait a quarter of an hour before the first deployment: "
+        "S3 asks for that after versioning is turned on"
+    )
 
 
 def plan(environment: Environment) -> None:
@@ -248,7 +260,8 @@ def _check_concurrency(environment: Environment, planned: terraform.Plan) -> Non
     free = environment.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
     if reserved and reserved - ours + _UNRESERVED > free:
         raise Problem(
-            f"this account has {free + ours} functions at once to give; {reserved} are to be reserved and {_UNRESERVED} have to stay free",
+            f"this account has {free + ours} functions at once to give; "
+            f"{reserved} are to be reserved and {_UNRESERVED} have to stay free",
             "ask for a higher quota (Service Quotas, Lambda, Concurrent executions), or, outside of prod, set "
             f"reserved_concurrency = null in {environment.name}.tfvars",
         )
@@ -265,21 +278,29 @@ def _reserved_by_us(environment: Environment, names: list[str]) -> int:
     return reserved
 
 
-def _note(environment: Environment, before: dict, after: dict) -> None:
+def _note(environment: Environment, before: dict[str, Any], after: dict[str, Any]) -> None:
     """Keeps what was live, if it is no longer. A canary that is completed goes back to what was before it."""
     moved = any(before.get(part) != after.get(part) for part in ("state_machine_version_arn", "functions", "canary"))
     if before and moved and not before["canary"]:
         environment.put_on_record("previous", before)
 
 
-def _tell(environment: Environment, outputs: dict, live: dict) -> None:
+def _tell(environment: Environment, outputs: dict[str, Any], live: dict[str, Any]) -> None:
     """Where orders go, what is still to be done, and what new orders start with."""
     if environment.name != "local":
         file = environment.deployment.folder / "endpoints.json"
-        named = {name: outputs[name] for name in ("state_machine_arn", "orders_table", "read_models_table", "stock_table", "asked_functions")}
-        file.write_text(json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n")
+        named = {
+            name: outputs[name]
+            for name in ("state_machine_arn", "orders_table", "read_models_table", "stock_table", "asked_functions")
+        }
+        file.write_text(
+            json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n"
+        )
         say(f"the operators' page is {outputs['console_url']}/")
-        say(f"orders go to {outputs['api_url']}/orders; orderctl --endpoints {os.path.relpath(file)} knows where everything is")
+        say(
+            f"orders go to {outputs['api_url']}/orders; "
+            f"orderctl --endpoints {os.path.relpath(file)} knows where everything is"
+        )
         secrets = environment.client("secretsmanager")
         for name in ("payment_secret_arn", "carrier_secret_arn"):
             if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
@@ -299,18 +320,24 @@ def rollback(environment: Environment) -> None:
     previous = environment.recorded("pending") or environment.recorded("previous")
     if not previous:
         raise Problem(
-            f"there is no deployment of `{environment.name}` to go back from", "deploy the commit that you want to go back to"
+            f"there is no deployment of `{environment.name}` to go back from",
+            "deploy the commit that you want to go back to",
         )
     version = previous["state_machine_version_arn"]
     environment.confirm(f"New orders start on version {version.rpartition(':')[2]} of the process again.")
-    with aws.told("the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"):
+    with aws.told(
+        "the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"
+    ):
         environment.client("stepfunctions").update_state_machine_alias(
             stateMachineAliasArn=previous["state_machine_alias_arn"],
             routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}],
         )
         for name, number in previous["functions"].items():
             environment.client("lambda").update_alias(FunctionName=name, Name="live", FunctionVersion=number)
-    say(f"new orders start on version {version.rpartition(':')[2]}; the next `make deploy` moves them to what it deploys")
+    say(
+        f"new orders start on version {version.rpartition(':')[2]}; "
+        "the next `make deploy` moves them to what it deploys"
+    )
 
 
 def destroy(environment: Environment) -> None:
@@ -330,11 +357,15 @@ def destroy(environment: Environment) -> None:
         cognito = environment.client("cognito-idp")
         if cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection") == "ACTIVE":
             raise Problem(
-                f"the user pool {pool}, with everybody who may sign in at the operators' page, is protected from being deleted",
+                f"the user pool {pool}, with everybody who may sign in at the operators' page, "
+                "is protected from being deleted",
                 "if they are really to go: aws cognito-idp update-user-pool --deletion-protection INACTIVE "
                 f"--region {environment.region} --user-pool-id {pool}",
             )
-    environment.confirm("Every order, every secret and every log goes away. DynamoDB alone keeps a backup, for 35 days, of a table that could be restored.")
+    environment.confirm(
+        "Every order, every secret and every log goes away. "
+        "DynamoDB alone keeps a backup, for 35 days, of a table that could be restored."
+    )
     stop_executions(environment, outputs)
     terraform.destroy(environment.deployment)
     for name in ("pending", "previous"):
@@ -354,12 +385,14 @@ def _without_packages(environment: Environment) -> None:
     environment.deployment = dataclasses.replace(environment.deployment, variables=variables)
 
 
-def stop_executions(environment: Environment, outputs: dict) -> None:
+def stop_executions(environment: Environment, outputs: dict[str, Any]) -> None:
     """A state machine is gone once its executions are, and a review waits for hours."""
     if "state_machine_arn" not in outputs:
         return
     workflow = environment.client("stepfunctions")
-    pages = workflow.get_paginator("list_executions").paginate(stateMachineArn=outputs["state_machine_arn"], statusFilter="RUNNING")
+    pages = workflow.get_paginator("list_executions").paginate(
+        stateMachineArn=outputs["state_machine_arn"], statusFilter="RUNNING"
+    )
     running = [execution["executionArn"] for page in pages for execution in page["executions"]]
     for arn in running:
         workflow.stop_execution(executionArn=arn, error="Destroyed", cause="the environment is taken down")

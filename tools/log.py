@@ -1,6 +1,6 @@
 """What the functions of a local stack log, readable, each order in a colour of its own.
 
-    log.py [--name local|e2e|faults] [--order ORDER] [--follow] [--raw] [function...]
+log.py [--name local|e2e|faults] [--order ORDER] [--follow] [--raw] [function...]
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def watched_file(stack: Stack) -> Path:
 
 
 def _watched(stack: Stack, follow: bool) -> Iterator[tuple[str, str]]:
-    with open(watched_file(stack), encoding="utf-8") as file:
+    with watched_file(stack).open(encoding="utf-8") as file:
         while True:
             line = file.readline()
             if line:
@@ -123,9 +123,7 @@ def readable(function: str, message: str) -> str:
     span = entry.get("span", {})
     order = str(span.get("order_id") or entry.get("order_id") or "")
     known = {**span, **entry}
-    details = " ".join(
-        f"{name}={value}" for name, value in known.items() if name not in (*_SHOWN, *_LEFT_OUT)
-    )
+    details = " ".join(f"{name}={value}" for name, value in known.items() if name not in (*_SHOWN, *_LEFT_OUT))
     at = str(entry.get("timestamp", ""))[11:23]
     order = _coloured(f"{order:<12}", _ORDER_COLOURS[zlib.crc32(order.encode()) % len(_ORDER_COLOURS)])
     text = _coloured(text, _LEVEL_COLOURS[level]) if level in _LEVEL_COLOURS else text

@@ -1,6 +1,6 @@
 """Measures what a change of one line costs until its tests have run: the figures in docs/DEVELOPING.md.
 
-    loop.py
+loop.py
 """
 
 from __future__ import annotations

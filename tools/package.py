@@ -26,13 +26,16 @@ def main() -> None:
     arguments = parser.parse_args()
     stale = []
     for function in arguments.functions or function_names():
-        binary, archive = arguments.binaries / (arguments.binary or function), arguments.zips / function / "bootstrap.zip"
+        binary, archive = (
+            arguments.binaries / (arguments.binary or function),
+            arguments.zips / function / "bootstrap.zip",
+        )
         if not binary.is_file():
             raise Problem(f"{binary} has not been built", "make build")
         if not archive.exists() or archive.stat().st_mtime_ns < binary.stat().st_mtime_ns:
             stale.append((binary, archive))
     with ProcessPoolExecutor() as pool:
-        for (_, archive), size in zip(stale, pool.map(_packed, stale)):
+        for (_, archive), size in zip(stale, pool.map(_packed, stale), strict=True):
             say(f"zipped {archive.parent.name}: {size / 1e6:.1f} MB")
 
 

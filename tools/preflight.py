@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 
 import terraform
-from common import ROOT, TARGET, Problem, Stack, say
+from common import ROOT, TARGET, Problem, Stack, found_in, say
 
 _FIRST_BUILD_GB = 6
 _LATER_BUILD_GB = 1
@@ -27,7 +26,7 @@ def check(_: Stack) -> None:
 
 
 def _python() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 -- this is where an older one is told
         raise Problem(
             f"Python is {sys.version.split()[0]}; 3.11 or newer is needed",
             "install Python 3.11 or newer and name it: make PYTHON=python3.12 ...",
@@ -39,7 +38,7 @@ def _python() -> None:
 
 
 def _rust() -> None:
-    wanted = re.search(r'channel\s*=\s*"([^"]+)"', (ROOT / "rust-toolchain.toml").read_text()).group(1)
+    wanted = found_in(ROOT / "rust-toolchain.toml", r'channel\s*=\s*"([^"]+)"')
     remedy = f"install Rust {wanted} (rustup.rs), and see that ~/.cargo/bin is on the PATH"
     for tool in ("cargo", "rustc"):
         if shutil.which(tool) is None:

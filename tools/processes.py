@@ -52,7 +52,7 @@ def older_than(stack: Stack, name: str, file: Path) -> bool:
 def start(stack: Stack, name: str, command: list[str], environment: dict[str, str]) -> None:
     """Starts the process in a session of its own, so that it outlives us and ends with its children."""
     stack.logs.mkdir(parents=True, exist_ok=True)
-    with open(stack.logs / f"{name}.log", "wb") as log:
+    with (stack.logs / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=stack.folder,

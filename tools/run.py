@@ -13,6 +13,7 @@ import os
 import subprocess
 import time
 import urllib.request
+from typing import Any
 
 import aws
 from common import REGION, ROOT, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
@@ -64,20 +65,32 @@ def main() -> None:
         _look_around(endpoints)
 
 
-def _leave_open(stack: Stack, endpoints: dict) -> None:
+def _leave_open(stack: Stack, endpoints: dict[str, Any]) -> None:
     """Two orders that need a person, for the operators' page."""
     say("sending two more, which stay open: ord-1010 waits for a decision, and of ord-1011 the execution is stopped")
-    call(f"{endpoints['sandbox']}/_sandbox/faults", {"provider": "carrier", "operation": "book", "order_id": "ord-1011", "mode": "error", "status": 503, "times": 100})
+    call(
+        f"{endpoints['sandbox']}/_sandbox/faults",
+        {
+            "provider": "carrier",
+            "operation": "book",
+            "order_id": "ord-1011",
+            "mode": "error",
+            "status": 503,
+            "times": 100,
+        },
+    )
     orderctl(stack, "submit", *sorted(str(path.relative_to(ROOT)) for path in (ORDERS / "open").glob("*.json")))
     _until(endpoints, "ord-1011", "authorized")
     # As somebody in a hurry does in AWS's console: the money is held, and nobody is at work on the order.
     workflow = aws.client("stepfunctions", aws_environment(stack), REGION)
-    workflow.stop_execution(executionArn=f"{endpoints['state_machine_arn'].replace(':stateMachine:', ':execution:')}:ord-1011-1")
+    workflow.stop_execution(
+        executionArn=f"{endpoints['state_machine_arn'].replace(':stateMachine:', ':execution:')}:ord-1011-1"
+    )
     _until(endpoints, "ord-1011", "needs_attention")
     _until(endpoints, "ord-1010", "in_review")
 
 
-def _until(endpoints: dict, order: str, status: str) -> None:
+def _until(endpoints: dict[str, Any], order: str, status: str) -> None:
     until = time.monotonic() + _PATIENCE_S
     while (found := call(f"{endpoints['intake']}/orders/{order}")["status"]) != status:
         if time.monotonic() > until:
@@ -85,7 +98,7 @@ def _until(endpoints: dict, order: str, status: str) -> None:
         time.sleep(0.2)
 
 
-def _look_around(endpoints: dict) -> None:
+def _look_around(endpoints: dict[str, Any]) -> None:
     print(f"""
 The operators' page, with these orders on it:
 
@@ -103,7 +116,7 @@ The stack is up; look around:
     make down                                  ends the stack""")
 
 
-def difference(sample: dict, intake: str) -> str | None:
+def difference(sample: dict[str, Any], intake: str) -> str | None:
     """How the order's end differs from what is expected, if it does."""
     view = call(f"{intake}/orders/{sample['order_id']}")
     found = {
@@ -125,7 +138,7 @@ def orderctl(stack: Stack, *arguments: str) -> None:
         raise Problem(f"orderctl {arguments[0]} failed; see above", "the functions' logs tell more: make logs")
 
 
-def call(url: str, body: dict | None = None) -> dict:
+def call(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     try:

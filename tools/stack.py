@@ -1,6 +1,6 @@
 """The local stack: AWS on one port (ministack), the providers' sandbox on another, and our Terraform.
 
-    stack.py check|ports|up|down|env [--name local|e2e|faults]
+stack.py check|ports|up|down|env [--name local|e2e|faults]
 """
 
 from __future__ import annotations
@@ -11,12 +11,25 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import aws
 import preflight
 import processes
 import terraform
-from common import REGION, ROOT, ROOT_KEY, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
+from common import (
+    REGION,
+    ROOT,
+    ROOT_KEY,
+    STACK_NAMES,
+    TARGET,
+    Problem,
+    Stack,
+    aws_environment,
+    run_tool,
+    say,
+    stack_named,
+)
 
 # What the sandbox accepts. By hand, real ones often get a line's end behind them; so have these.
 _SECRETS = {"payment_secret_arn": "sk_test_sandbox\n", "carrier_secret_arn": "TEST_sandbox\n"}
@@ -28,7 +41,9 @@ def main() -> None:
     parser.add_argument("--name", choices=STACK_NAMES, default="local")
     arguments = parser.parse_args()
     stack = stack_named(arguments.name)
-    {"check": preflight.check, "ports": processes.require_ports, "up": up, "down": down, "env": env}[arguments.command](stack)
+    {"check": preflight.check, "ports": processes.require_ports, "up": up, "down": down, "env": env}[arguments.command](
+        stack
+    )
 
 
 def up(stack: Stack) -> None:
@@ -125,14 +140,14 @@ def _forget(stack: Stack) -> None:
     shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
 
 
-def _put_secrets(stack: Stack, outputs: dict) -> None:
+def _put_secrets(stack: Stack, outputs: dict[str, Any]) -> None:
     secrets = aws.client("secretsmanager", aws_environment(stack), REGION)
     with aws.told("the providers' keys could not be stored", "make down, then make up"):
         for output, value in _SECRETS.items():
             secrets.put_secret_value(SecretId=outputs[output], SecretString=value)
 
 
-def _write_endpoints(stack: Stack, outputs: dict) -> None:
+def _write_endpoints(stack: Stack, outputs: dict[str, Any]) -> None:
     endpoints = {
         "aws": stack.aws_url,
         # By path: not every client resolves <id>.execute-api.localhost.

@@ -1,6 +1,6 @@
 """Terraform: the tool itself, its provider, and what is done with them, for a local stack and for AWS.
 
-    terraform.py    checks format, configuration and settings without any account
+terraform.py    checks format, configuration and settings without any account
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import shutil
 import subprocess
 import urllib.request
 import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aws
-from common import ROOT, TARGET, Problem, Stack, aws_environment, run_tool, say
+from common import ROOT, TARGET, Problem, Stack, aws_environment, found_in, run_tool, say
 
 MODULE = ROOT / "terraform"
 OLDEST = (1, 11)
@@ -36,6 +38,9 @@ _REGISTRY = "registry.terraform.io"
 _PROVIDER = f"{_REGISTRY}/hashicorp/aws"
 # The provider mostly waits; more than the default 10 at once takes a third off an apply.
 _PARALLELISM = 30
+
+# Hears each line that Terraform says.
+Progress = Callable[[str], None]
 
 
 def processor() -> str:
@@ -122,7 +127,7 @@ def plugin_mirror() -> Path | None:
     return None
 
 
-def _folders(start: Path, depth: int):
+def _folders(start: Path, depth: int) -> Iterator[Path]:
     yield start
     if depth == 0:
         return
@@ -147,7 +152,7 @@ def _holds_provider(folder: Path) -> bool:
 
 
 def _locked_version() -> str:
-    return re.search(r'version\s*=\s*"([^"]+)"', (MODULE / ".terraform.lock.hcl").read_text()).group(1)
+    return found_in(MODULE / ".terraform.lock.hcl", r'version\s*=\s*"([^"]+)"')
 
 
 def require_provider() -> None:
@@ -208,7 +213,7 @@ def of_stack(stack: Stack) -> Deployment:
     return Deployment("local", stack.folder, {**kept, **aws_environment(stack)}, tuple(variables))
 
 
-def _complete(settings) -> dict[str, str]:
+def _complete(settings: Mapping[str, str]) -> dict[str, str]:
     environment = {
         **settings,
         "TF_IN_AUTOMATION": "1",
@@ -222,29 +227,31 @@ def _complete(settings) -> dict[str, str]:
     return environment
 
 
-def _call(deployment: Deployment, *arguments: str, progress=None) -> str:
+def _call(deployment: Deployment, *arguments: str, progress: Progress | None = None) -> str:
     """One call of Terraform. Everything it says is kept in the log; a failure shows its errors."""
     log = deployment.log
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [binary(), f"-chdir={MODULE}", *arguments]
     environment = {**_complete(deployment.settings), "TF_DATA_DIR": str(deployment.folder / "terraform")}
     said: list[str] = []
-    with open(log, "a", encoding="utf-8") as kept:
-        kept.write(f"\n$ terraform {' '.join(arguments)}\n")
-        process = subprocess.Popen(
+    with (
+        log.open("a", encoding="utf-8") as kept,
+        subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
-        for line in process.stdout:
+        ) as process,
+    ):
+        kept.write(f"\n$ terraform {' '.join(arguments)}\n")
+        for line in process.stdout or ():
             kept.write(line)
             said.append(line)
             if progress:
                 progress(line)
-    if process.wait() != 0:
+    if process.returncode != 0:
         errors = "".join(line for line in said if line.startswith(("│", "╷", "╵"))) or "".join(said[-20:])
         raise Problem(f"terraform {arguments[0]} failed\n{errors}", f"see {os.path.relpath(log)}")
     return "".join(said)
@@ -262,15 +269,18 @@ def setting(environment: str, name: str) -> str:
     files = [MODULE / "environments" / f"{environment}.tfvars", MODULE / "variables.tf"]
     if not files[0].exists():
         known = sorted(file.stem for file in files[0].parent.glob("*.tfvars"))
-        raise Problem(f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it")
+        raise Problem(
+            f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it"
+        )
     value = r'(?:"([^"\n]*)"|([^"#/\s]+))[ \t]*(?:(?:#|//).*)?$'
     if found := re.search(rf"^[ \t]*{name}[ \t]*=[ \t]*{value}", files[0].read_text(), re.MULTILINE):
-        return found.group(1) or found.group(2)
+        return found[1] or found[2]
     if said := os.environ.get(f"TF_VAR_{name}"):
         return said
     declared = rf'^variable "{name}" {{(?:(?!^}}).)*?^  default[ ]+= {value}'
-    found = re.search(declared, files[1].read_text(), re.MULTILINE | re.DOTALL)
-    return found.group(1) or found.group(2)
+    if found := re.search(declared, files[1].read_text(), re.MULTILINE | re.DOTALL):
+        return found[1] or found[2]
+    raise Problem(f"terraform/variables.tf has no plain default for {name}", "declare the variable with one")
 
 
 def init(deployment: Deployment) -> None:
@@ -282,10 +292,15 @@ def init(deployment: Deployment) -> None:
 
 
 def _inputs(deployment: Deployment) -> list[str]:
-    return ["-input=false", "-no-color", f"-var-file=environments/{deployment.environment}.tfvars", *deployment.variables]
+    return [
+        "-input=false",
+        "-no-color",
+        f"-var-file=environments/{deployment.environment}.tfvars",
+        *deployment.variables,
+    ]
 
 
-def _counting(planned: int = 0):
+def _counting(planned: int = 0) -> Progress:
     """Tells how far an apply has got, every ten resources."""
     counts = {"planned": planned, "done": 0}
 
@@ -314,13 +329,15 @@ class Plan:
     # As Terraform tells it.
     text: str
     # As its JSON has it.
-    values: dict
+    values: dict[str, Any]
 
     @property
-    def changes(self) -> dict[str, dict]:
+    def changes(self) -> dict[str, dict[str, Any]]:
         """Each resource that would change, and how."""
         changes = {change["address"]: change["change"] for change in self.values.get("resource_changes", [])}
-        return {address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])}
+        return {
+            address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])
+        }
 
 
 def plan(deployment: Deployment, *variables: str) -> Plan:
@@ -328,13 +345,18 @@ def plan(deployment: Deployment, *variables: str) -> Plan:
     arguments = [f"-out={deployment.plan_file}", f"-parallelism={_PARALLELISM}", *_inputs(deployment), *variables]
     text = _call(deployment, "plan", *arguments)
     # Without the hundred lines about what was looked at.
-    told = [line for line in text.splitlines() if not re.search(r": (Refreshing state|Reading|Read complete|Still reading)", line)]
+    told = [
+        line
+        for line in text.splitlines()
+        if not re.search(r": (Refreshing state|Reading|Read complete|Still reading)", line)
+    ]
     return Plan("\n".join(told), shown(deployment))
 
 
-def shown(deployment: Deployment) -> dict:
+def shown(deployment: Deployment) -> dict[str, Any]:
     """The last plan as Terraform's JSON."""
-    return json.loads(_call(deployment, "show", "-json", str(deployment.plan_file)))
+    plan: dict[str, Any] = json.loads(_call(deployment, "show", "-json", str(deployment.plan_file)))
+    return plan
 
 
 def apply_plan(deployment: Deployment, planned: int) -> None:
@@ -345,10 +367,17 @@ def apply_plan(deployment: Deployment, planned: int) -> None:
 
 def destroy(deployment: Deployment) -> None:
     """Takes everything away that it made."""
-    _call(deployment, "destroy", "-auto-approve", f"-parallelism={_PARALLELISM}", *_inputs(deployment), progress=_counting())
+    _call(
+        deployment,
+        "destroy",
+        "-auto-approve",
+        f"-parallelism={_PARALLELISM}",
+        *_inputs(deployment),
+        progress=_counting(),
+    )
 
 
-def outputs(deployment: Deployment) -> dict:
+def outputs(deployment: Deployment) -> dict[str, Any]:
     return {name: output["value"] for name, output in json.loads(_call(deployment, "output", "-json")).items()}
 
 
@@ -367,19 +396,25 @@ def check() -> None:
     _require_refusals()
     nowhere = Deployment("local", TARGET / "check-terraform", dict(os.environ))
     _init(nowhere, "-backend=false")
-    tests = [("-filter=tests/settings.tftest.hcl",)]
+    tests = [["-filter=tests/settings.tftest.hcl"]]
     tests += [
-        ("-filter=tests/environments.tftest.hcl", f"-var-file=environments/{file.name}")
+        ["-filter=tests/environments.tftest.hcl", f"-var-file=environments/{file.name}"]
         for file in sorted((MODULE / "environments").glob("*.tfvars"))
     ]
-    for arguments in (("fmt", "-check", "-recursive", "-diff"), ("validate", "-no-color"), *(("test", "-no-color", *test) for test in tests)):
+    for arguments in (
+        ("fmt", "-check", "-recursive", "-diff"),
+        ("validate", "-no-color"),
+        *(("test", "-no-color", *test) for test in tests),
+    ):
         _call(nowhere, *arguments)
         say(f"terraform {' '.join(arguments)}: fine")
 
 
 def _require_refusals() -> None:
     """Every validation in variables.tf has a test in which it refuses something."""
-    refusals = " ".join(re.findall(r"expect_failures = \[(.*?)\]", (MODULE / "tests/settings.tftest.hcl").read_text(), re.DOTALL))
+    refusals = " ".join(
+        re.findall(r"expect_failures = \[(.*?)\]", (MODULE / "tests/settings.tftest.hcl").read_text(), re.DOTALL)
+    )
     for block in (MODULE / "variables.tf").read_text().split('\nvariable "')[1:]:
         name, validations = block.split('"')[0], block.count("validation {")
         # A yes or no has nothing but its environment to be wrong in.
@@ -387,7 +422,8 @@ def _require_refusals() -> None:
             continue
         if len(re.findall(rf"var\.{name}\b", refusals)) < max(validations, 1):
             raise Problem(
-                f"variable {name} has {validations} validations, and tests/settings.tftest.hcl does not see each refuse something",
+                f"variable {name} has {validations} validations, "
+                "and tests/settings.tftest.hcl does not see each refuse something",
                 "give the variable a validation, and add a run with a bad value and its expect_failures",
             )
 

@@ -50,7 +50,9 @@ def main() -> None:
             _check(watched, live)
         else:
             say("cargo lambda watch serves every function; change a file, and the next execution runs it")
-            say("in another terminal: `make samples` sends orders, `make situations` tells what to send to one function")
+            say(
+                "in another terminal: `make samples` sends orders, `make situations` tells what to send to one function"
+            )
             say("Ctrl-C ends it and the stack")
             reader.join()
             raise Problem("cargo lambda watch has ended", "see what it printed above")
@@ -61,7 +63,7 @@ def main() -> None:
         stack.down(watched)
 
 
-def _serve(watched: Stack) -> subprocess.Popen:
+def _serve(watched: Stack) -> subprocess.Popen[str]:
     """Every function of the workspace, built when it is first invoked and after each change."""
     machine = "aarch64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     triple = f"{machine}_apple_darwin" if sys.platform == "darwin" else f"{machine}_unknown_linux_gnu"
@@ -86,10 +88,10 @@ def _serve(watched: Stack) -> subprocess.Popen:
     )
 
 
-def _show(watched: Stack, server: subprocess.Popen, live: queue.Queue[str]) -> None:
+def _show(watched: Stack, server: subprocess.Popen[str], live: queue.Queue[str]) -> None:
     """Prints what the functions log, keeps it for `make logs`, and tells who is live."""
-    with open(log.watched_file(watched), "w", encoding="utf-8") as kept:
-        for line in server.stdout:
+    with log.watched_file(watched).open("w", encoding="utf-8") as kept:
+        for line in server.stdout or ():
             if own := log.show_watched(line.rstrip("\n")):
                 kept.write(f"{' '.join(own)}\n")
                 kept.flush()

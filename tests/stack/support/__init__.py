@@ -1,0 +1,1 @@
+"""What the suites beside this package share."""

@@ -1,0 +1,90 @@
+"""The monitor: its sweep, and what it logs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aws
+from common import REGION
+from support.shop import Shop
+from support.tables import Tables
+from support.waiting import in_time
+
+_FUNCTION = "orders-local-monitor"
+_SCHEDULE = "orders-local-monitor-schedule"
+
+# An entry of the log.
+Line = dict[str, Any]
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class Monitor:
+    """As the schedule calls it and operators hear of it."""
+
+    def __init__(self, shop: Shop, tables: Tables):
+        self._shop = shop
+        self._tables = tables
+        self._functions = aws.client("lambda", shop.settings, REGION)
+        self._events = aws.client("events", shop.settings, REGION)
+        self._logs = aws.client("logs", shop.settings, REGION)
+
+    @contextmanager
+    def unscheduled(self) -> Iterator[None]:
+        """Sweeps are the tests' own then, so that they know what each of them did."""
+        self._events.disable_rule(Name=_SCHEDULE)
+        try:
+            yield
+        finally:
+            self._events.enable_rule(Name=_SCHEDULE)
+
+    def sweep(self, *due: str) -> None:
+        """Looks at these orders first. Comes to its end, and then what it has logged can be read."""
+        self._tables.make_due(*due)
+        began = now_ms()
+        answer = self._functions.invoke(FunctionName=_FUNCTION, Payload=json.dumps({"detail-type": "Scheduled Event"}))
+        result = answer["Payload"].read().decode()
+        assert "FunctionError" not in answer, f"the sweep failed: {result}"
+        # Not what a test is about: without its log nothing can be said of the sweep.
+        if not in_time(lambda: any("Sweeps" in line for line in self.lines(began))):
+            raise TimeoutError("a sweep came to its end and is not in the monitor's log")
+
+    def sees(self, order: str, problem: str) -> bool:
+        """Whether the order has an incident of this problem after another sweep."""
+        self.sweep(order)
+        return problem in self.incidents(order)
+
+    def incidents(self, order: str) -> list[str]:
+        """The problems of its open incidents."""
+        return self._tables.projection(order).incidents
+
+    def notified(self, state: str, since_ms: int) -> list[str]:
+        """Of which problems in this state operators were notified."""
+        notices = [line for line in self.lines(since_ms) if line.get("message") == "operators notified"]
+        return sorted(notice["problem"] for notice in notices if notice["state"] == state)
+
+    def warnings(self, since_ms: int) -> list[Line]:
+        return [line for line in self.lines(since_ms) if line.get("level") == "WARN"]
+
+    def lines(self, since_ms: int = 0) -> list[Line]:
+        """What it has logged since then."""
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{_FUNCTION}", startTime=since_ms
+        )
+        texts = [line["message"] for page in pages for line in page["events"]]
+        return [json.loads(text) for text in texts if text.startswith("{")]
+
+    def listed(self, problem: str) -> str:
+        """What `orderctl` lists of the orders with an incident of this problem, or of `any`."""
+        return self._shop.orderctl("orders", "--incident", problem)
+
+
+def repairs(view: dict[str, Any]) -> list[str]:
+    """What the monitor has done to an order, by its timeline."""
+    return [entry["event"] for entry in view["timeline"] if entry["step"] == "monitor"]

@@ -1,0 +1,385 @@
+"""The operators' page in headless Chromium: how it looks, and what people do on it.
+
+Screenshots of every page are in target/page, for a person to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from support.browser import (
+    PATIENCE_MS,
+    SCRIPT,
+    SHOTS,
+    broken_rules,
+    has_run_a_script,
+    refused_by_policy,
+    reload_until,
+    until,
+    watch_policy,
+)
+from support.shop import Shop
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser, browser_context_args: dict[str, Any], base_url: str) -> Iterator[Open]:
+    """Opens a path of the page in a window of its own."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(path: str, *, width: int = 1280, **options: Any) -> Page:
+        viewport = {"width": width, "height": 900}
+        context = browser.new_context(**{**browser_context_args, "viewport": viewport, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        if options.get("java_script_enabled", True):
+            watch_policy(page)
+        page.goto(base_url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+# --- many at once, begun ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BegunBulk:
+    """Three orders that are approved together, one first; the last of them somebody else has approved meanwhile.
+
+    First in this file, because it takes a while, in which the pages are looked at.
+    """
+
+    orders: list[str]
+    selected: str
+    page: Page
+
+
+@pytest.fixture(scope="module")
+def begun_bulk(shop: Shop, open_page: Open) -> BegunBulk:
+    orders = [shop.in_review() for _ in range(3)]
+    page = open_page("/orders?list=reviews")
+    reload_until(
+        page, lambda: all(page.query_selector(f"#pick-{order}") for order in orders), "the list of reviews has them all"
+    )
+    for order in orders:
+        page.check(f"#pick-{order}")
+    selected = page.inner_text("#selected")
+    page.select_option("#action", "approve")
+    page.click("button[value=selected]")
+    page.wait_for_selector("#digest")
+    shop.orderctl("approve", orders[2], "--reason", "a check of the page")
+    page.fill("#reason", "known customers")
+    page.click("text=one first")
+    page.wait_for_selector("#bulk-state")
+    return BegunBulk(orders, selected, page)
+
+
+def test_the_page_counts_what_is_selected(begun_bulk: BegunBulk) -> None:
+    assert begun_bulk.selected == "3 selected"
+
+
+# --- every page in every way ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def in_review(shop: Shop) -> str:
+    """Looked at, and left as it is."""
+    return shop.in_review()
+
+
+@pytest.fixture(scope="module")
+def completed(shop: Shop) -> str:
+    return shop.completed()
+
+
+@pytest.fixture(scope="module")
+def rejected(shop: Shop) -> str:
+    """With a script on its timeline, which must stay text."""
+    order = shop.in_review()
+    shop.orderctl("reject", order, "--reason", SCRIPT)
+    shop.becomes(order, {"workflow": {"status": "FAILED"}})
+    return order
+
+
+@pytest.fixture(scope="module")
+def named_after_a_script(shop: Shop) -> str:
+    """Of somebody whose name is a script: it is on no page, neither as one nor as text."""
+    document = shop.document(1)
+    document["customer"]["name"] = document["shipping_address"]["name"] = SCRIPT
+    order = shop.submit_document(document)
+    shop.becomes(order, {"status": "completed"})
+    return order
+
+
+@pytest.fixture(scope="module")
+def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_after_a_script: str) -> dict[str, str]:
+    page = open_page("/orders?list=reviews")
+    reload_until(page, lambda: page.query_selector(f"#pick-{in_review}") is not None, "the list of reviews has it")
+    page.check(f"#pick-{in_review}")
+    page.select_option("#action", "approve")
+    page.click("button[value=selected]")
+    page.wait_for_selector("#digest")
+    preview = page.url.removeprefix(base_url)
+    page.context.close()
+    return {
+        "home": "/",
+        "orders": "/orders",
+        "list": "/orders?list=reviews",
+        "completed": "/orders?status=completed",
+        "order": f"/orders/{rejected}",
+        "review": f"/orders/{in_review}",
+        "named": f"/orders/{named_after_a_script}",
+        "nothing": "/search?q=nothing-like-it",
+        "preview": preview,
+    }
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there was to see on a page."""
+
+    broken_rules: list[str]
+    is_too_wide: bool
+    refused_by_policy: list[str]
+    has_run_a_script: bool
+    content: str
+
+
+WAYS = [(width, scheme) for width in (1920, 320) for scheme in ("light", "dark")]
+PAGES = ["home", "orders", "list", "completed", "order", "review", "named", "nothing", "preview"]
+
+
+def way(parameter: tuple[str, int, str]) -> str:
+    return "-".join(map(str, parameter))
+
+
+@pytest.fixture(scope="module", params=[(name, *way) for name in PAGES for way in WAYS], ids=way)
+def look(request: pytest.FixtureRequest, open_page: Open, paths: dict[str, str]) -> Look:
+    name, width, scheme = request.param
+    page = open_page(paths[name], width=width, color_scheme=scheme)
+    page.wait_for_selector("#main")
+    # Closed parts are part of the page.
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    page.screenshot(path=SHOTS / f"{way(request.param)}.png", full_page=True)
+    look = Look(
+        broken_rules=broken_rules(page),
+        is_too_wide=page.evaluate("document.documentElement.scrollWidth > innerWidth"),
+        refused_by_policy=refused_by_policy(page),
+        has_run_a_script=has_run_a_script(page),
+        content=page.content(),
+    )
+    page.context.close()
+    return look
+
+
+def test_a_page_breaks_no_rule_of_accessibility(look: Look) -> None:
+    assert not look.broken_rules
+
+
+def test_a_page_is_no_wider_than_the_screen(look: Look) -> None:
+    assert not look.is_too_wide
+
+
+def test_a_page_has_nothing_that_its_policy_refuses(look: Look) -> None:
+    assert not look.refused_by_policy
+
+
+def test_a_page_runs_nothing_that_people_wrote(look: Look) -> None:
+    assert not look.has_run_a_script
+
+
+@pytest.mark.parametrize("look", [("named", *way) for way in WAYS], ids=way, indirect=True)
+def test_a_customers_name_is_not_on_the_page(look: Look) -> None:
+    assert "onerror" not in look.content
+
+
+# --- what changes is seen, and what is typed stays ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Two pages that were open when an order was approved elsewhere."""
+
+    order: str
+    # The order's own, with something typed and a part opened.
+    page: Page
+    home: Page
+    home_as_of: str
+
+
+@pytest.fixture(scope="module")
+def followed(shop: Shop, open_page: Open) -> Followed:
+    order = shop.in_review()
+    home, page = open_page("/"), open_page(f"/orders/{order}")
+    as_of = home.inner_text("#as-of time")
+    page.fill("#q", "half a wo")
+    page.click("#raw summary")
+    page.focus("#q")
+    shop.orderctl("approve", order, "--reason", "a check of the page")
+    status = "() => document.getElementById('status').textContent.includes('completed')"
+    until(page, "the page of an order follows it", status)
+    return Followed(order, page, home, as_of)
+
+
+def test_the_page_of_an_order_follows_it(followed: Followed) -> None:
+    assert "completed" in followed.page.inner_text("#status")
+
+
+def test_what_is_typed_stays_while_a_page_follows(followed: Followed) -> None:
+    assert followed.page.input_value("#q") == "half a wo"
+
+
+def test_the_focus_stays_while_a_page_follows(followed: Followed) -> None:
+    assert followed.page.evaluate("document.activeElement.id") == "q"
+
+
+def test_what_is_open_stays_open_while_a_page_follows(followed: Followed) -> None:
+    assert followed.page.evaluate("document.getElementById('raw').open")
+
+
+def test_the_home_page_gets_newer_numbers(followed: Followed) -> None:
+    newer = "before => document.querySelector('#as-of time').textContent != before"
+    until(followed.home, "the home page has newer numbers", newer, followed.home_as_of)
+
+
+def test_a_review_leaves_the_home_page_once_it_is_decided(followed: Followed) -> None:
+    gone = "id => !document.getElementById(id)"
+    until(followed.home, "the review is gone from the home page", gone, f"review-{followed.order}")
+
+
+def test_the_policy_refuses_nothing_of_what_pages_follow_with(followed: Followed) -> None:
+    assert not refused_by_policy(followed.page)
+    assert not refused_by_policy(followed.home)
+
+
+# --- an operator acts ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Acted:
+    """An order that was searched, rejected after a question, and is still on the screen."""
+
+    order: str
+    page: Page
+    notice: str
+
+
+@pytest.fixture(scope="module")
+def acted(shop: Shop, open_page: Open) -> Acted:
+    order = shop.in_review()
+    page = open_page("/")
+    page.fill("#q", order)
+    page.press("#q", "Enter")
+    page.wait_for_selector("#status")
+    page.click("#action-reject summary")
+    page.fill("#reason-reject", f"too many {SCRIPT}")
+    page.click("#action-reject button")
+    page.wait_for_selector("h1:has-text('Reject')")
+    page.screenshot(path=SHOTS / "confirm.png", full_page=True)
+    page.click("button:has-text('Yes, reject it')")
+    page.wait_for_selector(".notice")
+    return Acted(order, page, notice=page.inner_text(".notice"))
+
+
+def test_an_order_is_rejected_on_the_page(shop: Shop, acted: Acted) -> None:
+    shop.becomes(acted.order, {"status": "rejected", "workflow": {"status": "FAILED"}})
+
+
+def test_the_page_says_what_came_of_an_action(acted: Acted) -> None:
+    assert "Reject" in acted.notice
+
+
+def test_an_action_on_the_page_is_on_the_timeline_with_its_reason(acted: Acted) -> None:
+    shown = "() => document.querySelector('.timeline').textContent.includes('too many <script>')"
+    until(acted.page, "the timeline has who and why", shown)
+
+
+def test_a_reason_is_shown_as_text(acted: Acted) -> None:
+    assert not has_run_a_script(acted.page)
+
+
+def test_the_page_offers_what_is_possible_now(acted: Acted) -> None:
+    offered = "() => !document.getElementById('action-reject') && document.getElementById('action-reprocess')"
+    until(acted.page, "another attempt is offered, and a rejection no longer", offered)
+
+
+def test_the_api_refuses_what_is_not_possible_any_more(
+    shop: Shop, context: BrowserContext, base_url: str, acted: Acted
+) -> None:
+    shop.becomes(acted.order, {"status": "rejected", "workflow": {"status": "FAILED"}})
+    answer = context.request.post(f"{base_url}/api/orders/{acted.order}/reject", data={"reason": "a check of the page"})
+    assert answer.status == 409
+
+
+# --- without JavaScript -------------------------------------------------------------------------
+
+
+def test_an_order_is_found_and_approved_without_javascript(shop: Shop, open_page: Open) -> None:
+    order = shop.in_review()
+    page = open_page("/", java_script_enabled=False)
+    reload_until(page, lambda: page.query_selector(f"#review-{order}") is not None, "the review is on the home page")
+    page.click(f"#review-{order} th a")
+    page.wait_for_selector("#action-approve")
+    page.click("#action-approve summary")
+    page.fill("#reason-approve", "a check of the page")
+    page.click("#action-approve button")
+    page.click("button:has-text('Yes, approve it')")
+    page.wait_for_selector(".notice")
+    shop.becomes(order, {"status": "completed"})
+
+
+def test_the_name_of_an_execution_finds_its_order_without_javascript(open_page: Open, completed: str) -> None:
+    page = open_page(f"/search?q={completed}-1", java_script_enabled=False)
+    assert page.inner_text("h1") == completed
+
+
+# --- many at once, done -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def outcomes(begun_bulk: BegunBulk) -> list[str]:
+    """What came of each order of the bulk, in alphabetical order."""
+    page = begun_bulk.page
+    done = "() => document.getElementById('bulk-state').textContent.trim() == 'done'"
+    until(page, "the bulk comes to its end", done)
+    page.screenshot(path=SHOTS / "bulk.png", full_page=True)
+    return sorted(page.inner_text(f"#row-{order} .mark") for order in begun_bulk.orders)
+
+
+def test_a_bulk_leaves_alone_what_has_changed_since_its_preview(outcomes: list[str]) -> None:
+    assert outcomes == ["recovered", "recovered", "refused"]
+
+
+@pytest.mark.usefixtures("outcomes")
+def test_every_order_of_a_bulk_completes(shop: Shop, begun_bulk: BegunBulk) -> None:
+    for order in begun_bulk.orders:
+        shop.becomes(order, {"status": "completed"})
+
+
+def test_a_bulk_that_nobody_has_previewed_is_not_there(context: BrowserContext, base_url: str) -> None:
+    url = f"{base_url}/bulk/0123456789abcdef"
+    forged = context.request.post(url, form={"reason": "x"}, headers={"sec-fetch-site": "same-origin"})
+    assert forged.status == 404
+
+
+# --- other pages --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}], ids=["origin", "sec-fetch-site"]
+)
+def test_a_form_of_another_page_is_kept_out(
+    context: BrowserContext, base_url: str, completed: str, headers: dict[str, str]
+) -> None:
+    url = f"{base_url}/api/orders/{completed}/cancel"
+    assert context.request.post(url, data={"reason": "x"}, headers=headers).status == 403

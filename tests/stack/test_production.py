@@ -1,0 +1,158 @@
+"""The settings of production on an account that has nothing of it: one apply, and the way down."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import aws
+import terraform
+from common import REGION, TARGET
+from support.deployments import Deployments, Done, changed_attributes
+from support.shop import Shop
+
+FOLDER = TARGET / "deploy" / "prod"
+PREFIX = "orders-prod"
+# What the local engine does not keep, and what follows from it in a plan: it drops a state machine's
+# tracing and an object's tags.
+DROPPED = {
+    r"aws_sfn_state_machine\.orders": {"tracing_configuration", "revision_id", "state_machine_version_arn"},
+    r"aws_sfn_alias\.live": {"routing_configuration"},
+    r"module\.function\[\"[\w-]+\"\]\.aws_s3_object\.artifact": {"tags_all"},
+    r"aws_lambda_function_event_invoke_config\.monitor": {"maximum_event_age_in_seconds"},
+    # What the provider reads of an alarm is its name and its bounds.
+    r".*aws_cloudwatch_metric_alarm\.\w+(\[\"\w+\"\])?": {
+        "actions_enabled",
+        "alarm_actions",
+        "alarm_description",
+        "dimensions",
+        "extended_statistic",
+        "ok_actions",
+        "period",
+        "statistic",
+        "threshold_metric_id",
+        "treat_missing_data",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Production:
+    """The command line for it, and what it needs to be told."""
+
+    deployments: Deployments
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+
+    def run(self, command: str) -> Done:
+        return self.deployments.run(command, *self.arguments, environment=self.environment)
+
+    def client(self, service: str) -> Any:
+        return aws.client(service, self.deployments.shop.settings, REGION)
+
+
+# --- each a step further than the one before ----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def production(shop: Shop, deployments: Deployments) -> Production:
+    """In one apply."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_"))},
+        **shop.settings,
+        "TF_VAR_architecture": terraform.processor(),
+    }
+    variables = (
+        f"account_id={aws.account(shop.settings, REGION)}",
+        'operator_emails=["on-call@example.com"]',
+        # This engine has no Logs Insights.
+        "saved_queries=false",
+    )
+    named = (part for variable in variables for part in ("--var", variable))
+    arguments = ("--env", "prod", "--artifacts", str(shop.stack.artifacts), *named)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    deployments.must_run("deploy", *arguments, environment=environment)
+    return Production(deployments, arguments, environment)
+
+
+@pytest.fixture(scope="module")
+def planned_again(production: Production) -> dict[str, set[str]]:
+    """What another plan would change, without what the local engine is known to drop."""
+    done = production.run("plan")
+    assert done.returncode == 0, done.stderr
+    shown = terraform.shown(terraform.Deployment("prod", FOLDER, production.environment))
+    changes = {}
+    for address, change in terraform.Plan("", shown).changes.items():
+        known: set[str] = next(
+            (dropped for pattern, dropped in DROPPED.items() if re.fullmatch(pattern, address)), set()
+        )
+        changes[address] = changed_attributes(change) - known
+    return {address: attributes for address, attributes in changes.items() if attributes}
+
+
+@pytest.fixture(scope="module")
+def refused_for_its_tables(production: Production) -> Done:
+    """With everything protected."""
+    return production.run("destroy")
+
+
+@pytest.fixture(scope="module")
+def refused_for_its_people(production: Production, refused_for_its_tables: Done) -> Done:
+    """With its tables unprotected."""
+    assert refused_for_its_tables.returncode != 0
+    tables = production.client("dynamodb")
+    for table in _tables(production):
+        tables.update_table(TableName=table, DeletionProtectionEnabled=False)
+    return production.run("destroy")
+
+
+@pytest.fixture(scope="module")
+def taken_down(production: Production, refused_for_its_people: Done) -> Done:
+    """With nothing protected."""
+    assert refused_for_its_people.returncode != 0
+    cognito = production.client("cognito-idp")
+    pools = cognito.list_user_pools(MaxResults=60)["UserPools"]
+    pool = next(pool["Id"] for pool in pools if pool["Name"] == f"{PREFIX}-operators")
+    cognito.update_user_pool(UserPoolId=pool, DeletionProtection="INACTIVE")
+    return production.run("destroy")
+
+
+def _tables(production: Production) -> list[str]:
+    return [name for name in production.client("dynamodb").list_tables()["TableNames"] if name.startswith(PREFIX)]
+
+
+# --- what is looked at ----------------------------------------------------------------------------
+
+
+def test_production_is_there_after_one_apply(production: Production) -> None:
+    assert _tables(production)
+
+
+def test_another_plan_changes_nothing(planned_again: dict[str, set[str]]) -> None:
+    assert not planned_again
+
+
+def test_production_is_not_taken_down_with_its_orders(refused_for_its_tables: Done) -> None:
+    assert refused_for_its_tables.returncode != 0
+    assert "protected from being deleted" in refused_for_its_tables.stderr
+
+
+def test_production_is_not_taken_down_with_its_people(refused_for_its_people: Done) -> None:
+    assert refused_for_its_people.returncode != 0
+    assert "user pool" in refused_for_its_people.stderr
+
+
+def test_production_is_taken_down_once_nothing_protects_it(taken_down: Done) -> None:
+    assert taken_down.returncode == 0, taken_down.stderr
+
+
+def test_nothing_of_production_is_left_once_it_is_taken_down(production: Production, taken_down: Done) -> None:
+    assert taken_down.returncode == 0, taken_down.stderr
+    functions = production.client("lambda").list_functions()["Functions"]
+    left = [function["FunctionName"] for function in functions if function["FunctionName"].startswith(PREFIX)]
+    assert _tables(production) + left == []
