@@ -8,7 +8,6 @@ use operations::advice::Action;
 use operations::snapshot::List;
 use operations::trend::{self, Flow};
 use operations::{Health, Incident, ProcessState, Projection, Retry};
-use read_models::Row;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use web::Problem;
@@ -158,12 +157,7 @@ impl Console {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let (inspected, row) = tokio::join!(
-            self.actions.inspect(order_id),
-            self.read_models.order(order_id)
-        );
-        let (record, described) = inspected?;
-        let projection = row?.and_then(Row::projection);
+        let (record, described, projection) = self.inspect(order_id).await?;
         let arn = self.workflow.execution_arn(&record.state);
         let view = StatusView::of(&record, described.execution.status, arn, now);
         let mut body = json!(view);

@@ -138,6 +138,19 @@ struct Shown<'a> {
 }
 
 impl Console {
+    /// An order, what Step Functions says of its execution, and what operators know of it.
+    pub(crate) async fn inspect(
+        &self,
+        order_id: &OrderId,
+    ) -> Result<(Record, Described, Option<Projection>), Failed> {
+        let (inspected, row) = tokio::join!(
+            self.actions.inspect(order_id),
+            self.read_models.order(order_id)
+        );
+        let (record, described) = inspected?;
+        Ok((record, described, row?.and_then(Row::projection)))
+    }
+
     pub(crate) async fn order(
         &self,
         request: &PageRequest,
@@ -145,12 +158,7 @@ impl Console {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let (inspected, row) = tokio::join!(
-            self.actions.inspect(order_id),
-            self.read_models.order(order_id)
-        );
-        let (record, described) = inspected?;
-        let projection = row?.and_then(Row::projection);
+        let (record, described, projection) = self.inspect(order_id).await?;
         let workflow = &self.workflow;
         // Only the history knows of tries that failed; without it the page still has all that is kept.
         let history = workflow.history(&record.state).await.unwrap_or_default();

@@ -86,7 +86,7 @@ impl<P: Operators> Monitor<P> {
         let part = bulk.parts.iter().find(|part| part.order_id == *order_id)?;
         match self.reach.store.load(order_id).await {
             Ok(Some(record)) if record.state.version == part.version => {}
-            Ok(_) => return Some("it has changed since it was looked at".to_owned()),
+            Ok(_) => return Some("it has changed since the preview".to_owned()),
             Err(error) => return Some(error.to_string()),
         }
         let reason = format!("{} (bulk {})", applied.reason, bulk.digest);
