@@ -17,7 +17,7 @@ async fn validating_answers_with_lines_and_amount_and_reserves_the_stock() {
     let answer = shop.run(Action::Validate).await;
     assert_eq!(
         answer,
-        Ok(json!({"lines": 1, "amount": 3098, "currency": "USD"}))
+        Ok(json!({"lines": 1, "total": {"amount": 3098, "currency": "USD"}}))
     );
     assert_eq!(shop.database.available("MUG-01").await, 98);
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Validated);
@@ -144,7 +144,7 @@ async fn an_approved_order_passes() {
     let answer = shop.run(Action::Validate).await;
     assert_eq!(
         answer,
-        Ok(json!({"lines": 1, "amount": 101_322, "currency": "USD"}))
+        Ok(json!({"lines": 1, "total": {"amount": 101_322, "currency": "USD"}}))
     );
     assert_eq!(shop.database.available("MUG-01").await, 22);
 }
