@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
@@ -88,6 +90,15 @@ class Stack:
     @property
     def endpoints_file(self) -> Path:
         return self.folder / "endpoints.json"
+
+    def endpoints(self) -> dict[str, Any]:
+        """Where everything of it is; a stack that was ended has left nothing."""
+        try:
+            endpoints: dict[str, Any] = json.loads(self.endpoints_file.read_text())
+        except FileNotFoundError:
+            remedy = "make up, or make watch" if self.name == "local" else f"tools/stack.py up --name {self.name}"
+            raise Problem(f"the {self.name} stack is not up", remedy) from None
+        return endpoints
 
 
 # The tests' stacks have ports of their own, so that they run beside one that is up: `e2e` for our

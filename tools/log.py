@@ -41,10 +41,15 @@ def main() -> None:
         entries = _watched(stack, arguments.follow)
     else:
         entries = _from_cloudwatch(stack, wanted, arguments.follow)
+    anything = False
     for function, message in entries:
         if function not in wanted or (arguments.order and arguments.order not in message):
             continue
+        anything = True
         print(f"{function:<9} {message}" if arguments.raw else readable(function, message), flush=True)
+    if not anything:
+        what = f"about {arguments.order}" if arguments.order else "yet"
+        raise Problem(f"nothing was logged {what}", "`target/debug/orderctl orders` lists the open orders")
 
 
 def _from_cloudwatch(stack: Stack, functions: Iterable[str], follow: bool) -> Iterator[tuple[str, str]]:

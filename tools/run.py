@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Sends the sample orders.")
     parser.add_argument("--name", choices=STACK_NAMES, default="local")
     stack = stack_named(parser.parse_args().name)
-    endpoints = json.loads(stack.endpoints_file.read_text())
+    endpoints = stack.endpoints()
     samples = json.loads((ORDERS / "samples" / "expected.json").read_text())
     ids = [sample["order_id"] for sample in samples]
 

@@ -8,6 +8,7 @@
 //! `EVENT` is how the wanted events begin, such as `charge/`.
 #![expect(
     clippy::expect_used,
+    clippy::print_stderr,
     clippy::print_stdout,
     reason = "a tool for developers"
 )]
@@ -19,7 +20,11 @@ mod prepare;
 async fn main() {
     let endpoints = std::env::args().nth(1);
     let endpoints = endpoints.unwrap_or_else(|| "target/local/endpoints.json".to_owned());
-    let text = std::fs::read(&endpoints).expect("a stack that is up: `make up` or `make watch`");
+    let Ok(text) = std::fs::read(&endpoints) else {
+        eprintln!("error: there is no {endpoints}: the stack is not up");
+        eprintln!("  what to do: make up, or make watch");
+        std::process::exit(1);
+    };
     let endpoints = serde_json::from_slice(&text).expect("endpoints");
     let stack = prepare::Stack::at(&endpoints).await;
     let situations = prepare::situations();

@@ -31,7 +31,7 @@ class Shop:
 
     def __init__(self, stack: Stack):
         self.stack = stack
-        self.endpoints: dict[str, Any] = json.loads(stack.endpoints_file.read_text())
+        self.endpoints: dict[str, Any] = stack.endpoints()
         self.settings = aws_environment(stack)
         # Straight to loopback: a proxy that the environment names cannot reach it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
