@@ -1,5 +1,7 @@
 //! One action on many orders: looked at, frozen, applied; the monitor carries it out.
 
+use std::collections::BTreeSet;
+
 use actions::possible;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -159,7 +161,9 @@ impl Console {
         }
         let ids = request.fields("order").map(crate::order_id);
         let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
-        ids.dedup();
+        // Twice is once: a part that nobody finds would wait for ever.
+        let mut seen = BTreeSet::new();
+        ids.retain(|id| seen.insert(id.clone()));
         ids.truncate(LARGEST);
         Ok(ids)
     }

@@ -183,7 +183,7 @@ impl Console {
                     snapshot: &snapshot.id,
                     page: 0,
                 };
-                self.listed(&first).await?.unwrap_or_default()
+                self.listed(&first).await?.unwrap_or_default().0
             }
             None => Vec::new(),
         };

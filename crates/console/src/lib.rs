@@ -184,6 +184,7 @@ impl Console {
             .route("/auth/callback", get(end_sign_in))
             .route("/auth/signed-out", get(signed_out))
             .route("/sign-out", post(sign_out))
+            .method_not_allowed_fallback(nothing_here)
             .merge(inside)
             .layer(from_fn(own_page_only))
             .layer(from_fn(render_failures))

@@ -129,14 +129,20 @@ fn heading(snapshot: Option<&Snapshot>, list: &List) -> String {
 }
 
 impl Console {
-    /// A page of a list of a snapshot. `None` if the list is not kept (any more).
-    pub(crate) async fn listed(&self, of: &Listed<'_>) -> Result<Option<Vec<Projection>>, Failed> {
+    /// A page of a list of a snapshot, and whether there is another one after it. `None` if the list is not kept
+    /// (any more).
+    pub(crate) async fn listed(
+        &self,
+        of: &Listed<'_>,
+    ) -> Result<Option<(Vec<Projection>, bool)>, Failed> {
         let read_models = &self.read_models;
         let ids = read_models.listed(of.snapshot, &of.list, of.page).await?;
         let Some(ids) = ids else {
             return Ok(None);
         };
-        Ok(Some(read_models.projections(&ids).await?))
+        // By what is on the list: a projection that another version wrote is left out, and hides no page.
+        let more = ids.len() == PAGE;
+        Ok(Some((read_models.projections(&ids).await?, more)))
     }
 
     /// All orders of a list of a snapshot, at most `limit`.
@@ -195,13 +201,11 @@ impl Console {
                     };
                     let found = self.listed(&listed).await?;
                     let after = match &found {
-                        Some(found) if found.len() == PAGE => {
-                            Some(cursor(status, page + 1, snapshot))
-                        }
+                        Some((_, true)) => Some(cursor(status, page + 1, snapshot)),
                         _ if status.is_final() => Some(closed_cursor(status, "")),
                         _ => following.and_then(begin),
                     };
-                    (found.unwrap_or_default(), after)
+                    (found.unwrap_or_default().0, after)
                 }
                 Part::Closed(after) => {
                     let page = self.read_models.closed_orders(status, after, PAGE);
@@ -269,7 +273,7 @@ impl Console {
             // Not kept any more: the same list of the latest snapshot.
             return Ok(see_other(&format!("orders?list={}", encoded(&name))));
         }
-        let found = found.unwrap_or_default();
+        let (found, more) = found.unwrap_or_default();
         let link = |page: usize| {
             format!(
                 "orders?list={}&snapshot={}&page={page}",
@@ -299,7 +303,7 @@ impl Console {
             newer_list: (!is_latest).then(|| format!("orders?list={}", encoded(&name))),
             first: (of.page > 1).then(|| link(0)),
             newer: (of.page > 0).then(|| link(of.page - 1)),
-            older: (found.len() == PAGE).then(|| link(of.page + 1)),
+            older: more.then(|| link(of.page + 1)),
             actions: actions(operator, group.map(|group| group.cause.problem)),
             advice: group.map(|group| {
                 let advice = group.cause.advice();

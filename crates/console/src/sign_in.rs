@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::Timestamp;
 use form_urlencoded::Serializer;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ const SESSION: &str = "session";
 const SIGNING_IN: &str = "sign-in";
 /// Somebody who signs in has so long for it.
 const SIGNING_IN_S: u64 = 600;
-/// Keys are request for anew at most once in so long, if a token names one that is not known.
+/// Keys are asked for anew at most once in so long, if a token names one that is not known.
 const KEYS_AGAIN: Duration = Duration::from_secs(30);
 /// An issuer that takes longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -255,9 +256,16 @@ impl SignIn {
         validation.set_audience(&[&issuer.client_id]);
         validation.set_issuer(&[&issuer.issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-        let claims = decode::<Map<String, Value>>(token, &key, &validation)
-            .ok()?
-            .claims;
+        let claims = match decode::<Map<String, Value>>(token, &key, &validation) {
+            Ok(decoded) => decoded.claims,
+            Err(error) => {
+                // A session that is over is nothing to report.
+                if *error.kind() != ErrorKind::ExpiredSignature {
+                    warn!(%error, "refused an ID token");
+                }
+                return None;
+            }
+        };
         let expected =
             nonce.is_none_or(|nonce| claims.get("nonce").and_then(Value::as_str) == Some(nonce));
         expected.then_some(claims)

@@ -1,11 +1,12 @@
 //! What is answered, and what it costs.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ErrorName, OrderState, Timestamp};
 use lambda_http::http::Method;
 use operations::Projection;
 use operations::snapshot::take;
 use serde_json::json;
-use tests::{assert_impersonal, document, submission};
+use tests::{READ_MODELS, assert_impersonal, document, submission};
 
 use crate::{Page, request, text};
 
@@ -118,6 +119,70 @@ async fn pages_of_all_orders_have_each_order_once() {
     assert_eq!(seen.len(), 60);
     let none = page.get("/api/orders?status=lost").await;
     assert_eq!(none.0, 400);
+}
+
+#[tokio::test]
+async fn what_another_version_wrote_hides_no_page_of_a_list() {
+    let page = Page::open(None).await;
+    open_orders(&page, 60).await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let update = page.database.client.update_item().table_name(READ_MODELS);
+    let update = update
+        .key("pk", text("order#ord-00007"))
+        .key("sk", text("projection"))
+        .update_expression("SET #status = :status")
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":status", text("teleported"));
+    update.send().await.expect("written");
+    let (_, html) = page.get("/orders?list=open").await;
+    let rows = html.matches("<tr id=\"row-").count();
+    assert_eq!(rows, read_models::PAGE - 1);
+    assert!(html.contains("page=1"), "the next page is linked");
+    let first = page.json("/api/orders").await;
+    let cursor = first["cursor"].as_str().expect("the next page");
+    let second = page.json(&format!("/api/orders?cursor={cursor}")).await;
+    let orders = [&first, &second].map(|page| page["orders"].as_array().map_or(0, Vec::len));
+    assert_eq!(orders, [read_models::PAGE - 1, 60 - read_models::PAGE]);
+}
+
+#[tokio::test]
+async fn an_order_that_is_chosen_twice_is_in_a_bulk_once() {
+    let page = Page::open(None).await;
+    for order in ["ord-1", "ord-2"] {
+        page.database.validated(&document(order)).await;
+        page.step_functions
+            .tells(&format!("{order}-1"), json!({"status": "RUNNING"}));
+    }
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let form = "action=cancel&scope=selected&order=ord-1&order=ord-2&order=ord-1";
+    let answer = page
+        .ask(request(&Method::POST, "/bulk", &headers, form))
+        .await;
+    assert_eq!(answer.status(), 303);
+    let location = answer.headers()["location"].to_str().expect("a path");
+    let digest = location.rsplit('/').next().expect("a digest");
+    let bulk = page.database.read_models.bulk(digest).await;
+    let parts = bulk.expect("an answer").expect("the bulk").parts;
+    assert_eq!(parts.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_our_words_by_every_method_and_path() {
+    let page = Page::open(None).await;
+    for (method, path) in [
+        (Method::GET, "/sign-out"),
+        (Method::DELETE, "/orders"),
+        (Method::GET, "/orders/%FF"),
+        (Method::GET, "/nowhere"),
+    ] {
+        let headers = [("sec-fetch-site", "same-origin")];
+        let answer = page.ask(request(&method, path, &headers, "")).await;
+        assert_eq!(answer.status(), 404, "{method} {path}");
+        assert!(text(&answer).contains("There is nothing here"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn an_order_whose_personal_data_was_erased_still_has_a_status() {
 #[tokio::test]
 async fn an_unknown_or_impossible_order_is_answered_with_404() {
     let shop = Shop::open().await;
-    for path in ["/orders/ord-2", "/orders/-", "/orders/a%20b"] {
+    for path in ["/orders/ord-2", "/orders/-", "/orders/a%20b", "/orders/%FF"] {
         assert_eq!(shop.get(path).await.status, 404, "{path}");
         let cancel = format!("{path}/cancel");
         assert_eq!(shop.post(&cancel).await.status, 404, "{cancel}");

@@ -7,6 +7,7 @@ use axum::body::to_bytes;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 use tracing::error;
 
@@ -52,8 +53,10 @@ fn routed(request: &Request) -> Uri {
         Some(query) => format!("/{path}?{query}"),
         None => format!("/{path}"),
     };
-    // What is no path is nothing of ours.
-    whole.parse().unwrap_or_else(|_| Uri::from_static("/-"))
+    // What is no path, or no text, is nothing of ours.
+    let text = percent_decode_str(path).decode_utf8();
+    let whole = whole.parse().ok().filter(|_| text.is_ok());
+    whole.unwrap_or_else(|| Uri::from_static("/-"))
 }
 
 #[cfg(test)]
