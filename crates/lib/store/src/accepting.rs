@@ -1,6 +1,8 @@
 //! Orders in, and new attempts at them.
 
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use domain::ports::{Orders as _, Record, StoreError};
 use domain::{AuditEvent, OrderId, OrderState, Submission, Timestamp};
 
@@ -133,10 +135,18 @@ impl Store {
         writes.extend(alongside);
         match self.transact(writes).await? {
             Ok(()) => Ok(Begun::Yes(fresh)),
-            Err(reasons) => match reasons.first().map(state_of).transpose()?.flatten() {
-                Some(now) => Ok(Begun::Changed(now)),
-                None => Err(StoreError::NotFound(last.order_id.clone())),
-            },
+            Err(reasons) => {
+                let failed = |reason: &CancellationReason| reason.code() != Some("None");
+                if !reasons.first().is_some_and(failed) {
+                    // The order is as it was; what is written alongside has changed.
+                    let text = "somebody else is writing about the order".to_owned();
+                    return Err(StoreError::Unavailable(text));
+                }
+                match reasons.first().map(state_of).transpose()?.flatten() {
+                    Some(now) => Ok(Begun::Changed(now)),
+                    None => Err(StoreError::NotFound(last.order_id.clone())),
+                }
+            }
         }
     }
 

@@ -208,11 +208,13 @@ impl Actions {
     }
 
     async fn cancel(&self, order_id: &OrderId, who: Attribution<'_>) -> Result<String, Refused> {
-        let noted = event(Event::Cancelled, who);
+        // On record first: a cancellation of which nobody knows whose it is cannot be asked for again.
+        self.store
+            .note(order_id, &event(Event::Cancelled, who))
+            .await?;
         match self.store.request_cancel(order_id, who.at).await? {
             Cancellation::Refused(why) => return Err(Refused::NotPossible(why.to_owned())),
             Cancellation::Requested { review } => {
-                self.store.note(order_id, &noted).await?;
                 if let Some(token) = review {
                     self.workflow.cancel_review(&token).await?;
                 }
@@ -301,7 +303,7 @@ impl Actions {
             .note(&record.state.order_id, &event(Event::ResolveRequested, who))
             .await?;
         self.ask_providers(record).await?;
-        Ok("the providers were who, and what they say is on record".to_owned())
+        Ok("the providers were asked, and what they say is on record".to_owned())
     }
 
     /// Asks the providers what became of effects whose outcome nobody knows. Whether there was any.

@@ -8,7 +8,7 @@ use domain::{OrderId, Status, Timestamp};
 use operations::Projection;
 use store::announcement::{PARTITION, SHARDS, order_key, row_key, shard};
 use store::error::{classify, unreadable};
-use store::item::{Item, millisecond, text, with_key};
+use store::item::{Item, millisecond, number, text, with_key};
 use tracing::warn;
 
 use crate::{ReadModels, TRIES, condition_failed, moment, partition};
@@ -158,7 +158,8 @@ impl ReadModels {
         self.put_following(item, next.revision).await
     }
 
-    /// Replaces an order's projection, in a transaction with something else.
+    /// Replaces an order's projection by the one that follows it, in a transaction with something else, which
+    /// fails if somebody else did.
     ///
     /// # Errors
     /// If it cannot be stored.
@@ -166,6 +167,9 @@ impl ReadModels {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(projection_item(projection)?))
+            .condition_expression("attribute_not_exists(#revision) OR #revision = :previous")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":previous", number(projection.revision.saturating_sub(1)))
             .build()
             .map_err(|_| unreadable("a projection"))?;
         Ok(TransactWriteItem::builder().put(put).build())

@@ -2,9 +2,13 @@
 //! read.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Execution, ExecutionStatus, OrderId, OrderState, Timestamp};
+use domain::ports::{Orders as _, StoreError};
+use domain::{
+    Actor, AuditEvent, Event, Execution, ExecutionStatus, OrderId, OrderState, Timestamp,
+};
 use operations::{Observation, Projection};
 use read_models::Row;
+use store::Begun;
 use tests::{Database, READ_MODELS, database, document};
 
 fn id(text: &str) -> OrderId {
@@ -146,4 +150,41 @@ async fn postponing_moves_an_order_back_and_never_forward_and_leaves_closed_ones
         ..projection
     };
     assert_eq!(read_models.put_projection(&next).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_new_attempt_begins_only_on_the_projection_that_it_was_made_from() {
+    let database = database().await;
+    let (state, projection) = projected(&database, "o").await;
+    let record = database.store.load(&id("o")).await;
+    let record = record.expect("an answer").expect("the order");
+    let event = AuditEvent {
+        at: Timestamp::now(),
+        event: Event::ReprocessRequested,
+        by: Actor::Operator("somebody".to_owned()),
+        reason: "a test".to_owned(),
+    };
+    let begin = async |revision| {
+        let fresh = Projection {
+            revision,
+            ..Projection::received(&record.state.next_attempt(&record.order, event.at))
+        };
+        let announced = database.read_models.put_with(&fresh).expect("a write");
+        database
+            .store
+            .begin_attempt(&record, &event, vec![announced])
+            .await
+    };
+    // Somebody else wrote it meanwhile.
+    let stale = begin(projection.revision).await;
+    assert!(
+        matches!(stale, Err(StoreError::Unavailable(_))),
+        "{stale:?}"
+    );
+    assert_eq!(database.state("o").await, state);
+    let begun = begin(projection.revision + 1).await;
+    assert!(matches!(begun, Ok(Begun::Yes(_))), "{begun:?}");
+    let row = database.read_models.order(&id("o")).await;
+    let row = row.expect("an answer").and_then(Row::projection);
+    assert_eq!(row.map(|row| row.attempt), Some(2));
 }
