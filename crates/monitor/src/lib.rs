@@ -152,6 +152,8 @@ impl<P: domain::ports::Operators> Monitor<P> {
                 let mut failed = None;
                 for order_id in &orders {
                     if let Err(error) = self.observe(order_id, None, now).await {
+                        let order_id = order_id.as_str();
+                        warn!(order_id, %error, "failed to reconcile an order");
                         failed = Some(error);
                     }
                 }

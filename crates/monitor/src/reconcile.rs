@@ -41,13 +41,19 @@ impl<P: Operators> Monitor<P> {
         reported: Option<Execution>,
         now: Timestamp,
     ) -> Result<(), Failed> {
-        let observed = Observation {
-            execution: reported,
-            ..Observation::default()
-        };
         for _ in 0..TRIES {
             let Some(stored) = self.stored(order_id).await? else {
                 return Ok(());
+            };
+            let execution = reported.or(stored.before.execution);
+            let ended_with = match execution {
+                Some(execution) => self.ended_with(&stored, execution).await?,
+                None => None,
+            };
+            let observed = Observation {
+                execution: reported,
+                ended_with,
+                ..Observation::default()
             };
             if self.follow(&stored, &observed, now).await?.is_some() {
                 return Ok(());
@@ -78,7 +84,7 @@ impl<P: Operators> Monitor<P> {
                 execution: Some(described.execution),
                 asked: true,
                 retry: self.retry(&stored.record, &described).await?,
-                ended_with: self.ended_with(&stored, &described).await?,
+                ended_with: self.ended_with(&stored, described.execution).await?,
                 compared: self.compared(&stored, &described, now).await,
             };
             if let Some(next) = self.follow(&stored, &observed, now).await? {
@@ -112,7 +118,8 @@ impl<P: Operators> Monitor<P> {
         let (before, counts) = match row {
             Some(Row::Projection(projection)) => (*projection, true),
             Some(Row::Blank(blank)) => (fresh(blank.revision), !blank.is_unreadable),
-            None => (fresh(0), true),
+            // The way in announces every order, so that its row was lost. What was counted of it is not known.
+            None => (fresh(1), false),
         };
         Ok(Some(Stored {
             record,
@@ -143,17 +150,19 @@ impl<P: Operators> Monitor<P> {
         }
     }
 
-    /// The error that an execution ended with too early. It stays the same until the execution is redriven.
+    /// The error that an execution ended with too early: a part of the cause, so that it is read before an
+    /// incident is filed. It stays the same until the execution is redriven.
     async fn ended_with(
         &self,
         stored: &Stored,
-        described: &Described,
+        execution: Execution,
     ) -> Result<Option<TaskError>, Failed> {
-        let (execution, before) = (described.execution, &stored.before);
+        let before = &stored.before;
         let known = before.last_error.is_some() && before.execution == Some(execution);
         let state = &stored.record.state;
         let unfinished = execution.status.has_ended() && ProcessState::of(state).is_some();
-        if known || !unfinished || execution.status == ExecutionStatus::Succeeded {
+        let of_this = execution.attempt == state.attempt;
+        if known || !unfinished || !of_this || execution.status == ExecutionStatus::Succeeded {
             return Ok(None);
         }
         let history = self.reach.workflow.history(state).await?;
@@ -192,17 +201,21 @@ impl<P: Operators> Monitor<P> {
             return Ok(Some(before.clone()));
         }
         let read_models = &self.reach.read_models;
-        // On the list before it is on the projection: what is on that is not told again.
+        // On the list before it is on the projection: of what is on that nobody is notified again.
         for incident in next.incidents.keys() {
+            let order_id = &next.order_id;
+            let cause = next.cause(*incident);
             if !before.incidents.contains_key(incident) {
-                let order_id = &next.order_id;
-                let cause = next.cause(*incident);
-                read_models.count_notice(&cause, order_id, now).await?;
+                read_models.file(&cause, order_id, now).await?;
                 info!(
                     order_id = order_id.as_str(),
                     incident = incident.as_str(),
                     "order needs a person"
                 );
+            } else if before.cause(*incident) != cause {
+                // What operators were notified of already, they are not notified of by another name.
+                let known = before.cause(*incident);
+                read_models.refile(&known, &cause, order_id, now).await?;
             }
         }
         self.remember(before, &next, record).await?;

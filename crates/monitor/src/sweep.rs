@@ -103,7 +103,10 @@ impl<P: Operators> Monitor<P> {
                 }
             }
         }
-        self.notify_operators(now).await?;
+        // What is not sent is on the list still.
+        if let Err(error) = self.notify_operators(now).await {
+            warn!(%error, "failed to keep the notices");
+        }
         self.carry_out(now).await;
         // As they are now; what is over by now is open no more.
         let mut open: Vec<Projection> = projections.into_values().collect();

@@ -1,6 +1,8 @@
 //! What operators are told.
 
 use domain::{ErrorName, Timestamp};
+use operations::snapshot::REQUESTED;
+use serde_json::json;
 use tests::document;
 
 use crate::{Shop, monitor, status};
@@ -75,4 +77,49 @@ async fn what_the_topic_did_not_take_is_told_by_the_next_sweep() {
     shop.sweep(3).await;
     let subject = "[test] 1 order: unfinished in CancelShipment";
     assert_eq!(shop.notices.0.notices(), [subject]);
+}
+
+/// What Step Functions tells of an execution that gave up, once its history has come that far.
+fn given_up_with(error: &str) -> serde_json::Value {
+    let events = json!([{
+        "type": "TaskFailed", "id": 9, "timestamp": 1_795_428_000, "previousEventId": 8,
+        "taskFailedEventDetails": {
+            "resourceType": "lambda", "resource": "invoke", "error": error
+        }
+    }]);
+    json!({"status": "FAILED", "stopDate": 1_795_428_000, "events": events})
+}
+
+#[tokio::test]
+async fn operators_are_notified_of_the_very_cause_that_the_page_has() {
+    let shop = Shop::open().await;
+    let told = given_up_with("PaymentUnavailable");
+    shop.step_functions.tells("ord-1-1", told);
+    gave_up(&shop, "ord-1").await;
+    // The history of the other one is late.
+    gave_up(&shop, "ord-2").await;
+    let told = given_up_with("PaymentUnavailable");
+    shop.step_functions.tells("ord-2-1", told);
+    shop.notices.0.be_deaf(true);
+    shop.sweep(30).await;
+    shop.notices.0.be_deaf(false);
+    let waiting = shop.database.read_models.notices().await;
+    let waiting = waiting.expect("an answer");
+    let [notice] = waiting.as_slice() else {
+        panic!("{waiting:?}");
+    };
+    assert_eq!(notice.orders.len(), 2);
+    let filed = notice.cause.clone();
+    assert_eq!(filed.error, Some(ErrorName::PaymentUnavailable.into()));
+    shop.sweep(31).await;
+    let subject = "[test] 2 orders: unfinished in CancelShipment";
+    assert_eq!(shop.notices.0.notices(), [subject]);
+    shop.event(&json!({"detail-type": REQUESTED})).await;
+    let snapshot = shop.database.read_models.snapshot().await;
+    let snapshot = snapshot.expect("an answer").expect("a snapshot");
+    let groups: Vec<_> = snapshot.groups.iter().map(|group| &group.cause).collect();
+    assert_eq!(groups, [&filed]);
+    // Whatever came of it, nobody waits under another name.
+    let waiting = shop.database.read_models.notices().await;
+    assert!(waiting.expect("an answer").is_empty());
 }

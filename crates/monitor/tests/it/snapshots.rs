@@ -1,5 +1,6 @@
 //! What the operators' page is told, and what it has carried out.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::Orders as _;
 use domain::{Actor, ErrorName, Status, Timestamp};
 use operations::advice::Action;
@@ -9,7 +10,7 @@ use operations::trend::{self, Counter, Flow};
 use operations::{Cause, Incident, Problem, ProcessState};
 use read_models::Reference;
 use serde_json::json;
-use tests::document;
+use tests::{READ_MODELS, document};
 
 use crate::{ORDER, Shop, completed, status};
 
@@ -143,6 +144,31 @@ async fn what_happens_to_an_order_is_counted_once_however_often_it_is_told() {
     assert_eq!(texts(Flow::Authorized), ["30.98 USD"]);
     assert_eq!(texts(Flow::Captured), ["30.98 USD"]);
     assert!(texts(Flow::GivenBack).is_empty());
+}
+
+#[tokio::test]
+async fn an_order_whose_row_was_lost_is_projected_anew_and_not_counted_again() {
+    let shop = Shop::open().await;
+    completed(&shop.database, ORDER).await;
+    shop.ledger().await;
+    let (pk, sk) = (format!("order#{ORDER}"), "projection".to_owned());
+    let lost = shop.database.client.delete_item().table_name(READ_MODELS);
+    let lost = lost.key("pk", AttributeValue::S(pk));
+    let lost = lost.key("sk", AttributeValue::S(sk));
+    lost.send().await.expect("lost");
+    for _ in 0..2 {
+        shop.ledger().await;
+        shop.event(&status("ord-1-1", "SUCCEEDED")).await;
+    }
+    assert_eq!(shop.projection(ORDER).await.status, Status::Completed);
+    let now = Timestamp::now();
+    let spans = shop.database.read_models.counted_since(now).await;
+    let spans = spans.expect("an answer");
+    let sum = |counter| spans.iter().map(|span| span.of(counter)).sum::<u64>();
+    assert_eq!(sum(Counter::Received), 1);
+    let today = shop.database.read_models.counted_today(now).await;
+    let today = [today.expect("an answer")];
+    assert_eq!(trend::money(&today, Flow::Captured).texts(), ["30.98 USD"]);
 }
 
 /// A bulk of these orders, applied.

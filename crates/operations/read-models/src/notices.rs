@@ -1,31 +1,32 @@
-//! What operators are to be told, and when they last were.
+//! What operators are to be notified of, and when they last were.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem, Update};
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use operations::Cause;
 use store::announcement::row_key;
-use store::error::classify;
-use store::item::{Item, millisecond, value};
+use store::error::{classify, unreadable};
+use store::item::{Item, millisecond, text, value};
 use tracing::warn;
 
 use crate::{ReadModels, condition_failed, moment};
 
 const NOTICES: &str = "notices";
 
-/// A cause, and the orders that operators have not been told of yet.
+/// A cause, and the orders that operators have not been notified of yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// What the orders have in common.
     pub cause: Cause,
     /// The orders.
     pub orders: Vec<OrderId>,
-    /// When operators were last told of this cause.
+    /// When operators were last notified of this cause.
     pub notified_at: Option<Timestamp>,
 }
 
 impl Notice {
-    /// `None` if nobody is to be told of anything, or if this version cannot read of what.
+    /// `None` if nobody is to be notified of anything, or if this version cannot read of what.
     fn read(mut item: Item) -> Option<Self> {
         let waiting = item.get("waiting")?.as_ss().ok()?;
         let orders = waiting.iter().filter_map(|id| id.parse().ok()).collect();
@@ -44,19 +45,54 @@ impl Notice {
 }
 
 impl ReadModels {
-    /// Puts an order on the list of those that operators are to be told of because of this root cause.
+    /// Puts an order on the list of those that operators are to be notified of because of this cause.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn count_notice(
+    pub async fn file(
         &self,
         cause: &Cause,
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
+        let filed = TransactWriteItem::builder().update(self.filed(cause, order_id, now)?);
+        self.write_notices(vec![filed.build()]).await.map(drop)
+    }
+
+    /// The same for an order whose cause has changed, if operators were not notified of the one `before`.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn refile(
+        &self,
+        before: &Cause,
+        cause: &Cause,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let taken = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(row_key(NOTICES, before.id())))
+            .update_expression("DELETE waiting :orders")
+            .condition_expression("contains(waiting, :order)")
+            .expression_attribute_values(":order", text(order_id.as_str()))
+            .expression_attribute_values(":orders", AttributeValue::Ss(vec![order_id.to_string()]))
+            .build()
+            .map_err(|_| unreadable("a notice"))?;
+        let taken = TransactWriteItem::builder().update(taken);
+        let filed = TransactWriteItem::builder().update(self.filed(cause, order_id, now)?);
+        self.write_notices(vec![taken.build(), filed.build()])
+            .await
+            .map(drop)
+    }
+
+    fn filed(
+        &self,
+        cause: &Cause,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Update, StoreError> {
+        Update::builder()
             .table_name(&self.table)
             .set_key(Some(row_key(NOTICES, cause.id())))
             .update_expression(
@@ -65,15 +101,36 @@ impl ReadModels {
             .expression_attribute_values(":cause", value(cause)?)
             .expression_attribute_values(":now", millisecond(now))
             .expression_attribute_values(":order", AttributeValue::Ss(vec![order_id.to_string()]))
-            .send()
-            .await;
-        update
-            .map(drop)
-            .map_err(|error| classify("UpdateItem", &error))
+            .build()
+            .map_err(|_| unreadable("a notice"))
     }
 
-    /// The root causes of which operators are to be told, each with its orders, and when they were last
-    /// told of it.
+    /// All of these, or none: `false` if the first one's condition does not hold.
+    async fn write_notices(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        let written = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .send()
+            .await;
+        let Err(error) = written else {
+            return Ok(true);
+        };
+        let reasons = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                cancelled.cancellation_reasons()
+            }
+            _ => &[],
+        };
+        let first = reasons.first().and_then(CancellationReason::code);
+        if first == Some("ConditionalCheckFailed") {
+            return Ok(false);
+        }
+        Err(classify("TransactWriteItems", &error))
+    }
+
+    /// The causes of which operators are to be notified, each with its orders, and when they were last
+    /// notified of it.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -83,8 +140,8 @@ impl ReadModels {
     }
 
     /// Claims the next message about this cause, for whoever claims first: two sweeps may overlap. `false` if
-    /// somebody else did, and tells. What is claimed and not told after all is told once the pause after a
-    /// message is over.
+    /// somebody else did, and notifies them. What is claimed and not sent after all is sent once the pause after
+    /// a message is over.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -109,7 +166,7 @@ impl ReadModels {
         }
     }
 
-    /// Takes back a claim under which nobody was told.
+    /// Takes back a claim under which nobody was notified.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -132,7 +189,7 @@ impl ReadModels {
             .map_err(|error| classify("UpdateItem", &error))
     }
 
-    /// Notes that operators were told of these orders; others may have come since.
+    /// Notes that operators were notified of these orders; others may have come since.
     ///
     /// # Errors
     /// If the database does not answer.
