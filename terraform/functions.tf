@@ -19,7 +19,7 @@ locals {
     ORDERS_TABLE = aws_dynamodb_table.orders.name
   }
 
-  # What each is told, and what each may do.
+  # The settings of each, and what each may do.
   settings = {
     validate = {
       policy             = data.aws_iam_policy_document.validate.json

@@ -69,9 +69,9 @@ resource "aws_lambda_event_source_mapping" "ledger" {
   function_name     = aws_lambda_alias.monitor.arn
   starting_position = "LATEST"
   batch_size        = 100
-  # Changes of one order that come together are one look.
+  # Changes of one order that come together are one reconciliation.
   maximum_batching_window_in_seconds = 1
-  # What cannot be dealt with must not keep the others waiting: the schedule looks at it.
+  # What cannot be dealt with must not keep the others waiting: the schedule reconciles it.
   maximum_retry_attempts         = 3
   maximum_record_age_in_seconds  = 600
   bisect_batch_on_function_error = true
@@ -109,7 +109,7 @@ module "dead_events" {
   rule_arns  = [local.status_rule_arn]
   key_id     = aws_kms_key.data.key_id
   topic_arn  = aws_sns_topic.operators.arn
-  what_to_do = "Events in ${local.names.dead_events} could not be dealt with. No order is lost: the monitor's schedule looks at every open one. Its log says why; once it is mended, purge the queue. More: docs/RUNBOOK.md, DeadLetters."
+  what_to_do = "Events in ${local.names.dead_events} could not be dealt with. No order is lost: the monitor's schedule reconciles every open one. Its log says why; once it is mended, purge the queue. More: docs/RUNBOOK.md, DeadLetters."
 }
 
 data "aws_iam_policy_document" "monitor" {

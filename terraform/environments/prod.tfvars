@@ -3,7 +3,7 @@ environment        = "prod"
 region             = "us-east-1"
 log_retention_days = 90
 
-# Yours: the AWS account (any other is refused), what it may cost, who is told of trouble, the address
+# Yours: the AWS account (any other is refused), what it may cost, who is notified, the address
 # customers hear from, and what your ShipStation account ships with. Without the first two nothing is deployed.
 # account_id       = "123456789012"
 # operator_emails  = ["on-call@example.com"]

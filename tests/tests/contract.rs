@@ -256,7 +256,7 @@ fn terraform_knows_the_metrics_and_alarms_that_the_monitor_has() {
 }
 
 #[test]
-fn every_alarm_error_and_trouble_has_a_section_in_the_runbook() {
+fn every_alarm_error_and_incident_has_a_section_in_the_runbook() {
     let runbook = read("docs/RUNBOOK.md");
     let alarms = monitor::alarms::ALARMS.map(|alarm| alarm.name);
     let errors = ErrorName::ALL.iter().map(|error| of_error(*error).runbook);

@@ -87,7 +87,7 @@ impl Console {
     pub(crate) async fn summary(&self, now: Timestamp) -> Result<Response, Failed> {
         let (snapshot, _) = self.snapshot(now).await?;
         let Some(snapshot) = snapshot else {
-            let detail = "The monitor has not looked at the orders yet. It does within a minute.";
+            let detail = "The monitor has taken no snapshot yet. It does within a minute.";
             return Ok(
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No snapshot yet", detail)
                     .into_response(),

@@ -1,4 +1,4 @@
-//! One action on many orders: looked at, frozen, applied; the monitor carries it out.
+//! One action on many orders: previewed, frozen, applied; the monitor carries it out.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::request::PageRequest;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
-/// So many orders are looked at at once.
+/// So many orders are inspected at once.
 const AT_ONCE: usize = 8;
 
 #[derive(askama::Template)]
@@ -132,20 +132,20 @@ impl Console {
             let why = "Choose at least one order, or all of the list.";
             return Err(Failed::NotPossible(why.to_owned()));
         }
-        let looks: Vec<_> = stream::iter(orders)
+        let previewed: Vec<_> = stream::iter(orders)
             .map(|order_id| self.look_for(action, order_id, now))
             .buffered(AT_ONCE)
             .collect()
             .await;
         let (mut parts, mut skipped) = (Vec::new(), Vec::new());
-        for look in looks {
-            match look? {
+        for part in previewed {
+            match part? {
                 Ok(part) => parts.push(part),
                 Err(left_out) => skipped.push(left_out),
             }
         }
         let bulk = Bulk::preview(action, parts, skipped, now);
-        // The same orders looked at in the same second are the same preview.
+        // The same orders previewed in the same second are the same preview.
         self.read_models.put_bulk(&bulk, now).await?;
         Ok(see_other(&format!("{}bulk/{}", request.root, bulk.digest)))
     }
@@ -302,7 +302,7 @@ impl Console {
         page(StatusCode::OK, &preview)
     }
 
-    /// Lets exactly what was looked at happen.
+    /// Lets exactly what was previewed happen.
     pub(crate) async fn apply(
         &self,
         request: &PageRequest,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use step::InitError;
 use step::env::{optional, parsed, required};
 
-/// What the console is told.
+/// The console's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name of the orders table.

@@ -201,7 +201,7 @@ impl Console {
         Ok(web::serve(self.router()).await?)
     }
 
-    /// The latest snapshot, and whether a newer one was asked for because somebody looks. It reads as many records as
+    /// The latest snapshot, and whether a newer one was asked for because somebody looks. It reads as many projections as
     /// there are open orders, so that it is made less often the more there are.
     async fn snapshot(&self, now: Timestamp) -> Result<(Option<Snapshot>, bool), Failed> {
         let read_models = &self.read_models;

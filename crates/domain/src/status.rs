@@ -33,7 +33,7 @@ words! {
 }
 
 impl Status {
-    /// Whether an order stays like that: its records are by the day, not among the open ones.
+    /// Whether an order stays like that: it is listed by its end, not among the open ones.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {

@@ -67,7 +67,7 @@ pub const ALARMS: [Alarm; 9] = [
     Alarm {
         name: "MonitorSilent",
         metric: Some(Metric::Sweeps),
-        meaning: "The monitor has not looked at the orders for five minutes: nothing else here \
+        meaning: "The monitor has not reconciled the orders for five minutes: nothing else here \
             can be trusted.",
         action: "Look at the monitor's log and at its schedule.",
     },

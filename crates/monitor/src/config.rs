@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use step::InitError;
 use step::env::{parsed, required};
 
-/// What the monitor is told.
+/// The monitor's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name of the orders table.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use workflow::HistoryEvent;
 
 /// The process as it is deployed with this monitor. An order that started on another version may have other
-/// rules; what is told of its retries is then the newer rules' view.
+/// rules; what is known of its retries is then the newer rules' view.
 const DEFINITION: &str = include_str!("../../../statemachine/order.asl.json");
 
 #[derive(Deserialize)]

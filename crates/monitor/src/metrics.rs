@@ -91,7 +91,7 @@ metrics! {
     ReviewsWaiting: Count;
     /// Orders that somebody has to do something about.
     NeedsAttention: Count;
-    /// The same orders by what they have in common, as on the page and in notices.
+    /// Incidents of open orders by their cause, as on the page and in notices.
     OrdersByCause: Count, by "Cause";
     /// Orders of which nobody knows whether an effect happened.
     UnknownOutcomes: Count;
@@ -103,7 +103,7 @@ metrics! {
     UnreadableProjections: Count;
     /// Sweeps that have come to their end.
     Sweeps: Count;
-    /// From a change to the monitor's hearing of it.
+    /// From a change to the event about it.
     EventLag: Milliseconds;
 }
 

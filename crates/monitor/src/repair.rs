@@ -36,7 +36,7 @@ impl<P: Operators> Monitor<P> {
                     self.repaired(&record, Event::Started, why, now).await?;
                     Ok(None)
                 }
-                // The record says for how long; a person hears of it in time.
+                // The projection says for how long; an incident tells a person in time.
                 Err(error) => {
                     let order_id = state.order_id.as_str();
                     warn!(order_id, %error, "failed to start an execution");
@@ -46,7 +46,7 @@ impl<P: Operators> Monitor<P> {
         }
         if !status.has_ended() {
             if decided_and_not_woken(&record, now) && self.reach.actions.wake(&record).await? {
-                let why = "it was decided, and its execution had not been told";
+                let why = "it was decided, and its execution had not been woken";
                 self.repaired(&record, Event::Woken, why, now).await?;
             }
             return Ok(Some(record));
@@ -54,7 +54,7 @@ impl<P: Operators> Monitor<P> {
         let unseen = known.is_none_or(|known| described.execution.is_news_after(&known));
         let stopped = described.execution.stopped_at.unwrap_or(now);
         if unseen && now >= stopped + GRACE {
-            let why = "its execution had ended, and nobody had told of it";
+            let why = "its execution had ended, and no event had reported it";
             self.repaired(&record, Event::EndRecorded, why, now).await?;
         }
         if !payment_is_unknown(state, now) && !shipment_is_unknown(state, now) {

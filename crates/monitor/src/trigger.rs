@@ -43,7 +43,7 @@ pub fn read(event: &Value) -> Result<Trigger, Unknown> {
     }
 }
 
-/// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>. Several changes of one order are one look.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>. Several changes of one order are one reconciliation.
 fn ledger(records: &[Value]) -> Trigger {
     let mut orders = Vec::new();
     let mut first: Option<Timestamp> = None;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_is_new_to_us_only_asks_for_a_look() {
+    fn a_status_that_is_new_to_us_only_asks_for_a_reconciliation() {
         let detail = json!({"name": "o-1", "status": "HIBERNATING"});
         let read = read(&event(&detail));
         assert!(
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_one_order_are_one_look_and_other_items_are_none() {
+    fn changes_of_one_order_are_reconciled_once_and_other_items_are_none() {
         let record = |order: &str, item: &str, at: f64| {
             json!({"eventSource": "aws:dynamodb", "dynamodb": {"ApproximateCreationDateTime": at,
                 "Keys": {"order_id": {"S": order}, "item": {"S": item}}}})

@@ -35,7 +35,7 @@ pub(crate) async fn until_ended(
             }
             let view = match connection.status(order).await {
                 Ok(view) => view,
-                // A moment's trouble is no reason to stop looking.
+                // That it fails for a moment is no reason to stop.
                 Err(failure) if failures == MOST_FAILURES => return Err(failure),
                 Err(_) => {
                     failures += 1;

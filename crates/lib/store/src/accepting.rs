@@ -28,7 +28,7 @@ pub enum Accepted {
 pub enum Begun {
     /// The order is at this attempt now.
     Yes(OrderState),
-    /// It is not as it was when it was looked at; this is how it is.
+    /// It is not as it was when it was read; this is how it is.
     Changed(OrderState),
 }
 
@@ -92,7 +92,7 @@ impl Store {
             .map_err(|error| classify("PutItem", &error))
     }
 
-    /// Begins a new attempt at an order that is closed, from the state that was looked at. What the last
+    /// Begins a new attempt at an order that is closed, from the state that was read. What the last
     /// attempt has come to is kept beside it and never overwritten. `alongside` is written with it: how the
     /// new attempt is announced.
     ///
@@ -150,7 +150,7 @@ impl Store {
         }
     }
 
-    /// Notes that the message to the customer is not to be sent any more, on the state that was looked at.
+    /// Notes that the message to the customer is not to be sent any more, on the state that was read.
     /// `false` if it has changed since.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Announces orders to whoever watches them.
+//! Announces orders to whoever reconciles them.
 //!
 //! A new order and a new attempt are announced by a row in the table of the read models, in the same
 //! transaction that stores them: an outbox, so that none is missing there, whatever becomes of the events
@@ -24,7 +24,7 @@ pub const SORT: &str = "sk";
 /// Partitions of the index of open orders: each takes 1,000 writes a second.
 pub const SHARDS: u64 = 8;
 
-/// An order of which nothing was heard for so long is looked at.
+/// An order of which no event reported anything for so long is reconciled.
 const DUE_AFTER: Duration = Duration::from_secs(20);
 
 /// A key of the read models' table.
@@ -50,7 +50,7 @@ pub fn shard(order_id: &OrderId) -> String {
     (hasher.finish() % SHARDS).to_string()
 }
 
-/// The row of an order that was just accepted: nothing but that somebody has to look at it. Its transaction
+/// The row of an order that was just accepted: nothing but that it is to be reconciled. Its transaction
 /// is conditional on the order's being new; a row that a restored table may have is replaced.
 pub(crate) fn announcement(table: &str, state: &OrderState) -> Result<Put, StoreError> {
     let mut row = order_key(&state.order_id);

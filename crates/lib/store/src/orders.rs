@@ -569,7 +569,7 @@ impl Orders for Store {
         let waits =
             old.failure.is_none() && matches!(old.stage, Stage::InReview | Stage::Validated);
         if decided == Some(decision) && waits && old.cancel.is_none() {
-            // On record already, but the execution may not have heard of it.
+            // On record already, but the execution may not have been woken.
             return self.decided(order_id).await;
         }
         let reason = match decided {

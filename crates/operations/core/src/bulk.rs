@@ -1,4 +1,4 @@
-//! One action on many orders: looked at first and frozen under a digest, then done to one order, to ten more, and to
+//! One action on many orders: previewed and frozen under a digest, then done to one order, to ten more, and to
 //! the rest, and stopped when one fails again.
 
 use domain::{Actor, Money, OrderId, Status, Sums, Timestamp, words};
@@ -12,7 +12,7 @@ use crate::process::ProcessState;
 use crate::projection::Projection;
 use crate::short;
 
-/// So many orders are in one bulk at most: each is looked at while somebody waits for the preview.
+/// So many orders are in one bulk at most: each is inspected while somebody waits for the preview.
 pub const LARGEST: usize = 200;
 /// So many are acted on after the first one has come through.
 const SECOND_WAVE: usize = 10;
@@ -68,7 +68,7 @@ impl Outcome {
     }
 }
 
-/// One order of a bulk, as it was when it was looked at.
+/// One order of a bulk, as it was when it was previewed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Which order.
@@ -116,13 +116,13 @@ pub struct Applied {
 /// An action on many orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bulk {
-    /// Of the action and of each order as it was looked at: applying asks for exactly this.
+    /// Of the action and of each order as it was previewed: applying asks for exactly this.
     pub digest: String,
     /// Raised by every write.
     pub revision: u64,
     /// What is to be done.
     pub action: Action,
-    /// When the orders were looked at.
+    /// When the orders were previewed.
     #[serde(with = "millisecond::required")]
     pub previewed_at: Timestamp,
     /// The orders that it is possible for.
@@ -152,7 +152,7 @@ pub struct Bulk {
 }
 
 impl Bulk {
-    /// What was looked at, frozen under a digest.
+    /// What was previewed, frozen under a digest.
     #[must_use]
     pub fn preview(
         action: Action,
@@ -171,7 +171,7 @@ impl Bulk {
             );
             hasher.update(line.as_bytes());
         }
-        // The same orders looked at on another day are another decision.
+        // The same orders previewed on another day are another decision.
         hasher.update(now.as_second().to_be_bytes());
         let digest = short(hasher);
         Self {
@@ -211,7 +211,7 @@ impl Bulk {
         self.applied.is_some() && self.ended_at.is_none()
     }
 
-    /// The orders whose records say what became of them.
+    /// The orders whose projections say what became of them.
     #[must_use]
     pub fn under_way(&self) -> Vec<OrderId> {
         let parts = self.parts.iter().filter(|part| part.is_under_way());
@@ -295,11 +295,11 @@ impl Part {
         // The record follows the ledger a moment later.
         let seen =
             projection.ledger > self.version || projection.attempt > self.attempt || stopped_again;
-        let trouble_is_over = |incident| !projection.incidents.contains_key(&incident);
+        let incident_is_over = |incident| !projection.incidents.contains_key(&incident);
         match action {
             Action::Resolve => {
-                let over = trouble_is_over(Incident::OutcomeUnknown)
-                    && trouble_is_over(Incident::MessageNotSent);
+                let over = incident_is_over(Incident::OutcomeUnknown)
+                    && incident_is_over(Incident::MessageNotSent);
                 if seen && over {
                     Outcome::Recovered
                 } else {
@@ -307,7 +307,7 @@ impl Part {
                 }
             }
             Action::Resend => {
-                let over = seen && trouble_is_over(Incident::MessageNotSent);
+                let over = seen && incident_is_over(Incident::MessageNotSent);
                 if over {
                     Outcome::Recovered
                 } else {

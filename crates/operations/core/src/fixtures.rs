@@ -9,7 +9,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_428_000 + second).expect("a time")
 }
 
-/// The record of order `ord-<number>`, of 10.00 USD, accepted in that second.
+/// The projection of order `ord-<number>`, of 10.00 USD, accepted in that second.
 pub(crate) fn projection(number: u32) -> Projection {
     let document = serde_json::json!({
         "schema_version": 1, "order_id": format!("ord-{number:03}"), "currency": "USD",

@@ -82,7 +82,7 @@ impl Tally {
 /// What operators know of an order: the read model of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Projection {
-    /// Whose record this is.
+    /// Whose projection this is.
     pub order_id: OrderId,
     /// Raised by every write of it.
     pub revision: u64,
@@ -154,7 +154,7 @@ pub struct Projection {
     pub received_at: Timestamp,
     /// What was counted.
     pub counted: Tally,
-    /// When it is to be looked at again though nothing tells of it. `None` once it is over.
+    /// When it is to be reconciled though no event reports anything. `None` once it is over.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -173,7 +173,7 @@ pub const REVIEW_DEADLINE: Duration = Duration::from_secs(24 * HOUR);
 const COMPARED_EVERY: Duration = Duration::from_secs(15 * MINUTE);
 /// How long before a hold is no longer relied on somebody hears of it.
 const HOLD_WARNING: Duration = Duration::from_secs(24 * HOUR);
-/// An order that is only running is looked at after this; most have ended by then.
+/// An order that is only running is reconciled after this; most have ended by then.
 const FIRST_RECONCILED_AFTER: Duration = Duration::from_secs(20);
 /// Then, while it is in one state.
 const RECONCILED_EVERY: Duration = Duration::from_secs(MINUTE);
@@ -181,7 +181,7 @@ const RECONCILED_EVERY: Duration = Duration::from_secs(MINUTE);
 const RECONCILED_SLOWLY_EVERY: Duration = Duration::from_secs(5 * MINUTE);
 
 impl Projection {
-    /// The record of an order that was just accepted.
+    /// The projection of an order that was just accepted.
     #[must_use]
     pub fn received(state: &OrderState) -> Self {
         Self {
@@ -213,7 +213,7 @@ impl Projection {
         }
     }
 
-    /// The record after this, from the ledger as it is and what was observed of the execution.
+    /// The projection after this one, from the ledger as it is and what was observed of the execution.
     #[must_use]
     pub fn next(&self, state: &OrderState, observed: &Observation, now: Timestamp) -> Self {
         let known = self
@@ -255,13 +255,13 @@ impl Projection {
             Some(_) | None if same_ledger => (self.compared_at, self.discrepancies.clone()),
             Some(_) | None => (None, Vec::new()),
         };
-        let mut found = troubles_of(state, at, since, execution, now);
+        let mut found = incidents_of(state, at, since, execution, now);
         if !discrepancies.is_empty() {
             found.push(Incident::ProviderDiffers);
         }
         let mut incidents = BTreeMap::new();
         for incident in found {
-            // Most unknown outcomes are known once the first look has had the providers asked.
+            // Most unknown outcomes are known once the first reconciliation has had the providers asked.
             if incident == Incident::OutcomeUnknown
                 && !observed.asked
                 && !self.incidents.contains_key(&incident)
@@ -329,7 +329,7 @@ impl Projection {
         })
     }
 
-    /// Whether nothing is left to do and nothing is left to hear.
+    /// Whether nothing is left to do and nothing is left to observe.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.due_at.is_none()
@@ -374,7 +374,7 @@ impl Projection {
         let status = self.execution.map(|execution| execution.status);
         let ended = status.is_some_and(ExecutionStatus::has_ended);
         let Some(at) = self.state else {
-            // An end that does not fit the order's may have been followed by a redrive that nobody told of.
+            // An end that does not fit the order's may have been followed by a redrive that no event reported.
             let fits = match status {
                 Some(ExecutionStatus::Succeeded) => state.failure.is_none(),
                 Some(ExecutionStatus::Failed) => state.failure.is_some(),
@@ -384,7 +384,7 @@ impl Projection {
             return (!over).then(|| now + RECONCILED_EVERY);
         };
         if ended {
-            // What was only told of is looked at soon: it may mend by itself.
+            // What was only reported is reconciled soon: it may mend by itself.
             return Some(
                 now + if asked {
                     RECONCILED_SLOWLY_EVERY
@@ -411,7 +411,7 @@ impl Projection {
     }
 }
 
-/// What to take the execution for while nothing was told of it.
+/// What to take the execution for while nothing was observed of it.
 fn known_status(state: &OrderState, execution: Option<Execution>) -> ExecutionStatus {
     match execution {
         Some(execution) => execution.status,
@@ -420,7 +420,7 @@ fn known_status(state: &OrderState, execution: Option<Execution>) -> ExecutionSt
     }
 }
 
-fn troubles_of(
+fn incidents_of(
     state: &OrderState,
     at: Option<ProcessState>,
     since: Timestamp,

@@ -357,7 +357,12 @@ mod tests {
     use crate::incident::Incident;
     use crate::projection::Retry;
 
-    fn troubled(number: u32, state: ProcessState, incident: Incident, error: &str) -> Projection {
+    fn with_incident(
+        number: u32,
+        state: ProcessState,
+        incident: Incident,
+        error: &str,
+    ) -> Projection {
         let mut projection = projection(number);
         projection.state = Some(state);
         projection.last_error = Some(TaskError::from(error.to_owned()));
@@ -380,7 +385,7 @@ mod tests {
         });
         orders[3].state = Some(ProcessState::ReviewOrder);
         orders[3].status = Status::InReview;
-        orders[4] = troubled(
+        orders[4] = with_incident(
             4,
             ProcessState::ShipOrder,
             Incident::Unfinished,
@@ -432,13 +437,13 @@ mod tests {
     #[test]
     fn a_group_is_one_problem_in_one_state_with_one_error() {
         let unfinished =
-            |number, state, error| troubled(number, state, Incident::Unfinished, error);
+            |number, state, error| with_incident(number, state, Incident::Unfinished, error);
         let mut orders = vec![
             unfinished(1, ProcessState::CancelShipment, "CarrierUnavailable"),
             unfinished(2, ProcessState::CancelShipment, "CarrierUnavailable"),
             unfinished(3, ProcessState::CancelShipment, "Internal"),
             unfinished(4, ProcessState::ReversePayment, "CarrierUnavailable"),
-            troubled(
+            with_incident(
                 5,
                 ProcessState::CancelShipment,
                 Incident::Overdue,

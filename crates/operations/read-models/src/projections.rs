@@ -29,9 +29,9 @@ pub struct Blank {
     pub order_id: OrderId,
     /// What the next projection has to follow.
     pub revision: u64,
-    /// When somebody has to look at the order; at once, if that cannot be read.
+    /// When the order is to be reconciled; at once, if that cannot be read.
     pub due_at: Timestamp,
-    /// Whether it is so because another version wrote it, and not because nobody looked yet.
+    /// Whether it is so because another version wrote it, and not because nobody has reconciled it yet.
     pub is_unreadable: bool,
 }
 
@@ -90,7 +90,7 @@ pub struct Open {
     pub blanks: Vec<Blank>,
 }
 
-/// The item of a projection: in the index of open orders while it has a time at which somebody looks again,
+/// The item of a projection: in the index of open orders while it has a time at which it is reconciled again,
 /// and after that in the index of closed ones.
 ///
 /// # Errors
@@ -175,7 +175,7 @@ impl ReadModels {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Has an order that could not be looked at wait for its next turn, so that others come first.
+    /// Has an order that could not be reconciled wait for its next turn, so that others come first.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -186,7 +186,7 @@ impl ReadModels {
             .table_name(&self.table)
             .set_key(Some(order_key(order_id)))
             .update_expression("SET due_at = :until")
-            // Not one that is over by now, nor one that somebody else has looked at.
+            // Not one that is over by now, nor one that somebody else has reconciled.
             .condition_expression("attribute_exists(open_shard) AND due_at < :until")
             .expression_attribute_values(":until", millisecond(until))
             .send()

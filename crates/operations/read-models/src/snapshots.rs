@@ -17,7 +17,7 @@ const WRITES: usize = 25;
 
 const SNAPSHOT: &str = "snapshot";
 const LATEST: &str = "latest";
-const ASKED: &str = "asked";
+const REQUESTED: &str = "requested";
 
 /// Lists are kept for so long after the last snapshot that has them.
 const KEPT_S: i64 = 2 * 3600;
@@ -128,9 +128,9 @@ impl ReadModels {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(row_key(SNAPSHOT, ASKED)))
-            .update_expression("SET asked_at = :now")
-            .condition_expression("attribute_not_exists(asked_at) OR asked_at < :before")
+            .set_key(Some(row_key(SNAPSHOT, REQUESTED)))
+            .update_expression("SET requested_at = :now")
+            .condition_expression("attribute_not_exists(requested_at) OR requested_at < :before")
             .expression_attribute_values(":now", millisecond(now))
             .expression_attribute_values(":before", number(now.as_millisecond() - every_s * 1000))
             .send()
