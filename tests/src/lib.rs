@@ -23,7 +23,10 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
-use domain::{ErrorName, Failure, Money, Order, OrderId, OrderState, Submission, Timestamp};
+use domain::{
+    Actor, AuditEvent, ErrorName, Event, Failure, Money, Order, OrderId, OrderState, Submission,
+    Timestamp,
+};
 pub use faulty::{Fault, Faulty, Plan};
 pub use outbox::Outbox;
 pub use providers::{Sandbox, sandbox};
@@ -197,6 +200,17 @@ pub fn document(order_id: &str) -> Value {
 #[must_use]
 pub fn money(minor: u64, currency: &str) -> Money {
     Money::new(minor, currency.parse().expect("a currency")).expect("an amount")
+}
+
+/// What an operator did to an order just now.
+#[must_use]
+pub fn audited(event: Event) -> AuditEvent {
+    AuditEvent {
+        at: Timestamp::now(),
+        event,
+        by: Actor::Operator("somebody".to_owned()),
+        reason: "a test".to_owned(),
+    }
 }
 
 /// A document as it is after the door.

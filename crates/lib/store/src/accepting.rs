@@ -1,7 +1,7 @@
 //! Orders in, and new attempts at them.
 
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::ports::{Orders as _, Record, StoreError};
 use domain::{AuditEvent, OrderId, OrderState, Submission, Timestamp};
@@ -10,7 +10,7 @@ use crate::Store;
 use crate::announcement::announcement;
 use crate::error::{classify, unreadable};
 use crate::item::{self, millisecond, number};
-use crate::orders::{Written, overtaken, state_of};
+use crate::orders::{overtaken, state_of};
 
 /// What became of a document at the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,22 +150,37 @@ impl Store {
         }
     }
 
-    /// Notes that the message to the customer is not to be sent any more, on the state that was read.
-    /// `false` if it has changed since.
+    /// Notes that the message to the customer is not to be sent any more, on the state that was read, together
+    /// with who says so and why. `false` if it has changed since.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn waive_message(
         &self,
         state: &OrderState,
-        now: Timestamp,
+        event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let update = self
-            .update_state(&state.order_id)
+        let built = |_| unreadable("a waiver");
+        let update = Update::builder()
+            .table_name(&self.orders_table)
+            .set_key(Some(item::key(&state.order_id, item::STATE)))
             .update_expression("SET waived_at = :now, #version = #version + :one")
             .condition_expression("#version = :version")
-            .expression_attribute_values(":now", millisecond(now))
-            .expression_attribute_values(":version", number(state.version));
-        Ok(matches!(self.write_state(update).await?, Written::Yes(_)))
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":now", millisecond(event.at))
+            .expression_attribute_values(":version", number(state.version))
+            .build()
+            .map_err(built)?;
+        let noted = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_audit(&state.order_id, event)?))
+            .build()
+            .map_err(built)?;
+        let writes = vec![
+            TransactWriteItem::builder().update(update).build(),
+            TransactWriteItem::builder().put(noted).build(),
+        ];
+        Ok(self.transact(writes).await?.is_ok())
     }
 }

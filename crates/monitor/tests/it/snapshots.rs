@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::Orders as _;
-use domain::{Actor, ErrorName, Status, Timestamp};
+use domain::{Actor, ErrorName, Event, Status, Timestamp};
 use operations::advice::Action;
 use operations::bulk::{Applied, Bulk, Outcome, Part};
 use operations::snapshot::{List, REQUESTED, Snapshot};
@@ -10,7 +10,7 @@ use operations::trend::{self, Counter, Flow};
 use operations::{Cause, Incident, Problem, ProcessState};
 use read_models::Reference;
 use serde_json::json;
-use tests::{READ_MODELS, document};
+use tests::{READ_MODELS, audited, document};
 
 use crate::{ORDER, Shop, completed, status};
 
@@ -279,11 +279,8 @@ async fn an_order_that_changed_since_it_was_looked_at_is_left_alone() {
     shop.step_functions.tells("ord-1-1", ended);
     let digest = applied(&shop, &[ORDER]).await;
     let state = shop.database.state(ORDER).await;
-    let changed = shop
-        .database
-        .store
-        .waive_message(&state, Timestamp::now())
-        .await;
+    let waived = audited(Event::MessageGivenUp);
+    let changed = shop.database.store.waive_message(&state, &waived).await;
     assert_eq!(changed, Ok(true));
     refresh(&shop).await;
     assert_eq!(outcomes(&shop, &digest).await, ["refused"]);

@@ -291,12 +291,11 @@ impl Actions {
     async fn resolve(&self, record: &Record, who: Attribution<'_>) -> Result<String, Refused> {
         let state = &record.state;
         if !payment_is_unknown(state, who.at) && !shipment_is_unknown(state, who.at) {
-            if !self.store.waive_message(state, who.at).await? {
+            let noted = event(Event::MessageGivenUp, who);
+            if !self.store.waive_message(state, &noted).await? {
                 let why = "the order has changed meanwhile: look again";
                 return Err(Refused::NotPossible(why.to_owned()));
             }
-            let noted = event(Event::MessageGivenUp, who);
-            self.store.note(&state.order_id, &noted).await?;
             return Ok("the message is given up".to_owned());
         }
         self.store

@@ -1,13 +1,12 @@
 //! What operators are to be notified of, and when they last were.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use operations::Cause;
 use store::announcement::row_key;
-use store::error::{classify, unreadable};
-use store::item::{Item, millisecond, text, value};
+use store::error::classify;
+use store::item::{Item, millisecond, value};
 use tracing::warn;
 
 use crate::{ReadModels, condition_failed, moment};
@@ -55,11 +54,27 @@ impl ReadModels {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let filed = TransactWriteItem::builder().update(self.filed(cause, order_id, now)?);
-        self.write_notices(vec![filed.build()]).await.map(drop)
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(row_key(NOTICES, cause.id())))
+            .update_expression(
+                "SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD waiting :order",
+            )
+            .expression_attribute_values(":cause", value(cause)?)
+            .expression_attribute_values(":now", millisecond(now))
+            .expression_attribute_values(":order", AttributeValue::Ss(vec![order_id.to_string()]))
+            .send()
+            .await;
+        update
+            .map(drop)
+            .map_err(|error| classify("UpdateItem", &error))
     }
 
-    /// The same for an order whose cause has changed, if operators were not notified of the one `before`.
+    /// The same for an order whose cause has changed, if operators were not notified of the one `before`. On
+    /// the new list before it leaves the old one, and in no transaction: in an outage many orders of one cause
+    /// are filed at once, and twice is better than never.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -70,63 +85,15 @@ impl ReadModels {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let taken = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(row_key(NOTICES, before.id())))
-            .update_expression("DELETE waiting :orders")
-            .condition_expression("contains(waiting, :order)")
-            .expression_attribute_values(":order", text(order_id.as_str()))
-            .expression_attribute_values(":orders", AttributeValue::Ss(vec![order_id.to_string()]))
-            .build()
-            .map_err(|_| unreadable("a notice"))?;
-        let taken = TransactWriteItem::builder().update(taken);
-        let filed = TransactWriteItem::builder().update(self.filed(cause, order_id, now)?);
-        self.write_notices(vec![taken.build(), filed.build()])
-            .await
-            .map(drop)
-    }
-
-    fn filed(
-        &self,
-        cause: &Cause,
-        order_id: &OrderId,
-        now: Timestamp,
-    ) -> Result<Update, StoreError> {
-        Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(row_key(NOTICES, cause.id())))
-            .update_expression(
-                "SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD waiting :order",
-            )
-            .expression_attribute_values(":cause", value(cause)?)
-            .expression_attribute_values(":now", millisecond(now))
-            .expression_attribute_values(":order", AttributeValue::Ss(vec![order_id.to_string()]))
-            .build()
-            .map_err(|_| unreadable("a notice"))
-    }
-
-    /// All of these, or none: `false` if the first one's condition does not hold.
-    async fn write_notices(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
-        let written = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await;
-        let Err(error) = written else {
-            return Ok(true);
-        };
-        let reasons = match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                cancelled.cancellation_reasons()
-            }
-            _ => &[],
-        };
-        let first = reasons.first().and_then(CancellationReason::code);
-        if first == Some("ConditionalCheckFailed") {
-            return Ok(false);
+        let row = self.row(NOTICES, &before.id()).await?;
+        let waiting = row
+            .as_ref()
+            .and_then(|row| row.get("waiting")?.as_ss().ok());
+        if !waiting.is_some_and(|waiting| waiting.iter().any(|id| id == order_id.as_str())) {
+            return Ok(());
         }
-        Err(classify("TransactWriteItems", &error))
+        self.file(cause, order_id, now).await?;
+        self.strike(before, std::slice::from_ref(order_id)).await
     }
 
     /// The causes of which operators are to be notified, each with its orders, and when they were last
@@ -194,12 +161,16 @@ impl ReadModels {
     /// # Errors
     /// If the database does not answer.
     pub async fn notified(&self, notice: &Notice) -> Result<(), StoreError> {
-        let orders = notice.orders.iter().map(ToString::to_string).collect();
+        self.strike(&notice.cause, &notice.orders).await
+    }
+
+    async fn strike(&self, cause: &Cause, orders: &[OrderId]) -> Result<(), StoreError> {
+        let orders = orders.iter().map(ToString::to_string).collect();
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(row_key(NOTICES, notice.cause.id())))
+            .set_key(Some(row_key(NOTICES, cause.id())))
             .update_expression("DELETE waiting :orders")
             .expression_attribute_values(":orders", AttributeValue::Ss(orders))
             .send()

@@ -98,7 +98,8 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .await
         .expect("claimed");
     let state = database.state(&id).await;
-    let waived = database.store.waive_message(&state, by.now).await;
+    let waived = tests::audited(domain::Event::MessageGivenUp);
+    let waived = database.store.waive_message(&state, &waived).await;
     assert_eq!(waived, Ok(true));
     let answer = database
         .client

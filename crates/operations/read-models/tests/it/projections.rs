@@ -3,13 +3,11 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::{Orders as _, StoreError};
-use domain::{
-    Actor, AuditEvent, Event, Execution, ExecutionStatus, OrderId, OrderState, Timestamp,
-};
+use domain::{Event, Execution, ExecutionStatus, OrderId, OrderState, Timestamp};
 use operations::{Observation, Projection};
 use read_models::Row;
 use store::Begun;
-use tests::{Database, READ_MODELS, database, document};
+use tests::{Database, READ_MODELS, audited, database, document};
 
 fn id(text: &str) -> OrderId {
     text.parse().expect("an order id")
@@ -158,12 +156,7 @@ async fn a_new_attempt_begins_only_on_the_projection_that_it_was_made_from() {
     let (state, projection) = projected(&database, "o").await;
     let record = database.store.load(&id("o")).await;
     let record = record.expect("an answer").expect("the order");
-    let event = AuditEvent {
-        at: Timestamp::now(),
-        event: Event::ReprocessRequested,
-        by: Actor::Operator("somebody".to_owned()),
-        reason: "a test".to_owned(),
-    };
+    let event = audited(Event::ReprocessRequested);
     let begin = async |revision| {
         let fresh = Projection {
             revision,
