@@ -49,8 +49,8 @@ def older_than(stack: Stack, name: str, file: Path) -> bool:
     return _pid_file(stack, name).stat().st_mtime < file.stat().st_mtime
 
 
-def start(stack: Stack, name: str, command: list[str], environment: dict[str, str]) -> None:
-    """Starts the process in a session of its own, so that it outlives us and ends with its children."""
+def start(stack: Stack, name: str, port: int, command: list[str], environment: dict[str, str]) -> None:
+    """Starts the process at this port in a session of its own: it outlives us, and its children end with it."""
     stack.logs.mkdir(parents=True, exist_ok=True)
     with (stack.logs / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -62,7 +62,7 @@ def start(stack: Stack, name: str, command: list[str], environment: dict[str, st
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    note = {"pid": process.pid, "started_at": _started_at(process.pid), "command": command}
+    note = {"pid": process.pid, "port": port, "started_at": _started_at(process.pid), "command": command}
     _pid_file(stack, name).write_text(json.dumps(note))
 
 
@@ -114,13 +114,28 @@ def port_is_free(port: int, address: str = "127.0.0.1") -> bool:
     return True
 
 
+def _port_of(stack: Stack, name: str) -> int | None:
+    """The port at which this process of the stack was started."""
+    try:
+        port = json.loads(_pid_file(stack, name).read_text()).get("port")
+    except FileNotFoundError:
+        return None
+    return int(port) if port else None
+
+
 def require_ports(stack: Stack) -> None:
-    """Each port must be free, or held by the stack itself."""
+    """Each port must be free, or held by the stack itself; before anything is ended or built."""
     for name, port, variable in (
         ("ministack", stack.aws_port, stack.aws_port_variable),
         ("sandbox", stack.sandbox_port, stack.sandbox_port_variable),
     ):
-        if pid_of(stack, name) is None and not port_is_free(port):
+        held = _port_of(stack, name) if pid_of(stack, name) else None
+        if held not in (None, port):
+            raise Problem(
+                f"the {stack.name} stack's {name} is up at port {held}, and {variable} says {port}",
+                f"`make down` first, or unset {variable}",
+            )
+        if held is None and not port_is_free(port):
             raise Problem(
                 f"port {port}, which the {stack.name} stack's {name} needs, is in use by another program",
                 f"end that program, or choose another port: {variable}={port + 100} make ...",

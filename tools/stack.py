@@ -114,7 +114,7 @@ def _start_ministack(stack: Stack) -> None:
             # A fiftieth of the waits between retries, for tests of outages that last.
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
-        processes.start(stack, "ministack", [sys.executable, "-m", "ministack"], environment)
+        processes.start(stack, "ministack", stack.aws_port, [sys.executable, "-m", "ministack"], environment)
     processes.wait_until_healthy(stack, "ministack", f"{stack.aws_url}/_ministack/health")
 
 
@@ -124,7 +124,8 @@ def _start_sandbox(stack: Stack, binary: Path) -> None:
         processes.stop(stack, "sandbox")
     if processes.pid_of(stack, "sandbox") is None:
         environment = {"PATH": os.defpath, "RUST_LOG": os.environ.get("RUST_LOG", "info")}
-        processes.start(stack, "sandbox", [str(binary), "--port", str(stack.sandbox_port)], environment)
+        command = [str(binary), "--port", str(stack.sandbox_port)]
+        processes.start(stack, "sandbox", stack.sandbox_port, command, environment)
     processes.wait_until_healthy(stack, "sandbox", f"{stack.sandbox_url}/_sandbox/ledger")
 
 
