@@ -47,9 +47,9 @@ def main() -> None:
             continue
         anything = True
         print(f"{function:<9} {message}" if arguments.raw else readable(function, message), flush=True)
-    if not anything:
-        what = f"about {arguments.order}" if arguments.order else "yet"
-        raise Problem(f"nothing was logged {what}", "`target/debug/orderctl orders` lists the open orders")
+    if arguments.order and not anything:
+        remedy = "`target/debug/orderctl status` says whether there is such an order"
+        raise Problem(f"nothing was logged about {arguments.order}", remedy)
 
 
 def _from_cloudwatch(stack: Stack, functions: Iterable[str], follow: bool) -> Iterator[tuple[str, str]]:
