@@ -207,11 +207,6 @@ impl<P: Operators> Monitor<P> {
             let cause = next.cause(*incident);
             if !before.incidents.contains_key(incident) {
                 read_models.file(&cause, order_id, now).await?;
-                info!(
-                    order_id = order_id.as_str(),
-                    incident = incident.as_str(),
-                    "order needs a person"
-                );
             } else if before.cause(*incident) != cause {
                 // What operators were notified of already, they are not notified of by another name.
                 let known = before.cause(*incident);
@@ -221,6 +216,15 @@ impl<P: Operators> Monitor<P> {
         self.remember(before, &next, record).await?;
         if !read_models.put_projection(&next).await? {
             return Ok(None);
+        }
+        for incident in next.incidents.keys() {
+            if !before.incidents.contains_key(incident) {
+                info!(
+                    order_id = next.order_id.as_str(),
+                    incident = incident.as_str(),
+                    "order needs a person"
+                );
+            }
         }
         if stored.counts {
             let (measured, counted) = changes(before, &next, record);

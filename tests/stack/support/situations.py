@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import aws
@@ -21,6 +22,7 @@ class Situations:
         self._shop = shop
         self._tables = tables
         self._workflow = aws.client("stepfunctions", shop.settings, REGION)
+        self._functions = aws.client("lambda", shop.settings, REGION)
         self._machine: str = shop.endpoints["state_machine_arn"]
 
     def waiting(self) -> str:
@@ -111,10 +113,13 @@ class Situations:
     def lapsed_behind_our_back(self) -> str:
         """Somebody let go of its money in the provider's dashboard, while nobody was at work on it."""
         order = self.waiting()
-        self._shop.plant_fault(order, mode="error", status=503, times=100)
-        self._shop.orderctl("approve", order, "--reason", "a check of the monitor")
-        self._shop.becomes(order, {"payment": {"status": "authorized"}})
+        # While it waits: the local engine goes on with a task that is retried when its execution is stopped.
         self.stop(order)
+        expression = "SET stage = :stage, validated_at = :now, review.decision = :decision, review.decided_at = :now"
+        self._tables.change_state(order, expression, stage="validated", decision="approved", now=ago_ms(days=0))
+        task = {"action": "authorize", "order_id": order, "attempt": 1, "execution": f"{order}-1"}
+        answer = self._functions.invoke(FunctionName="orders-local-charge", Payload=json.dumps(task))
+        assert "FunctionError" not in answer, answer["Payload"].read().decode()
         self._shop.lapse_hold(order)
         return order
 
