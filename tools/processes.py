@@ -129,13 +129,14 @@ def require_ports(stack: Stack) -> None:
         ("ministack", stack.aws_port, stack.aws_port_variable),
         ("sandbox", stack.sandbox_port, stack.sandbox_port_variable),
     ):
-        held = _port_of(stack, name) if pid_of(stack, name) else None
+        is_up = pid_of(stack, name) is not None
+        held = _port_of(stack, name) if is_up else None
         if held not in (None, port):
             raise Problem(
                 f"the {stack.name} stack's {name} is up at port {held}, and {variable} says {port}",
                 f"`make down` first, or unset {variable}",
             )
-        if held is None and not port_is_free(port):
+        if not is_up and not port_is_free(port):
             raise Problem(
                 f"port {port}, which the {stack.name} stack's {name} needs, is in use by another program",
                 f"end that program, or choose another port: {variable}={port + 100} make ...",

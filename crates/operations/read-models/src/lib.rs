@@ -92,7 +92,7 @@ impl ReadModels {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#revision) OR #revision = :previous")
+            .condition_expression(FOLLOWS)
             .expression_attribute_names("#revision", "revision")
             .expression_attribute_values(":previous", number(revision.saturating_sub(1)))
             .send()
@@ -104,6 +104,9 @@ impl ReadModels {
         }
     }
 }
+
+/// A row follows the one of the revision before it, or none.
+const FOLLOWS: &str = "attribute_not_exists(#revision) OR #revision = :previous";
 
 fn condition_failed(error: &impl ProvideErrorMetadata) -> bool {
     error.code() == Some("ConditionalCheckFailedException")

@@ -11,7 +11,7 @@ use store::error::{classify, unreadable};
 use store::item::{Item, millisecond, number, text, with_key};
 use tracing::warn;
 
-use crate::{ReadModels, TRIES, condition_failed, moment, partition};
+use crate::{FOLLOWS, ReadModels, TRIES, condition_failed, moment, partition};
 
 /// An order's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl ReadModels {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(projection_item(projection)?))
-            .condition_expression("attribute_not_exists(#revision) OR #revision = :previous")
+            .condition_expression(FOLLOWS)
             .expression_attribute_names("#revision", "revision")
             .expression_attribute_values(":previous", number(projection.revision.saturating_sub(1)))
             .build()
