@@ -45,6 +45,8 @@ def main() -> None:
     for function, message in entries:
         if function not in wanted or (arguments.order and arguments.order not in message):
             continue
+        if not arguments.raw and _is_metric(message):
+            continue
         anything = True
         print(f"{function:<9} {message}" if arguments.raw else readable(function, message), flush=True)
     if arguments.order and not anything:
@@ -101,7 +103,7 @@ def _watched(stack: Stack, follow: bool) -> Iterator[tuple[str, str]]:
                 return
 
 
-_OWN = re.compile(rf"({'|'.join(FUNCTIONS)}) (\{{.*|is live.*|ended .*|has used .*)$")
+_OWN = re.compile(rf"({'|'.join(FUNCTIONS)}) (\{{.*|is live.*|does not build.*|ended.*|has used .*)$")
 # What cargo and the watch server say of themselves and nobody needs.
 _NOISE = ("Blocking", " Running `", "Finished `", "INFO ", "waiting for file lock", "code=ForceStop")
 
@@ -111,11 +113,17 @@ def show_watched(line: str) -> tuple[str, str] | None:
     function's (crates/dev/relay puts the function's name first)."""
     # Cargo may have begun the line.
     if own := _OWN.search(line):
-        print(readable(own[1], own[2]), flush=True)
+        if not _is_metric(own[2]):
+            print(readable(own[1], own[2]), flush=True)
         return own[1], own[2]
     if line.strip() and not any(noise in line for noise in _NOISE):
         print(line, flush=True)
     return None
+
+
+def _is_metric(message: str) -> bool:
+    """In the embedded metric format: for CloudWatch, not for people."""
+    return message.startswith("{") and '"_aws":' in message
 
 
 def readable(function: str, message: str) -> str:

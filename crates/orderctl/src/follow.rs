@@ -12,6 +12,8 @@ use crate::table;
 const EVERY: Duration = Duration::from_millis(400);
 /// Answers that may fail one after the other before following is given up.
 const MOST_FAILURES: u32 = 10;
+/// So many of those that wait are looked at.
+const MOST_NAMED: usize = 5;
 /// Without news a line says so much later that it is still at it.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -60,8 +62,14 @@ pub(crate) async fn until_ended(
             .filter(|view| view.status == Status::InReview)
             .count();
         let over = views.values().filter(|view| ended(view)).count();
-        if news || last_line.elapsed() > QUIET {
+        if news {
             println!("         -- {}", summary(views.values(), over));
+            last_line = Instant::now();
+        } else if last_line.elapsed() > QUIET {
+            println!("         -- {}; no news", summary(views.values(), over));
+            let waiting = views.iter().filter(|(_, view)| !ended(view));
+            let waiting = waiting.map(|(order, _)| (*order).clone()).collect();
+            tell_what_they_wait_for(connection, waiting).await;
             last_line = Instant::now();
         }
         if over + waiting == orders.len() {
@@ -79,6 +87,19 @@ pub(crate) async fn until_ended(
         .collect();
     print!("\n{}", table::of(&views));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the first of them are and what has failed there, as far as the monitor has seen it.
+async fn tell_what_they_wait_for(connection: &Connection, mut waiting: Vec<OrderId>) {
+    let more = waiting.len().saturating_sub(MOST_NAMED);
+    waiting.truncate(MOST_NAMED);
+    match connection.read_models.projections(&waiting).await {
+        Ok(projections) => print!("{}", table::of_open(&projections, Timestamp::now())),
+        Err(error) => println!("failed to read what they wait for: {error}"),
+    }
+    if more > 0 {
+        println!("and {more} more; `orderctl orders` lists each");
+    }
 }
 
 /// Whether nothing more happens by itself: the customer was told, too.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::{DEADLINE, Error, environment_of};
+use crate::{DEADLINE, Error, REBUILT, environment_of};
 
 /// Serves the function that it is deployed as.
 pub(crate) async fn run() -> Result<(), Error> {
@@ -34,28 +34,30 @@ async fn forward(
     url: &str,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Diagnostic> {
-    let request = client
-        .post(url)
-        .header(DEADLINE, event.context.deadline)
-        .json(&event.payload);
-    let answer = request.send().await.map_err(|error| {
-        raised(
-            "Relay.NoServer",
-            format!("cargo lambda watch cannot be reached, or ended meanwhile: {error}"),
-        )
-    })?;
-    let fine = answer.status().is_success();
-    let body: Value = answer.json().await.map_err(|error| {
-        let text = format!("cargo lambda watch answered what is not JSON: {error}");
-        raised("Relay.NoAnswer", text)
-    })?;
-    match (fine, body["errorType"].as_str()) {
-        (true, _) => Ok(body),
-        (false, Some(name)) => Err(raised(
-            name,
-            body["errorMessage"].as_str().unwrap_or_default().to_owned(),
-        )),
-        (false, None) => Err(raised("Relay.NoAnswer", body.to_string())),
+    loop {
+        let request = client
+            .post(url)
+            .header(DEADLINE, event.context.deadline)
+            .json(&event.payload);
+        let answer = request.send().await.map_err(|error| {
+            let text = format!("cargo lambda watch does not answer: {error}");
+            raised("Relay.NoServer", text)
+        })?;
+        let fine = answer.status().is_success();
+        let body: Value = answer.json().await.map_err(|error| {
+            let text = format!("cargo lambda watch answered what is not JSON: {error}");
+            raised("Relay.NoAnswer", text)
+        })?;
+        match (fine, body["errorType"].as_str()) {
+            (true, _) => return Ok(body),
+            // The new build answers. Doing a thing twice is what every function has to bear.
+            (false, Some(REBUILT)) => (),
+            (false, Some(name)) => {
+                let message = body["errorMessage"].as_str().unwrap_or_default();
+                return Err(raised(name, message.to_owned()));
+            }
+            (false, None) => return Err(raised("Relay.NoAnswer", body.to_string())),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! The hosting half: runs a function as its deployed namesake runs, between it and the watch server.
+//! The hosting half: builds a function and runs it as its deployed namesake runs, between it and the watch
+//! server.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,31 +11,26 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
-use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-use crate::{DEADLINE, Error, environment_of};
+use crate::build::{build, first_error};
+use crate::invocations::{Invocation, Invocations};
+use crate::{DOES_NOT_BUILD, Error, environment_of};
 
-const DEADLINE_MS: &str = "lambda-runtime-deadline-ms";
-const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
-/// For an invocation that came by `cargo lambda invoke`: nothing waits for its answer but a person.
-const BY_HAND: Duration = Duration::from_mins(15);
 /// The most that Lambda takes, <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 /// Between the end of a function and its next start.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Between the function and the watch server.
+/// Between the function and its invocations.
 #[derive(Clone)]
 struct Between {
-    server: String,
-    client: reqwest::Client,
+    invocations: Invocations,
     /// The invocation that the function is at work on.
     at_work: Arc<Mutex<Option<String>>>,
     /// Its time is up.
@@ -42,66 +39,82 @@ struct Between {
     patient: bool,
 }
 
-/// Runs the function in `binary` until somebody ends us; the watch server does when it has built anew.
-pub(crate) async fn run(binary: PathBuf) -> Result<(), Error> {
-    let name = binary.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or("the binary has no name")?.to_owned();
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
-    let server = if api.starts_with("http") {
-        api
-    } else {
-        format!("http://{api}")
-    };
+/// Serves the function that `cargo run` with these arguments would run, until somebody ends us; the watch
+/// server does when a file has changed.
+pub(crate) async fn run(arguments: &[String]) -> Result<(), Error> {
+    let mut named = arguments.iter().skip_while(|argument| *argument != "--bin");
+    let name = named.nth(1).ok_or("no --bin says which function")?;
+    let folder = std::env::var("ORDERS_WATCH_FOLDER")
+        .map_err(|_| "ORDERS_WATCH_FOLDER is missing: `make watch` sets it")?;
+    let folder = Path::new(&folder);
+    let invocations = Invocations::take(folder, name).await?;
+    let built = build(arguments).await?;
+    if !built.diagnostics.is_empty() && first_to_tell(folder, &built.diagnostics) {
+        eprintln!("{}", built.diagnostics.trim_end());
+    }
+    match built.executable {
+        Some(binary) => serve(folder, name, &binary, invocations).await,
+        None => refuse(name, &first_error(&built.diagnostics), &invocations).await,
+    }
+}
+
+/// What is broken in `domain` keeps every function from being built; it is printed once for each save.
+fn first_to_tell(folder: &Path, diagnostics: &str) -> bool {
+    let mut hasher = DefaultHasher::new();
+    let lines = diagnostics.lines();
+    let same_for_all: Vec<&str> = lines
+        .filter(|line| !line.contains("build failed"))
+        .collect();
+    (same_for_all, last_save()).hash(&mut hasher);
+    let told = folder.join(format!("{:x}.told", hasher.finish()));
+    std::fs::File::create_new(told).is_ok()
+}
+
+/// Answers each invocation at once with what keeps the function from being built.
+async fn refuse(name: &str, error: &str, invocations: &Invocations) -> Result<(), Error> {
+    let message = format!("{name} does not build: {error}");
+    println!("{message}");
+    while let Some(invocation) = invocations.next().await {
+        let failed = invocations.fail(&invocation.id, DOES_NOT_BUILD, &message);
+        failed.await;
+    }
+    Ok(())
+}
+
+async fn serve(
+    folder: &Path,
+    name: &str,
+    binary: &Path,
+    invocations: Invocations,
+) -> Result<(), Error> {
     let between = Between {
-        server,
-        client: reqwest::Client::builder().no_proxy().build()?,
+        invocations,
         at_work: Arc::default(),
         late: Arc::default(),
         patient: std::env::var_os("ORDERS_WATCH_PATIENT").is_some(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
+    let address = listener.local_addr()?.to_string();
     let app = Router::new().fallback(pass).with_state(between.clone());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    tell_how_fresh(&name);
+    println!("{name} {}", how_fresh(folder, name));
     loop {
-        let mut child = Command::new(&binary)
-            .args(std::env::args_os().skip(2))
-            .env_clear()
-            .envs(environment(&name)?)
-            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let printed = child.stdout.take().ok_or("no output of the function")?;
-        let mut lines = BufReader::new(printed).lines();
-        loop {
-            tokio::select! {
-                line = lines.next_line() => match line? {
-                    Some(line) => println!("{name} {line}"),
-                    None => break,
-                },
-                () = between.late.notified() => {
-                    println!("{name} has used up its time and is killed");
-                    child.start_kill()?;
-                }
-            }
-        }
-        let status = child.wait().await?;
-        between.report_exit(&status.to_string()).await;
-        println!("{name} ended ({status}); it is started anew");
+        let ended = match between.run(folder, name, binary, &address).await {
+            Ok(status) => format!("ended ({status})"),
+            Err(error) => format!("ended: {error}"),
+        };
+        println!("{name} {ended}; it is started anew");
+        between.report_exit(&ended).await;
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// What the deployed function has, written by its forwarding half.
-fn environment(name: &str) -> Result<BTreeMap<String, String>, Error> {
-    let folder = std::env::var("ORDERS_WATCH_FOLDER")
-        .map_err(|_| "ORDERS_WATCH_FOLDER is missing: `make watch` sets it")?;
-    let file = environment_of(Path::new(&folder), name);
+fn environment(folder: &Path, name: &str) -> Result<BTreeMap<String, String>, Error> {
+    let file = environment_of(folder, name);
     let text = std::fs::read(&file).map_err(|error| {
         format!(
-            "{} cannot be read ({error}): has the stack invoked {name} yet?",
+            "failed to read {} ({error}): has the stack invoked {name} yet? `make samples` does",
             file.display()
         )
     })?;
@@ -116,28 +129,58 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
 }
 
 impl Between {
+    /// The function's whole life.
+    async fn run(
+        &self,
+        folder: &Path,
+        name: &str,
+        binary: &Path,
+        address: &str,
+    ) -> Result<std::process::ExitStatus, Error> {
+        let mut child = Command::new(binary)
+            .env_clear()
+            .envs(environment(folder, name)?)
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let printed = child.stdout.take().ok_or("no output of the function")?;
+        let mut lines = BufReader::new(printed).lines();
+        loop {
+            tokio::select! {
+                line = lines.next_line() => match line? {
+                    Some(line) => println!("{name} {line}"),
+                    None => break,
+                },
+                () = self.late.notified() => {
+                    println!("{name} has used up its time and is killed");
+                    child.start_kill()?;
+                }
+            }
+        }
+        Ok(child.wait().await?)
+    }
+
     async fn pass(&self, request: Request) -> Result<Response, Error> {
         let (parts, body) = request.into_parts();
         let body: Bytes = to_bytes(body, MAX_BODY_BYTES).await?;
-        let url = format!("{}{}", self.server, parts.uri);
-        let mut headers = parts.headers;
-        headers.remove("host");
-        let asks = parts.method == Method::GET;
-        let passed = self.client.request(parts.method, url).headers(headers);
-        let answer = passed.body(body).send().await?;
-        let (status, mut headers) = (answer.status(), answer.headers().clone());
-        headers.remove("transfer-encoding");
-        if asks && status == StatusCode::OK {
-            let deadline = headers.remove(DEADLINE).unwrap_or_else(by_hand);
-            let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-            let id = id.map(str::to_owned);
-            self.work_on(id.clone());
-            tokio::spawn(self.clone().end_at(deadline.clone(), id));
-            headers.insert(DEADLINE_MS, deadline);
-        } else if !asks {
-            self.work_on(None);
+        if parts.method == Method::GET {
+            let Some(invocation) = self.invocations.next().await else {
+                return Ok(StatusCode::GONE.into_response());
+            };
+            self.work_on(Some(invocation.id.clone()));
+            tokio::spawn(self.clone().end_in_time(&invocation));
+            return Ok((invocation.headers, invocation.body).into_response());
         }
-        Ok((status, headers, answer.bytes().await?).into_response())
+        let path = parts.uri.to_string();
+        let passed = self
+            .invocations
+            .pass(parts.method, &path, parts.headers, body);
+        let answer = passed.await?;
+        if let Some(id) = self.work_on(None) {
+            self.invocations.answered(&id);
+        }
+        Ok(answer.into_response())
     }
 
     fn work_on(&self, invocation: Option<String>) -> Option<String> {
@@ -146,49 +189,55 @@ impl Between {
     }
 
     /// Ends the function if it is still at work on this invocation when its time is up, as Lambda does.
-    async fn end_at(self, deadline: HeaderValue, invocation: Option<String>) {
-        let deadline = deadline.to_str().ok().and_then(|text| text.parse().ok());
-        let left = deadline.unwrap_or(i64::MAX) - Timestamp::now().as_millisecond();
-        tokio::time::sleep(Duration::from_millis(left.try_into().unwrap_or_default())).await;
-        let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
-        if invocation.is_some() && *at_work == invocation && !self.patient {
-            self.late.notify_one();
+    fn end_in_time(self, invocation: &Invocation) -> impl Future<Output = ()> + use<> {
+        let (id, left) = (invocation.id.clone(), invocation.time_left());
+        async move {
+            tokio::time::sleep(left.unwrap_or_default()).await;
+            let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+            if at_work.as_deref() == Some(&id) && !self.patient {
+                self.late.notify_one();
+            }
         }
     }
 
-    /// As Lambda does when a function's process ends in the middle of an invocation.
-    async fn report_exit(&self, status: &str) {
-        let Some(id) = self.work_on(None) else {
-            return;
+    /// As Lambda does when a function's process ends in the middle of an invocation, or never asks for one.
+    async fn report_exit(&self, ended: &str) {
+        let id = match self.work_on(None) {
+            Some(id) => Some(id),
+            None => self.invocations.waiting().await.map(|waiting| waiting.id),
         };
-        let url = format!("{}/2018-06-01/runtime/invocation/{id}/error", self.server);
-        let message = format!("RequestId: {id} Error: Runtime exited with error: {status}");
-        let error = json!({"errorType": "Runtime.ExitError", "errorMessage": message});
-        if let Err(error) = self.client.post(url).json(&error).send().await {
-            println!("the end of a function cannot be told: {error}");
+        if let Some(id) = id {
+            let message = format!("RequestId: {id} Error: Runtime exited with error: {ended}");
+            self.invocations
+                .fail(&id, "Runtime.ExitError", &message)
+                .await;
         }
     }
 }
 
-fn by_hand() -> HeaderValue {
-    HeaderValue::from((Timestamp::now() + BY_HAND).as_millisecond())
-}
-
-/// How long it took from the last save to here, where the next invocation runs the new code.
-fn tell_how_fresh(name: &str) {
-    let saved = newest(Path::new("crates")).and_then(|at| at.elapsed().ok());
-    match saved {
-        Some(since) if since < Duration::from_mins(2) => {
-            println!(
-                "{name} is live, {:.1} s after the last save",
-                since.as_secs_f64()
-            );
+/// How long it took from a save to here, where the next invocation runs the new code.
+fn how_fresh(folder: &Path, name: &str) -> String {
+    // When it was last live, the source was as old as this file.
+    let mark: PathBuf = folder.join(format!("{name}.live"));
+    let was_live = std::fs::metadata(&mark).and_then(|file| file.modified());
+    let saved = last_save();
+    if let Err(error) = std::fs::write(&mark, "") {
+        eprintln!("failed to write {}: {error}", mark.display());
+    }
+    match (saved, was_live) {
+        (Some(saved), Ok(was_live)) if saved > was_live => {
+            let since = saved.elapsed().unwrap_or_default();
+            format!("is live, {:.1} s after the last save", since.as_secs_f64())
         }
-        Some(_) | None => println!("{name} is live"),
+        _ => "is live".to_owned(),
     }
 }
 
 /// When a source file was last written.
+fn last_save() -> Option<SystemTime> {
+    newest(Path::new("crates"))
+}
+
 fn newest(folder: &Path) -> Option<SystemTime> {
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let times = entries.filter_map(|entry| {
