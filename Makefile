@@ -145,8 +145,8 @@ end-to-end: free-test-ports build ## The sample orders, and the suites of tests/
 
 # The real steps in one binary that crashes, hangs or fails where a test plants it.
 sabotage: build
-	@$(PYTHON) tools/package.py --to target/sabotaged intake intake-queue monitor console
-	@$(PYTHON) tools/package.py --to target/sabotaged --binary saboteur validate charge ship notify
+	@$(PYTHON) tools/package.py --to target/sabotaged --kind front_door operations
+	@$(PYTHON) tools/package.py --to target/sabotaged --binary saboteur --kind step
 
 define with-faults
 	@$(call with-stack,faults) && \

@@ -4,17 +4,11 @@
 locals {
   facts = jsondecode(file("${path.module}/monitor.json"))
 
-  # Alarms on one metric of ours: over the last `periods` times `period_s`, at least `times` beyond it.
-  order_alarms = {
-    NeedsAttention     = { statistic = "Maximum", above = 0, period_s = 60, periods = 1, times = 1 }
-    OverdueOrders      = { statistic = "Maximum", above = 0, period_s = 60, periods = 5, times = 3 }
-    SystemFailures     = { statistic = "Sum", above = 0, period_s = 300, periods = 1, times = 1, of = "system" }
-    DependencyFailures = { statistic = "Sum", above = 4, period_s = 900, periods = 1, times = 1, of = "dependency" }
-    SlowOrders         = { statistic = "p99", above = 600000, period_s = 900, periods = 2, times = 2 }
-  }
+  # Alarms on one metric of ours: over the last `periods` times `period_s`, at least `times` above a number.
+  order_alarms = { for name, alarm in local.facts.alarms : name => alarm.rule if alarm.rule != null }
 
-  # Steps answer Step Functions with errors by design, a declined card among them; these have none.
-  without_errors = ["intake", "intake-queue", "monitor", "console"]
+  # Steps answer Step Functions with errors by design, a declined card among them; the others have none.
+  without_errors = [for name, function in local.functions : name if function.kind != "step"]
 }
 
 resource "aws_cloudwatch_metric_alarm" "orders" {

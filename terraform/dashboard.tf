@@ -15,7 +15,7 @@ locals {
     ["The monitor itself", "Sum", [["Sweeps", null], ["Repairs", null], ["ReconciliationsPostponed", null], ["UnreadableProjections", null]]],
     ["From a change to the monitor, p99 (ms)", "p99", [["EventLag", null]]],
   ]
-  states = ["ValidateOrder", "ChargePayment", "ShipOrder", "CapturePayment", "NotifyCustomer", "CancelShipment", "ReversePayment", "ReleaseStock", "NotifyFailure"]
+  states = [for state in local.facts.states : state if state != "ReviewOrder"]
 
   insights = {
     "one order" = {
@@ -52,7 +52,7 @@ locals {
 resource "aws_cloudwatch_dashboard" "orders" {
   dashboard_name = local.names.dashboard
   dashboard_body = jsonencode({
-    widgets = [
+    widgets = concat([
       for number, plot in local.plots : {
         type   = "metric"
         x      = number % 2 * 12
@@ -73,7 +73,20 @@ resource "aws_cloudwatch_dashboard" "orders" {
           ]
         }
       }
-    ]
+      ], [{
+        # Causes come and go; a search finds those that there are.
+        type   = "metric"
+        x      = length(local.plots) % 2 * 12
+        y      = floor(length(local.plots) / 2) * 6
+        width  = 12
+        height = 6
+        properties = {
+          title   = "Incidents by cause"
+          region  = var.region
+          view    = "timeSeries"
+          metrics = [[{ expression = "SEARCH('{${local.facts.namespace},${local.facts.environment_dimension},${local.facts.metrics["OrdersByCause"].dimension}} MetricName=\"OrdersByCause\" ${local.facts.environment_dimension}=\"${var.environment}\"', 'Maximum', 60)" }]]
+        }
+    }])
   })
 }
 

@@ -1,16 +1,16 @@
 locals {
-  # timeout_s is longer than what the function's own attempts can add up to and shorter than its
-  # Task's TimeoutSeconds; a test holds the three against each other.
-  functions = {
-    validate     = { timeout_s = 15, memory_mb = 256 }
-    charge       = { timeout_s = 40, memory_mb = 256 }
-    ship         = { timeout_s = 35, memory_mb = 256 }
-    notify       = { timeout_s = 20, memory_mb = 256 }
-    intake       = { timeout_s = 10, memory_mb = 256 }
-    intake-queue = { timeout_s = 40, memory_mb = 256 }
-    monitor      = { timeout_s = 420, memory_mb = 256 }
-    # API Gateway gives up after 30 s.
-    console = { timeout_s = 28, memory_mb = 256 }
+  # One row for each function; tools and tests read it, too. kind: who calls it. timeout_s: longer than what the
+  # function's own attempts can add up to, shorter than its Task's TimeoutSeconds and, behind API Gateway, than
+  # 30 s; a test holds them against each other. at_once: how many of
+  # it run at once, unless var.reserved_concurrency says otherwise. encrypted_services: whose data
+  # it reads or writes with the key.
+  functions = jsondecode(file("${path.root}/functions.json"))
+
+  # Null: no bound. Stripe takes 100 requests a second (docs.stripe.com/rate-limits), ShipStation 200 a minute
+  # (docs.shipstation.com/rate-limits); a call takes about a second.
+  at_once = {
+    for name, function in local.functions : name =>
+    var.reserved_concurrency == null ? null : lookup(var.reserved_concurrency, name, function.at_once)
   }
 
   environment_of_all = {
@@ -22,16 +22,14 @@ locals {
   # The settings of each, and what each may do.
   settings = {
     validate = {
-      policy             = data.aws_iam_policy_document.validate.json
-      encrypted_services = ["dynamodb"]
+      policy = data.aws_iam_policy_document.validate.json
       environment = {
         STOCK_TABLE   = aws_dynamodb_table.stock.name
         REVIEW_LIMITS = jsonencode(var.review_limits)
       }
     }
     charge = {
-      policy             = data.aws_iam_policy_document.charge.json
-      encrypted_services = ["dynamodb", "secretsmanager"]
+      policy = data.aws_iam_policy_document.charge.json
       environment = {
         PAYMENT_API_URL      = var.payment_api_url
         PAYMENT_SECRET_ARN   = aws_secretsmanager_secret.payment.arn
@@ -39,8 +37,7 @@ locals {
       }
     }
     ship = {
-      policy             = data.aws_iam_policy_document.ship.json
-      encrypted_services = ["dynamodb", "secretsmanager"]
+      policy = data.aws_iam_policy_document.ship.json
       environment = {
         CARRIER_API_URL         = var.carrier_api_url
         CARRIER_SECRET_ARN      = aws_secretsmanager_secret.carrier.arn
@@ -53,32 +50,28 @@ locals {
       }
     }
     notify = {
-      policy             = data.aws_iam_policy_document.notify.json
-      encrypted_services = ["dynamodb", "sns"]
+      policy = data.aws_iam_policy_document.notify.json
       environment = {
         SENDER_ADDRESS      = var.sender_address
         OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
       }
     }
     intake = {
-      policy             = data.aws_iam_policy_document.intake.json
-      encrypted_services = ["dynamodb", "states"]
+      policy = data.aws_iam_policy_document.intake.json
       environment = {
         READ_MODELS_TABLE = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN = local.live_alias_arn
       }
     }
     intake-queue = {
-      policy             = data.aws_iam_policy_document.intake_queue.json
-      encrypted_services = ["dynamodb", "sqs"]
+      policy = data.aws_iam_policy_document.intake_queue.json
       environment = {
         READ_MODELS_TABLE = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN = local.live_alias_arn
       }
     }
     monitor = {
-      policy             = data.aws_iam_policy_document.monitor.json
-      encrypted_services = ["dynamodb", "sns", "sqs", "states"]
+      policy = data.aws_iam_policy_document.monitor.json
       environment = {
         READ_MODELS_TABLE   = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN   = local.live_alias_arn
@@ -88,8 +81,7 @@ locals {
       }
     }
     console = {
-      policy             = data.aws_iam_policy_document.console.json
-      encrypted_services = ["dynamodb", "states"]
+      policy = data.aws_iam_policy_document.console.json
       environment = {
         READ_MODELS_TABLE = aws_dynamodb_table.read_models.name
         STATE_MACHINE_ARN = local.live_alias_arn
@@ -131,11 +123,11 @@ module "function" {
   timeout_s          = coalesce(var.timeout_override_s, each.value.timeout_s)
   environment        = merge(local.environment_of_all, local.settings[each.key].environment)
   policy             = local.settings[each.key].policy
-  encrypted_services = local.settings[each.key].encrypted_services
+  encrypted_services = each.value.encrypted_services
   key_arn            = aws_kms_key.data.arn
   log_retention_days = var.log_retention_days
 
-  reserved_concurrency = var.reserved_concurrency == null ? null : var.reserved_concurrency[each.key]
+  reserved_concurrency = local.at_once[each.key]
 }
 
 # Zips go to the functions through a bucket: the provider uploads straight to Lambda one at a time

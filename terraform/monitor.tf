@@ -164,7 +164,7 @@ data "aws_iam_policy_document" "monitor" {
   statement {
     sid       = "AskSteps"
     actions   = ["lambda:InvokeFunction"]
-    resources = [local.asked_functions["charge"], local.asked_functions["notify"], local.asked_functions["ship"]]
+    resources = values(local.asked_functions)
   }
   statement {
     sid       = "Operators"

@@ -42,6 +42,6 @@ resource "aws_lambda_event_source_mapping" "orders" {
   # Not more than is reserved, or messages would be received and thrown back; where nothing is, the least
   # there is.
   scaling_config {
-    maximum_concurrency = var.reserved_concurrency == null ? 2 : var.reserved_concurrency.intake-queue
+    maximum_concurrency = coalesce(local.at_once["intake-queue"], 2)
   }
 }

@@ -272,38 +272,21 @@ variable "monthly_budget_usd" {
 }
 
 variable "reserved_concurrency" {
-  description = "How many of each function run at once at most, so that a flood of orders overruns neither the providers nor the account. Null for no bound: an account with few concurrent executions cannot reserve any."
-  type = object({
-    validate = number
-    charge   = number
-    ship     = number
-    notify   = number
-    intake   = number
-    # At least 2: an event source mapping has no less.
-    intake-queue = number
-    monitor      = number
-    console      = number
-  })
-  # Stripe takes 100 requests a second (docs.stripe.com/rate-limits), ShipStation 200 a minute
-  # (docs.shipstation.com/rate-limits); a call takes about a second.
-  default = {
-    validate     = 20
-    charge       = 20
-    ship         = 5
-    notify       = 20
-    intake       = 50
-    intake-queue = 10
-    monitor      = 10
-    console      = 5
-  }
+  description = "How many of a function run at once at most, by function, where it is to be another number than functions.json's: a flood of orders must overrun neither the providers nor the account. Null for no bound at all: an account with few concurrent executions cannot reserve any."
+  type        = map(number)
+  default     = {}
 
   validation {
     condition     = var.reserved_concurrency == null || try(alltrue([for bound in values(var.reserved_concurrency) : bound >= 1 && floor(bound) == bound]), false)
-    error_message = "reserved_concurrency must be a whole number, at least 1, for each function, or null for all."
+    error_message = "reserved_concurrency must be a whole number, at least 1, for each function that it names, or null for none."
   }
   validation {
-    condition     = var.reserved_concurrency == null || try(var.reserved_concurrency.intake-queue >= 2, false)
-    error_message = "reserved_concurrency.intake-queue must be at least 2: an event source mapping has no less."
+    condition     = var.reserved_concurrency == null || length(setsubtract(try(keys(var.reserved_concurrency), []), keys(local.functions))) == 0
+    error_message = "reserved_concurrency names a function that there is not: terraform/functions.json has them."
+  }
+  validation {
+    condition     = var.reserved_concurrency == null || try(lookup(var.reserved_concurrency, "intake-queue", 2) >= 2, false)
+    error_message = "reserved_concurrency[\"intake-queue\"] must be at least 2: an event source mapping has no less."
   }
   validation {
     condition     = var.reserved_concurrency != null || var.environment != "prod"

@@ -1,6 +1,6 @@
 locals {
   # The functions that it calls.
-  steps = ["validate", "charge", "ship", "notify"]
+  steps = [for name, function in local.functions : name if function.kind == "step"]
 }
 
 # The order process. Executions start through the alias: orders in flight finish on the definition

@@ -125,10 +125,10 @@ def stack_named(name: str) -> Stack:
     )
 
 
-def function_names() -> list[str]:
-    """Every function that is deployed; Terraform has the list."""
-    functions = (ROOT / "terraform" / "functions.tf").read_text().split("functions = {", 1)[1].split("\n  }", 1)[0]
-    return re.findall(r"^    ([\w-]+) += \{", functions, re.MULTILINE)
+def function_names(kind: str | None = None) -> list[str]:
+    """Every function that is deployed, or those of a kind; Terraform has the table."""
+    functions: dict[str, dict[str, Any]] = json.loads((ROOT / "terraform" / "functions.json").read_text())
+    return [name for name, function in functions.items() if kind in (None, function["kind"])]
 
 
 def _port(variable: str, default: int) -> int:

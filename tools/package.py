@@ -1,7 +1,7 @@
 """Zips built functions as `cargo lambda build` would: target/functions/<function>/bootstrap.zip,
 apart from target/lambda, where release builds for AWS land.
 
-    package.py [--from target/debug] [--to target/functions] [--binary name] [function...]
+    package.py [--from target/debug] [--to target/functions] [--binary name] [--kind step ...]
 
 For the local stack: the binaries that `cargo build` has made for the tests are the ones that run, so
 nothing is compiled twice. The same binary always gives the same zip, which Terraform then leaves alone.
@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--from", dest="binaries", type=Path, default=TARGET / "debug")
     parser.add_argument("--to", dest="zips", type=Path, default=TARGET / "functions")
     parser.add_argument("--binary", help="one binary for all of them, if it is not one of its own for each")
-    parser.add_argument("functions", nargs="*", help="all of them, if none is named")
+    parser.add_argument("--kind", nargs="*", default=[None], help="only functions of these kinds")
     arguments = parser.parse_args()
     stale = []
-    for function in arguments.functions or function_names():
+    for function in (name for kind in arguments.kind for name in function_names(kind)):
         binary, archive = (
             arguments.binaries / (arguments.binary or function),
             arguments.zips / function / "bootstrap.zip",

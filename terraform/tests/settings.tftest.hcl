@@ -119,7 +119,7 @@ run "values_that_mean_nothing_are_refused" {
     monthly_budget_usd   = 0
     api_authorization    = "JWT"
     api_throttle         = { rate = 50, burst = 10 }
-    reserved_concurrency = { validate = 20, charge = 0, ship = 5, notify = 20, intake = 50, intake-queue = 10, monitor = 10, console = 5 }
+    reserved_concurrency = { charge = 0 }
     console_mfa          = "SMS"
     console_issuer = {
       issuer        = "http://login.example.com"
@@ -155,10 +155,18 @@ run "values_that_mean_nothing_are_refused" {
   ]
 }
 
+run "a_bound_is_of_a_function_that_there_is" {
+  command = plan
+  variables {
+    reserved_concurrency = { chrage = 20 }
+  }
+  expect_failures = [var.reserved_concurrency]
+}
+
 run "a_queue_is_read_by_two_or_more" {
   command = plan
   variables {
-    reserved_concurrency = { validate = 20, charge = 20, ship = 5, notify = 20, intake = 50, intake-queue = 1, monitor = 10, console = 5 }
+    reserved_concurrency = { intake-queue = 1 }
   }
   expect_failures = [var.reserved_concurrency]
 }

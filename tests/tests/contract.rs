@@ -1,6 +1,5 @@
 //! What must agree though it stands in different files: the error catalogue, the state machine,
 //! its documentation, Terraform's timeouts and the steps' own budgets.
-#![expect(clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use domain::{ErrorName, LeadsTo};
 use operations::advice::of_error;
 use operations::{Incident, ProcessState};
-use tests::definition::{UNDO, names, read, rules, tasks};
+use tests::definition::{UNDO, function_of, functions, names, read, rules, tasks};
 
 /// Names that Step Functions and Lambda give; all others must be ours.
 fn is_platforms(name: &str) -> bool {
@@ -131,30 +130,10 @@ fn the_documented_error_table_is_the_catalogue() {
     assert_eq!(documented, catalogue);
 }
 
-/// Timeouts by function, from the one place in Terraform that has them.
 fn function_timeouts() -> BTreeMap<String, Duration> {
-    let text = read("terraform/functions.tf");
-    let map = text
-        .split("functions = {")
-        .nth(1)
-        .and_then(|rest| rest.split("\n  }").next());
-    let mut timeouts = BTreeMap::new();
-    for line in map
-        .expect("the map of functions")
-        .lines()
-        .filter(|line| line.contains("timeout_s"))
-    {
-        let (name, rest) = line.split_once('=').expect("a function");
-        let seconds = rest
-            .split("timeout_s =")
-            .nth(1)
-            .and_then(|rest| rest.split(',').next());
-        let seconds = seconds
-            .and_then(|text| text.trim().parse().ok())
-            .expect("seconds");
-        timeouts.insert(name.trim().to_owned(), Duration::from_secs(seconds));
-    }
-    timeouts
+    let functions = functions().into_iter();
+    let timeouts = functions.map(|(name, row)| (name, Duration::from_secs(row.timeout_s)));
+    timeouts.collect()
 }
 
 #[test]
@@ -174,7 +153,8 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
     assert_eq!(
         known,
         worst.keys().copied().collect::<Vec<_>>(),
-        "each function has a budget"
+        "the functions of terraform/functions.json, and those with a budget in this test: a new \
+         one needs its WORST_CASE in the list above"
     );
     // A second for the function's own work and for starting.
     for (function, worst) in &worst {
@@ -185,16 +165,11 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
         );
     }
     for (state, task) in tasks() {
-        let function = task["Arguments"]["FunctionName"]
-            .as_str()
-            .expect("a function");
-        let function = function
-            .trim_start_matches("${")
-            .trim_end_matches("_function_arn}");
+        let function = function_of(&task).to_owned();
         let seconds = task["TimeoutSeconds"]
             .as_u64()
             .unwrap_or_else(|| panic!("{state} has no limit"));
-        let (task, function) = (Duration::from_secs(seconds), timeouts[function]);
+        let (task, function) = (Duration::from_secs(seconds), timeouts[&function]);
         assert!(task > function, "{state}: {task:?} <= {function:?}");
     }
     // API Gateway gives up after 30 seconds.
@@ -209,12 +184,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
 fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
     let timeouts = function_timeouts();
     for (state, task) in tasks() {
-        let function = task["Arguments"]["FunctionName"]
-            .as_str()
-            .expect("a function");
-        let function = function
-            .trim_start_matches("${")
-            .trim_end_matches("_function_arn}");
+        let function = function_of(&task).to_owned();
         for rule in rules(&task, "Retry")
             .iter()
             .filter(|rule| names(rule).contains(&"StoreUnavailable".to_owned()))
@@ -232,9 +202,9 @@ fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
             // Full jitter halves what is waited on the average.
             let average = Duration::from_secs_f64(sum / 2.0);
             assert!(
-                average > timeouts[function],
+                average > timeouts[&function],
                 "{state}: {average:?} <= {:?}",
-                timeouts[function]
+                timeouts[&function]
             );
         }
     }
@@ -244,12 +214,17 @@ fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
 fn terraform_knows_the_metrics_and_alarms_that_the_monitor_has() {
     let written: serde_json::Value =
         serde_json::from_str(&read("terraform/monitor.json")).expect("JSON");
-    assert_eq!(written, monitor::alarms::facts(), "run `make facts`");
+    assert_eq!(
+        written,
+        monitor::alarms::facts(),
+        "the metrics, alarms or states have changed: run `make facts`"
+    );
     let alarms = read("terraform/alarms.tf");
     for alarm in monitor::alarms::ALARMS {
+        let made = alarm.rule.is_some() || alarms.contains(alarm.name);
         assert!(
-            alarms.contains(alarm.name),
-            "nobody makes the alarm {}",
+            made,
+            "{} has no `rule`, and terraform/alarms.tf has no block for it",
             alarm.name
         );
     }

@@ -17,7 +17,6 @@ use shop::{ARTICLE, Do, PIECES, Shop, count, task};
 use step::{FailureInput, Task};
 use tests::{Fault, Plan, document, invocation};
 
-const FORWARD: [Do; 4] = [Do::Validate, Do::Authorize, Do::Book, Do::Capture];
 const UNDO: [Do; 4] = [Do::CancelShipment, Do::Reverse, Do::Release, Do::Failed];
 
 /// The first I/O of all, and the first of taking the money.
@@ -223,7 +222,7 @@ async fn everywhere(shop: &Shop, faults: &[Fault], way: Way<'_>, check: fn(&Ende
 async fn forward(faults: &[Fault], lapses: bool, from: (usize, &str)) -> usize {
     let shop = Shop::open().await;
     let way = Way {
-        tasks: &[FORWARD.as_slice(), &[Do::Shipped]].concat(),
+        tasks: &[Do::FORWARD, &[Do::Shipped]].concat(),
         lapses,
         then: Then::Again,
         from,
@@ -240,7 +239,7 @@ async fn forward(faults: &[Fault], lapses: bool, from: (usize, &str)) -> usize {
 async fn undo(faults: &[Fault]) {
     let shop = Shop::open().await;
     let way = Way {
-        tasks: &[FORWARD.as_slice(), &UNDO].concat(),
+        tasks: &[Do::FORWARD, &UNDO].concat(),
         lapses: false,
         then: Then::Again,
         from: (13, "begin_reversal"),
@@ -255,7 +254,7 @@ async fn undo(faults: &[Fault]) {
 async fn reverse_instead(faults: &[Fault], lapses: bool, from: (usize, &str)) -> usize {
     let shop = Shop::open().await;
     let way = Way {
-        tasks: &FORWARD,
+        tasks: Do::FORWARD,
         lapses,
         then: Then::Reverse,
         from,

@@ -2,7 +2,8 @@
 //! this; a test holds the two together.
 
 use domain::ErrorName;
-use operations::{Incident, Problem};
+use operations::{Incident, Problem, ProcessState};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::metrics::{ENVIRONMENT, Metric, NAMESPACE};
@@ -18,6 +19,25 @@ pub struct Alarm {
     pub meaning: &'static str,
     /// What to do first.
     pub action: &'static str,
+    /// When it is raised, if one number decides that. Terraform has the others in blocks of their own.
+    pub rule: Option<Rule>,
+}
+
+/// The alarm's metric is above a number in some of the last periods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// CloudWatch's word for what is made of a period's values: `Maximum`, `Sum`, `p99`.
+    pub statistic: &'static str,
+    /// The value of the metric's own dimension.
+    pub of: Option<&'static str>,
+    /// In the metric's unit.
+    pub above: u64,
+    /// How long a period is.
+    pub period_s: u32,
+    /// How many of the last periods are looked at …
+    pub periods: u32,
+    /// … and in how many of them it has to be above.
+    pub times: u32,
 }
 
 /// Every alarm but those of the dead-letter queues, whose text is with them.
@@ -28,6 +48,14 @@ pub const ALARMS: [Alarm; 9] = [
         meaning: "Orders wait for somebody: money or goods are neither delivered nor given back.",
         action: "orderctl orders --incident any lists them; the message about each says what to \
             do.",
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 0,
+            period_s: 60,
+            periods: 1,
+            times: 1,
+        }),
     },
     Alarm {
         name: "OverdueOrders",
@@ -36,6 +64,14 @@ pub const ALARMS: [Alarm; 9] = [
         action: Problem::Incident(Incident::Overdue)
             .advice()
             .recommended_action,
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 0,
+            period_s: 60,
+            periods: 5,
+            times: 3,
+        }),
     },
     Alarm {
         name: "SystemFailures",
@@ -44,12 +80,28 @@ pub const ALARMS: [Alarm; 9] = [
         action: Problem::Reversed(ErrorName::Internal)
             .advice()
             .recommended_action,
+        rule: Some(Rule {
+            statistic: "Sum",
+            of: Some("system"),
+            above: 0,
+            period_s: 300,
+            periods: 1,
+            times: 1,
+        }),
     },
     Alarm {
         name: "DependencyFailures",
         metric: Some(Metric::OrdersReversed),
         meaning: "Orders were reversed because a provider or a service did not do its part.",
         action: "Look at the provider's status page; once it answers, reprocess the orders.",
+        rule: Some(Rule {
+            statistic: "Sum",
+            of: Some("dependency"),
+            above: 4,
+            period_s: 900,
+            periods: 1,
+            times: 1,
+        }),
     },
     Alarm {
         name: "SlowOrders",
@@ -57,12 +109,21 @@ pub const ALARMS: [Alarm; 9] = [
         meaning: "One order in a hundred takes longer than ten minutes, the time in review not \
             counted.",
         action: "Look at the dashboard for the state that takes the time.",
+        rule: Some(Rule {
+            statistic: "p99",
+            of: None,
+            above: 600_000,
+            period_s: 900,
+            periods: 2,
+            times: 2,
+        }),
     },
     Alarm {
         name: "NoOrders",
         metric: Some(Metric::OrdersReceived),
         meaning: "Far fewer orders come in than usual at this time.",
         action: "Send a test order; look at the API's access log and at the senders of the queue.",
+        rule: None,
     },
     Alarm {
         name: "MonitorSilent",
@@ -70,6 +131,7 @@ pub const ALARMS: [Alarm; 9] = [
         meaning: "The monitor has not reconciled the orders for five minutes: nothing else here \
             can be trusted.",
         action: "Look at the monitor's log and at its schedule.",
+        rule: None,
     },
     Alarm {
         name: "Throttles",
@@ -77,12 +139,14 @@ pub const ALARMS: [Alarm; 9] = [
         meaning: "Functions are refused for want of concurrency.",
         action: "Look at which one; orders wait and are not lost. Raise reserved_concurrency if \
             it lasts.",
+        rule: None,
     },
     Alarm {
         name: "FunctionErrors",
         metric: None,
         meaning: "A function that answers every error itself has failed: a crash or a time-out.",
         action: "Look at the function's log.",
+        rule: None,
     },
 ];
 
@@ -102,7 +166,8 @@ pub fn facts() -> Value {
             let (meaning, action, name) = (alarm.meaning, alarm.action, alarm.name);
             let text = format!("{meaning} {action} More: docs/RUNBOOK.md, {name}.");
             let metric = alarm.metric.map(Metric::as_str);
-            (name.to_owned(), json!({"text": text, "metric": metric}))
+            let facts = json!({"text": text, "metric": metric, "rule": alarm.rule});
+            (name.to_owned(), facts)
         })
         .collect();
     json!({
@@ -110,5 +175,6 @@ pub fn facts() -> Value {
         "environment_dimension": ENVIRONMENT,
         "metrics": metrics,
         "alarms": alarms,
+        "states": ProcessState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>(),
     })
 }

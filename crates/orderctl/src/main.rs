@@ -279,3 +279,20 @@ fn show(view: &StatusView) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use operations::advice::Action;
+
+    use super::Arguments;
+
+    #[test]
+    fn every_action_is_a_command() {
+        let command = Arguments::command();
+        let missing = Action::ALL
+            .iter()
+            .filter(|action| command.find_subcommand(action.as_str()).is_none());
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&Action>::new());
+    }
+}

@@ -26,7 +26,7 @@ Versions = dict[str, str]
 # (version, weight) of what new orders start with, the heaviest first.
 Routes = list[tuple[int, int]]
 
-_STEPS = ("validate", "charge", "ship", "notify")
+_STEPS = function_names("step")
 # Orders go through functions that have just been deployed.
 _PATIENCE_S = 2 * PATIENCE_S
 # So much that no order here is looked at.

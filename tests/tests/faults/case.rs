@@ -4,52 +4,7 @@ use std::fmt;
 
 use domain::ErrorName;
 use serde_json::{Value, json};
-
-/// The state machine as it is deployed.
-pub(crate) const DEFINITION: &str = include_str!("../../../statemachine/order.asl.json");
-
-/// A task of the state machine and the step's action behind it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Task {
-    pub(crate) state: &'static str,
-    pub(crate) action: &'static str,
-    pub(crate) kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// If it fails for good, everything is reversed.
-    Forward,
-    /// It waits for a person. The local engine drops what its function fails with, so that an error's
-    /// name reaches the state machine by the task's token, and a crash as the task's timeout.
-    Review,
-    /// If it fails for good, the execution ends there.
-    Undo,
-    /// If it fails for good, the order goes on.
-    Message,
-}
-
-const fn task(state: &'static str, action: &'static str, kind: Kind) -> Task {
-    Task {
-        state,
-        action,
-        kind,
-    }
-}
-
-/// Every task. A test holds the list against the state machine.
-pub(crate) const TASKS: [Task; 10] = [
-    task("ValidateOrder", "validate", Kind::Forward),
-    task("ReviewOrder", "review", Kind::Review),
-    task("ChargePayment", "authorize", Kind::Forward),
-    task("ShipOrder", "book", Kind::Forward),
-    task("CapturePayment", "capture", Kind::Forward),
-    task("NotifyCustomer", "shipped", Kind::Message),
-    task("CancelShipment", "cancel", Kind::Undo),
-    task("ReversePayment", "reverse", Kind::Undo),
-    task("ReleaseStock", "release", Kind::Undo),
-    task("NotifyFailure", "failed", Kind::Message),
-];
+use tests::definition::{Call, Kind, calls, states};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -115,7 +70,7 @@ pub(crate) enum End {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
-    pub(crate) task: Task,
+    pub(crate) task: Call,
     pub(crate) fault: Fault,
     /// Whether the step has done all of its work when it strikes.
     pub(crate) after: bool,
@@ -136,7 +91,7 @@ impl Case {
     /// Every combination that tells something of its own.
     pub(crate) fn all() -> Vec<Self> {
         let mut cases = Vec::new();
-        for task in TASKS {
+        for task in calls().iter().copied() {
             for fault in Fault::all() {
                 for (after, always) in [(false, false), (true, false), (false, true), (true, true)]
                 {
@@ -190,7 +145,6 @@ impl Case {
 
     /// How often the state machine tries a task that goes on failing like this.
     pub(crate) fn tries(&self) -> u64 {
-        let definition: Value = serde_json::from_str(DEFINITION).expect("a definition");
         let error = match self.fault {
             Fault::Named(name) => name.as_str(),
             Fault::TaskTimeout => "States.Timeout",
@@ -200,7 +154,8 @@ impl Case {
                 "a platform's"
             }
         };
-        let rules = definition["States"][self.task.state]["Retry"].as_array();
+        let states = states();
+        let rules = states[self.task.state]["Retry"].as_array();
         let rules = rules.expect("retry rules").iter();
         let mut matching = rules.filter(|rule| {
             let names = rule["ErrorEquals"].as_array().expect("names");

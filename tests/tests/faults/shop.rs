@@ -11,8 +11,9 @@ use domain::ports::Orders as _;
 use domain::{Actor, AuditEvent, Decision, Event, OrderId, OrderState, Stage, Timestamp};
 use serde_json::{Value, json};
 use store::{Article, Store};
+use tests::definition::{Kind, calls};
 
-use crate::case::{Case, End, Fault, Kind, TASKS};
+use crate::case::{Case, End, Fault};
 
 /// An order that has not ended by then is lost. No measure of speed.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -96,7 +97,7 @@ impl Shop {
             .await;
         let described = described.expect("the state machine");
         self.machines.insert("", deployed.to_owned());
-        for task in TASKS {
+        for task in calls() {
             let mut definition: Value =
                 serde_json::from_str(described.definition()).expect("a definition");
             definition["States"][task.state]["TimeoutSeconds"] = json!(IMPATIENT_S);

@@ -39,6 +39,12 @@ pub(crate) enum Do {
     Failed,
 }
 
+impl Do {
+    /// The steps, in their order.
+    pub(crate) const FORWARD: &[Self] =
+        &[Self::Validate, Self::Authorize, Self::Book, Self::Capture];
+}
+
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send + 'a>>;
 type FaultyNotify = Notify<Faulty<Store>, Faulty<Outbox>, Faulty<Outbox>, Faulty<Outbox>>;
 

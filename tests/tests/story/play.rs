@@ -31,7 +31,7 @@ type Running = Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send>>;
 
 /// What may be delivered before its turn. Not what closes the order or undoes anything: the state
 /// machine alone knows when that is right, and it takes a stray one for a wrong call.
-const ANY_TIME: [Do; 4] = [Do::Validate, Do::Authorize, Do::Book, Do::Capture];
+const ANY_TIME: &[Do] = Do::FORWARD;
 
 /// An invocation that nobody hears of any more. It wakes at some time.
 struct Zombie {
