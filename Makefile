@@ -14,7 +14,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -103,7 +103,7 @@ destroy: setup ## Takes an environment down with all that it knows; ENV=dev
 	@$(DEPLOY)
 
 facts: ## Writes terraform/monitor.json, what Terraform knows of metrics and alarms, from the monitor's code
-	@cargo run --quiet --locked -p monitor --example facts >target/monitor.json && mv target/monitor.json terraform/monitor.json
+	@cargo run --quiet --locked -p monitor --example facts >terraform/monitor.json.new && mv terraform/monitor.json.new terraform/monitor.json
 
 # The quickest first.
 style: .venv/current
@@ -159,6 +159,9 @@ fault-sample: free-test-ports sabotage
 faults: free-test-ports sabotage ## Every fault in every step through the state machine, and a table of how each ended
 	$(call with-faults,the_whole_matrix)
 
+check-walks: setup ## The walks of docs/DEVELOPING.md, edit by edit in a copy of the project
+	@$(VENV_PYTHON) tools/walks.py
+
 measure-loop: ## What a changed line costs until its tests have run (docs/DEVELOPING.md)
 	@$(PYTHON) tools/loop.py
 
@@ -171,5 +174,5 @@ test: free-test-ports build sabotage ## Every check and test
 	trap 'wait; for name in e2e faults; do $(STACK) down --name $$name; done' EXIT; \
 	$(MAKE) --no-print-directory lint unit check-terraform check-policies && wait && \
 	$(MAKE) --no-print-directory end-to-end fault-sample STACKS_ARE_UP=1 && \
-	$(MAKE) --no-print-directory check-watch && \
+	$(MAKE) --no-print-directory check-watch check-walks && \
 	echo "every check and test has passed"

@@ -133,6 +133,17 @@ pub fn functions() -> BTreeMap<String, Function> {
     serde_json::from_str(&read("terraform/functions.json")).expect("the table of functions")
 }
 
+/// The states from this one on, if nothing fails.
+#[must_use]
+pub fn path(start: &str) -> Vec<String> {
+    let states = states();
+    let mut path = vec![start.to_owned()];
+    while let Some(next) = states[path.last().expect("a state")]["Next"].as_str() {
+        path.push(next.to_owned());
+    }
+    path
+}
+
 /// The error names of a rule.
 #[must_use]
 pub fn names(rule: &Value) -> Vec<String> {

@@ -137,7 +137,7 @@ fn function_timeouts() -> BTreeMap<String, Duration> {
 }
 
 #[test]
-fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
+fn budgets_every_task_outlasts_its_function_and_every_function_its_own_calls() {
     let timeouts = function_timeouts();
     let worst: BTreeMap<&str, Duration> = BTreeMap::from([
         ("validate", validate::WORST_CASE),
@@ -159,6 +159,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
     // A second for the function's own work and for starting.
     for (function, worst) in &worst {
         let timeout = timeouts[*function];
+        println!("{function:<13} calls {worst:>5?}, function {timeout:>4?}");
         assert!(
             timeout > *worst + Duration::from_secs(1),
             "{function}: {timeout:?} <= {worst:?}"
@@ -170,6 +171,7 @@ fn every_task_outlasts_its_function_and_every_function_its_own_calls() {
             .as_u64()
             .unwrap_or_else(|| panic!("{state} has no limit"));
         let (task, function) = (Duration::from_secs(seconds), timeouts[&function]);
+        println!("{state:<15} {task:?}, its function {function:?}");
         assert!(task > function, "{state}: {task:?} <= {function:?}");
     }
     // API Gateway gives up after 30 seconds.

@@ -146,24 +146,19 @@ async fn stock_adds_up(shop: &Shop, samples: &[Value], documents: &[Value]) {
 async fn an_order_takes_the_states_of_the_design_and_no_other() {
     let shop = Shop::open().await;
     shop.article("PATH-01", 1000, 5).await;
+    let forward = tests::definition::path("ValidateOrder");
+    let refused = forward.iter().position(|state| state == "ShipOrder");
+    let begun = &forward[..=refused.expect("a state that ships")];
+    let back = tests::definition::path("CancelShipment");
     for (order, postal_code, path) in [
-        (
-            "e2e-path-1",
-            "62701",
-            "ValidateOrder ChargePayment ShipOrder CapturePayment NotifyCustomer",
-        ),
-        (
-            "e2e-path-2",
-            "00000",
-            "ValidateOrder ChargePayment ShipOrder CancelShipment ReversePayment ReleaseStock \
-             NotifyFailure OrderFailed",
-        ),
+        ("e2e-path-1", "62701", forward.clone()),
+        ("e2e-path-2", "00000", [begun, &back].concat()),
     ] {
         let mut document = shop::document(order, "PATH-01", 1, 1000);
         document["shipping_address"]["postal_code"] = json!(postal_code);
         shop.submit(&document).await;
         let view = shop.ended(order).await;
-        assert_eq!(shop.states(&view).await.join(" "), path);
+        assert_eq!(shop.states(&view).await, path);
     }
 }
 

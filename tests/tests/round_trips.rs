@@ -27,18 +27,26 @@ async fn waits(shop: &Shop, order: &str, tasks: &[Do]) -> Vec<(Do, usize, Vec<St
     waits
 }
 
+/// Reading with the claim, and the commit.
+fn of_a_first_try(what: Do) -> usize {
+    match what {
+        Do::Validate | Do::Authorize | Do::Book | Do::Capture | Do::Shipped => 2,
+        Do::CancelShipment | Do::Reverse | Do::Release | Do::Failed => 2,
+    }
+}
+
 #[tokio::test]
 async fn a_step_waits_for_the_database_twice() {
     let shop = Shop::open().await;
     shop.accept("completed").await;
-    let completed = [Do::FORWARD, &[Do::Shipped]].concat();
+    let completed = [Do::forward(), vec![Do::Shipped]].concat();
     let completed = waits(&shop, "completed", &completed).await;
     shop.accept("reversed").await;
     let back = [Do::CancelShipment, Do::Reverse, Do::Release, Do::Failed];
-    let reversed = [Do::FORWARD, &back].concat();
+    let reversed = [Do::forward(), back.to_vec()].concat();
     let reversed = waits(&shop, "reversed", &reversed).await;
     for (what, round_trips, made) in completed.iter().chain(&reversed) {
-        assert_eq!(*round_trips, 2, "{what:?}: {made:?}");
+        assert_eq!(*round_trips, of_a_first_try(*what), "{what:?}: {made:?}");
     }
     // They did what they are for.
     let stage = async |order| shop.database.state(order).await.stage;
@@ -53,10 +61,10 @@ async fn a_step_waits_for_the_database_twice() {
 async fn a_step_that_was_done_before_waits_once() {
     let shop = Shop::open().await;
     shop.accept("o").await;
-    let tasks = Do::FORWARD;
-    waits(&shop, "o", tasks).await;
-    for (what, round_trips, made) in waits(&shop, "o", tasks).await {
-        // Validating has no claim whose answer could tell: it reads, then is refused.
+    let tasks = Do::forward();
+    waits(&shop, "o", &tasks).await;
+    for (what, round_trips, made) in waits(&shop, "o", &tasks).await {
+        // Without a claim whose answer could tell, as in validating, it reads and then is refused.
         let expected = if what == Do::Validate { 2 } else { 1 };
         assert_eq!(round_trips, expected, "{what:?}: {made:?}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::definition::{UNDO, definition, names, read, rules, states, tasks};
+use tests::definition::{UNDO, definition, names, path, read, rules, states, tasks};
 
 const MESSAGES: [&str; 2] = ["NotifyCustomer", "NotifyFailure"];
 
@@ -80,16 +80,8 @@ fn forward_steps_catch_everything_last_and_undos_catch_nothing() {
 
 #[test]
 fn the_happy_path_takes_five_tasks_and_the_failure_branch_undoes_them_in_reverse() {
-    let states = states();
-    let follow = |start: &str| {
-        let mut path = vec![start.to_owned()];
-        while let Some(next) = states[path.last().expect("a state")]["Next"].as_str() {
-            path.push(next.to_owned());
-        }
-        path
-    };
     assert_eq!(
-        follow("ValidateOrder"),
+        path("ValidateOrder"),
         [
             "ValidateOrder",
             "ChargePayment",
@@ -99,7 +91,7 @@ fn the_happy_path_takes_five_tasks_and_the_failure_branch_undoes_them_in_reverse
         ]
     );
     assert_eq!(
-        follow("CancelShipment"),
+        path("CancelShipment"),
         [
             "CancelShipment",
             "ReversePayment",

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use ship::{Account, Ship, ShipStation};
 use step::{FailureInput, Task};
 use store::Store;
+use tests::definition::{Call, Kind, calls};
 use tests::{Database, Faulty, Outbox, Plan, Sandbox, database, document, sandbox, sdk_config};
 use validate::Validate;
 
@@ -41,8 +42,30 @@ pub(crate) enum Do {
 
 impl Do {
     /// The steps, in their order.
-    pub(crate) const FORWARD: &[Self] =
-        &[Self::Validate, Self::Authorize, Self::Book, Self::Capture];
+    pub(crate) fn forward() -> Vec<Self> {
+        let steps = calls().iter().filter(|call| call.kind == Kind::Forward);
+        steps.map(Self::of).collect()
+    }
+
+    /// What runs when the state machine calls it.
+    pub(crate) fn of(call: &Call) -> Self {
+        match (call.function, call.action) {
+            ("validate", "validate") => Self::Validate,
+            ("validate", "release") => Self::Release,
+            ("charge", "authorize") => Self::Authorize,
+            ("charge", "capture") => Self::Capture,
+            ("charge", "reverse") => Self::Reverse,
+            ("ship", "book") => Self::Book,
+            ("ship", "cancel") => Self::CancelShipment,
+            ("notify", "shipped") => Self::Shipped,
+            ("notify", "failed") => Self::Failed,
+            (function, action) => panic!(
+                "{} calls {function} with `{action}`, and `Do` in tests/tests/shop/mod.rs has no \
+                 variant for it; add one, and the compiler leads you through the rest",
+                call.state
+            ),
+        }
+    }
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send + 'a>>;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use step::FailureInput;
-use tests::definition::{Call, Kind, calls};
+use tests::definition::{Kind, calls};
 
 use crate::shop::Do;
 
@@ -18,29 +18,9 @@ const NO_ANSWER: &str = "Sandbox.Timedout";
 /// The states and what runs in them. No story has a review.
 static TASKS: LazyLock<Vec<(&str, Do)>> = LazyLock::new(|| {
     let calls = calls().iter().filter(|call| call.kind != Kind::Review);
-    let tasks = calls.map(|call| (call.state, called(call)));
+    let tasks = calls.map(|call| (call.state, Do::of(call)));
     tasks.collect()
 });
-
-/// What the state machine calls there.
-fn called(call: &Call) -> Do {
-    match (call.function, call.action) {
-        ("validate", "validate") => Do::Validate,
-        ("validate", "release") => Do::Release,
-        ("charge", "authorize") => Do::Authorize,
-        ("charge", "capture") => Do::Capture,
-        ("charge", "reverse") => Do::Reverse,
-        ("ship", "book") => Do::Book,
-        ("ship", "cancel") => Do::CancelShipment,
-        ("notify", "shipped") => Do::Shipped,
-        ("notify", "failed") => Do::Failed,
-        (function, action) => panic!(
-            "{} calls {function} with `{action}`: give `Do` in tests/tests/shop/mod.rs a variant \
-             for it, and the compiler leads you through the rest",
-            call.state
-        ),
-    }
-}
 
 /// The state in which a task runs.
 pub(crate) fn state_of(task: Do) -> &'static str {

@@ -29,10 +29,6 @@ const PAUSE: Duration = Duration::from_secs(30);
 
 type Running = Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send>>;
 
-/// What may be delivered before its turn. Not what closes the order or undoes anything: the state
-/// machine alone knows when that is right, and it takes a stray one for a wrong call.
-const ANY_TIME: &[Do] = Do::FORWARD;
-
 /// An invocation that nobody hears of any more. It wakes at some time.
 struct Zombie {
     task: Do,
@@ -98,8 +94,11 @@ impl Play {
             },
             Event::Stray(number) => {
                 let delivered = self.delivered.iter();
-                let late = delivered.filter(|task| !ANY_TIME.contains(task));
-                let tasks: Vec<_> = ANY_TIME.iter().chain(late).copied().collect();
+                // Before its turn a step, but not what closes the order or undoes anything: the state
+                // machine alone knows when that is right, and it takes a stray one for a wrong call.
+                let any_time = Do::forward();
+                let late = delivered.filter(|task| !any_time.contains(task));
+                let tasks: Vec<_> = any_time.iter().chain(late).copied().collect();
                 self.deliver("Stray", tasks[number % tasks.len()]).await
             }
             Event::Cancel => self.cancel().await,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! process_states {
     ($(
         $(#[$doc:meta])*
-        $name:ident: $waits_for:literal, at_risk: $at_risk:expr, overdue: $overdue:expr;
+        $kind:ident $name:ident: $waits_for:literal, at_risk: $at_risk:expr, overdue: $overdue:expr;
     )*) => {
         /// The state of the process that an order is in. Named as in `statemachine/order.asl.json`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +33,12 @@ macro_rules! process_states {
                 Self::ALL.iter().copied().find(|state| state.as_str() == name)
             }
 
+            /// Whether it belongs to the failure branch.
+            #[must_use]
+            pub const fn is_undo(self) -> bool {
+                match self { $(Self::$name => process_states!(@is_undo $kind)),* }
+            }
+
             /// What an order that is here waits for.
             #[must_use]
             pub const fn waits_for(self) -> &'static str {
@@ -53,6 +59,8 @@ macro_rules! process_states {
             }
         }
     };
+    (@is_undo forward) => { false };
+    (@is_undo undo) => { true };
 }
 
 impl std::fmt::Display for ProcessState {
@@ -74,25 +82,25 @@ const fn hours(count: u64) -> Duration {
 
 process_states! {
     /// Catalogue, stock and risk are looked at.
-    ValidateOrder: "the catalogue and the stock", at_risk: minutes(2), overdue: minutes(15);
+    forward ValidateOrder: "the catalogue and the stock", at_risk: minutes(2), overdue: minutes(15);
     /// A person has to decide.
-    ReviewOrder: "a person's decision", at_risk: hours(20), overdue: hours(25);
+    forward ReviewOrder: "a person's decision", at_risk: hours(20), overdue: hours(25);
     /// The customer's money is to be held.
-    ChargePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
+    forward ChargePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
     /// The shipment is to be booked.
-    ShipOrder: "the carrier", at_risk: minutes(2), overdue: minutes(15);
+    forward ShipOrder: "the carrier", at_risk: minutes(2), overdue: minutes(15);
     /// The customer's money is to be taken.
-    CapturePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
+    forward CapturePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
     /// The customer is to be told that the order is on its way.
-    NotifyCustomer: "the mail service", at_risk: minutes(2), overdue: minutes(30);
+    forward NotifyCustomer: "the mail service", at_risk: minutes(2), overdue: minutes(30);
     /// The shipment is to be cancelled.
-    CancelShipment: "the carrier", at_risk: minutes(2), overdue: minutes(30);
+    undo CancelShipment: "the carrier", at_risk: minutes(2), overdue: minutes(30);
     /// The customer's money is to be given back.
-    ReversePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(30);
+    undo ReversePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(30);
     /// The stock is to be released.
-    ReleaseStock: "the stock", at_risk: minutes(2), overdue: minutes(30);
+    undo ReleaseStock: "the stock", at_risk: minutes(2), overdue: minutes(30);
     /// The customer is to be told that the order did not come about.
-    NotifyFailure: "the mail service", at_risk: minutes(2), overdue: minutes(30);
+    undo NotifyFailure: "the mail service", at_risk: minutes(2), overdue: minutes(30);
 }
 
 /// When an effect was committed, if it was.
@@ -104,23 +112,6 @@ pub(crate) fn done_at<T>(entry: Option<&Entry<T>>) -> Option<Timestamp> {
 }
 
 impl ProcessState {
-    /// Whether it belongs to the failure branch.
-    #[must_use]
-    pub const fn is_undo(self) -> bool {
-        match self {
-            Self::CancelShipment
-            | Self::ReversePayment
-            | Self::ReleaseStock
-            | Self::NotifyFailure => true,
-            Self::ValidateOrder
-            | Self::ReviewOrder
-            | Self::ChargePayment
-            | Self::ShipOrder
-            | Self::CapturePayment
-            | Self::NotifyCustomer => false,
-        }
-    }
-
     /// Where the ledger says that an order is, and since when. `None` once nothing is left to do.
     #[must_use]
     pub fn of(state: &OrderState) -> Option<(Self, Timestamp)> {
