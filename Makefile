@@ -14,7 +14,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -95,6 +95,14 @@ plan: setup ## What a deployment would change; ENV=prod
 
 deploy: setup ## Release build, plan, and after a yes, apply; ENV=prod, CANARY=1 for a part of new orders first, YES=1 unasked
 	@$(DEPLOY) $(if $(CANARY),--canary)
+
+smoke: setup ## Orders through what has been deployed, judged by the providers' books, and taken back; ENV=dev
+	@cargo build --quiet --locked --bin orderctl
+	@$(VENV_PYTHON) tools/smoke.py --env $(or $(ENV),$(error say which environment: make $@ ENV=dev))
+
+restore-drill: setup ## Restores the tables beside themselves and looks at them; ENV=prod
+	@cargo build --quiet --locked --bin orderctl
+	@$(VENV_PYTHON) tools/restore_drill.py --env $(or $(ENV),$(error say which environment: make $@ ENV=prod))
 
 rollback: setup ## New orders start on what was live before the last deployment; ENV=prod
 	@$(DEPLOY)

@@ -14,18 +14,9 @@ def client(service: str, settings: dict[str, str], region: str, *, validate: boo
     """A client that goes where `settings` (environment variables) say, and nowhere else."""
     # Only here: `make check-tools` has to run before the virtual environment exists.
     import botocore.config
-    import botocore.session
 
-    session = botocore.session.Session()
     # No file of a developer may redirect a client that is told where to go.
     endpoint = settings.get("AWS_ENDPOINT_URL")
-    keys = {}
-    if "AWS_ACCESS_KEY_ID" in settings:
-        keys = {
-            "aws_access_key_id": settings["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": settings.get("AWS_SECRET_ACCESS_KEY"),
-            "aws_session_token": settings.get("AWS_SESSION_TOKEN"),
-        }
     config = botocore.config.Config(
         # No proxy reaches this machine's loopback; names below it are not resolved everywhere.
         proxies={} if endpoint else None,
@@ -33,7 +24,19 @@ def client(service: str, settings: dict[str, str], region: str, *, validate: boo
         retries={"mode": "standard"},
         parameter_validation=validate,
     )
-    return session.create_client(service, region_name=region, endpoint_url=endpoint, config=config, **keys)
+    return session(settings).create_client(service, region_name=region, endpoint_url=endpoint, config=config)
+
+
+def session(settings: dict[str, str]) -> Any:
+    """With the credentials of `settings`; of the shell, if there are none."""
+    import botocore.session
+
+    session = botocore.session.Session()
+    if "AWS_ACCESS_KEY_ID" in settings:
+        session.set_credentials(
+            settings["AWS_ACCESS_KEY_ID"], settings.get("AWS_SECRET_ACCESS_KEY"), settings.get("AWS_SESSION_TOKEN")
+        )
+    return session
 
 
 @contextmanager

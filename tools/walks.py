@@ -184,7 +184,9 @@ def _run(folder: Path, code: str, *, quiet: bool = False) -> None:
     for command in (line for line in code.splitlines() if line.strip()):
         if not quiet:
             say(f"  {command}")
-        environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "CARGO_TERM_QUIET": "true"}
+        # Nobody builds a walk twice.
+        cargo = {"CARGO_TARGET_DIR": str(TARGET), "CARGO_INCREMENTAL": "0", "CARGO_TERM_QUIET": "true"}
+        environment = {**os.environ, **cargo}
         done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             print(done.stdout[-6000:] + done.stderr[-6000:])

@@ -31,6 +31,8 @@ _SUITES = [
     "test_page",
     "test_rights",
     "test_queue",
+    "test_smoke",
+    "test_restore",
     "test_deployment",
     "test_sign_in",
     "test_rollback",
