@@ -14,7 +14,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -96,6 +96,12 @@ plan: setup ## What a deployment would change; ENV=prod
 deploy: setup ## Release build, plan, and after a yes, apply; ENV=prod, CANARY=1 for a part of new orders first, YES=1 unasked
 	@$(DEPLOY) $(if $(CANARY),--canary)
 
+cost: setup ## What an environment costs in a month, by list prices, beside its budget; ENV=prod, ORDERS=10000
+	@$(VENV_PYTHON) tools/cost.py --env $(or $(ENV),$(error say which environment: make $@ ENV=prod)) $(if $(ORDERS),--orders $(ORDERS))
+
+rollout: setup ## A canary, go or no-go from the alarms, all orders, or the way back; ENV=prod, MINUTES=15
+	@$(VENV_PYTHON) tools/rollout.py --env $(or $(ENV),$(error say which environment: make $@ ENV=prod)) $(if $(MINUTES),--minutes $(MINUTES))
+
 smoke: setup ## Orders through what has been deployed, judged by the providers' books, and taken back; ENV=dev
 	@cargo build --quiet --locked --bin orderctl
 	@$(VENV_PYTHON) tools/smoke.py --env $(or $(ENV),$(error say which environment: make $@ ENV=dev))
@@ -138,6 +144,9 @@ check-policies: check-tools .venv-checks/current ## Terraform against checkov's 
 	  echo "checkov: $$environment"; \
 	  .venv-checks/bin/checkov -d terraform --framework terraform --var-file terraform/environments/$$environment.tfvars \
 	    --skip-download --compact --quiet || exit 1; \
+	done
+	@for environment in dev prod; do \
+	  $(PYTHON) tools/cost.py --env $$environment --check >/dev/null && echo "cost: $$environment is within its budget" || exit 1; \
 	done
 	@.venv-checks/bin/actionlint -shellcheck= -pyflakes= && echo "actionlint: fine"
 

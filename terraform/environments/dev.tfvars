@@ -3,7 +3,7 @@ environment         = "dev"
 region              = "us-east-1"
 deletion_protection = false
 log_retention_days  = 14
-monthly_budget_usd  = 20
+monthly_budget_usd  = 40
 # Passwords alone, as long as nobody sets up more.
 console_mfa = "OPTIONAL"
 # New accounts have few concurrent executions and cannot reserve any.

@@ -32,6 +32,7 @@ _SUITES = [
     "test_rights",
     "test_queue",
     "test_smoke",
+    "test_rollout",
     "test_restore",
     "test_deployment",
     "test_sign_in",
