@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
-DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod)) $(if $(YES),--yes)
+DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env '$(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod))' $(if $(YES),--yes)
 
 # What ruff and mypy look at.
 PYTHON_CODE := tools tests/stack
@@ -91,24 +91,24 @@ state-bucket: setup ## Once for an account: the bucket that Terraform's state go
 	@$(DEPLOY)
 
 plan: setup ## What a deployment would change; ENV=prod
-	@$(DEPLOY) $(if $(CANARY),--canary)
+	@$(DEPLOY) $(if $(CANARY),--canary) $(if $(BRIEF),--brief)
 
 deploy: setup ## Release build, plan, and after a yes, apply; ENV=prod, CANARY=1 for a part of new orders first, YES=1 unasked
 	@$(DEPLOY) $(if $(CANARY),--canary)
 
 cost: setup ## What an environment costs in a month, by list prices, beside its budget; ENV=prod, ORDERS=10000
-	@$(VENV_PYTHON) tools/cost.py --env $(or $(ENV),$(error say which environment: make $@ ENV=prod)) $(if $(ORDERS),--orders $(ORDERS))
+	@$(VENV_PYTHON) tools/cost.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=prod))' $(if $(ORDERS),--orders $(ORDERS))
 
 rollout: setup ## A canary, go or no-go from the alarms, all orders, or the way back; ENV=prod, MINUTES=15
-	@$(VENV_PYTHON) tools/rollout.py --env $(or $(ENV),$(error say which environment: make $@ ENV=prod)) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(VENV_PYTHON) tools/rollout.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=prod))' $(if $(MINUTES),--minutes $(MINUTES))
 
 smoke: setup ## Orders through what has been deployed, judged by the providers' books, and taken back; ENV=dev
 	@cargo build --quiet --locked --bin orderctl
-	@$(VENV_PYTHON) tools/smoke.py --env $(or $(ENV),$(error say which environment: make $@ ENV=dev))
+	@$(VENV_PYTHON) tools/smoke.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=dev))'
 
 restore-drill: setup ## Restores the tables beside themselves and looks at them; ENV=prod
 	@cargo build --quiet --locked --bin orderctl
-	@$(VENV_PYTHON) tools/restore_drill.py --env $(or $(ENV),$(error say which environment: make $@ ENV=prod))
+	@$(VENV_PYTHON) tools/restore_drill.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=prod))'
 
 rollback: setup ## New orders start on what was live before the last deployment; ENV=prod
 	@$(DEPLOY)

@@ -1,7 +1,7 @@
 """Our Terraform against an AWS account, one environment at a time. Credentials are those of this shell.
 
     deploy.py release|state-bucket|plan|deploy|rollback|destroy --env dev|prod [--yes] [--canary] [--artifacts folder]
-    deploy.py … --stack e2e|faults      a local stack of the tests in the place of AWS
+    deploy.py … --stack e2e|faults      a local stack of the tests in the place of AWS; with --env, under its settings
 
 `release` makes the release zips. `plan` shows what `deploy` would do. `deploy` builds, plans, asks, applies
 that very plan, and notes what was live before; `rollback` makes that live again.
@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import aws
+import readiness
 import terraform
 from common import ROOT, STACK_NAMES, TARGET, Problem, function_names, run_tool, say, stack_named
 
-# Lambda keeps so many of an account's concurrent executions for functions without a reservation
-# (AWS Lambda Developer Guide, "Configuring reserved concurrency").
-_UNRESERVED = 100
 _RUST_TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 
 
@@ -39,16 +37,19 @@ def main() -> None:
         "destroy": destroy,
     }
     parser.add_argument("command", choices=commands)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--env", help="names terraform/environments/<env>.tfvars")
-    where.add_argument("--stack", choices=STACK_NAMES, help="a local stack, for tests")
+    parser.add_argument("--env", help="names terraform/environments/<env>.tfvars")
+    parser.add_argument("--stack", choices=STACK_NAMES, help="a local stack in the place of AWS, for tests")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--canary", action="store_true", help="send a part of the new orders to the new version")
     parser.add_argument("--artifacts", type=Path, help="zips that are there already; nothing is built then")
     parser.add_argument("--var", action="append", default=[], help="name=value, over what the tfvars say")
+    parser.add_argument("--brief", action="store_true", help="of a plan, only which resources change")
     arguments = parser.parse_args()
-    if arguments.env == "local":
-        raise Problem("`local` is the stack on this machine", "make up, make down")
+    if not arguments.env and not arguments.stack:
+        parser.error("one of --env and --stack is needed")
+    if not arguments.stack:
+        terraform.require_environment(arguments.env)
+        readiness.refuse_loopback(arguments.env)
     environment = Environment(arguments)
     with aws.told("AWS refuses it", "see above; once it is mended, run the same command again"):
         if arguments.env:
@@ -79,8 +80,14 @@ class Environment:
         self.artifacts: Path | None = arguments.artifacts
         variables = [f"-var=artifacts_dir={self.artifacts.resolve()}"] if self.artifacts else []
         variables += [f"-var={assignment}" for assignment in arguments.var]
+        self.brief: bool = arguments.brief
         if arguments.stack:
             of_stack = terraform.of_stack(stack_named(arguments.stack))
+            if arguments.env:
+                # Another environment's settings on the same engine.
+                folder = TARGET / "deploy" / self.name
+                of_stack = dataclasses.replace(of_stack, environment=self.name, folder=folder, variables=())
+                variables.append(f"-var=architecture={terraform.processor()}")
             self.deployment = dataclasses.replace(of_stack, variables=(*of_stack.variables, *variables))
         else:
             folder = TARGET / "deploy" / self.name
@@ -132,6 +139,9 @@ def build(environment: Environment) -> None:
             f"Rust's standard library for {target} is not on this machine",
             f'rustup target add {target}, or set architecture = "x86_64" in {environment.name}.tfvars',
         )
+    # For the person who deploys: the operators' command line, on this machine.
+    if subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "orderctl"], cwd=ROOT, check=False).returncode:
+        raise Problem("orderctl could not be built", "see above")
     say(f"building the functions for {environment.architecture} (the first time takes some minutes)")
     packages = [argument for name in function_names() for argument in ("--bin", name)]
     processor = "--arm64" if environment.architecture == "arm64" else "--x86-64"
@@ -145,13 +155,15 @@ def build(environment: Environment) -> None:
 
 
 def _begin(environment: Environment, *, building: bool = True) -> None:
-    settings = environment.deployment.settings
-    if not aws.has_bucket(settings, environment.region, environment.bucket):
-        raise Problem(
-            f"this account has no bucket {environment.bucket} for Terraform's state yet",
-            f"make state-bucket ENV={environment.name}",
-        )
+    if building:
+        readiness.check(environment)
+    elif not aws.has_bucket(environment.deployment.settings, environment.region, environment.bucket):
+        raise Problem(f"this account has no bucket {environment.bucket}", "there is nothing to take down")
+    terraform.init(environment.deployment)
     if building and environment.artifacts is None:
+        # In seconds what the plan would say after minutes.
+        with_nothing = dataclasses.replace(environment.deployment, variables=_without_packages(environment))
+        terraform.check_variables(with_nothing)
         build(environment)
     changed = subprocess.run(
         ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -161,8 +173,6 @@ def _begin(environment: Environment, *, building: bool = True) -> None:
             f"{len(changed.splitlines())} files are not committed: "
             "nobody can build this again, nor tell later what it was"
         )
-    say(f"account {aws.account(settings, environment.region)}, region {environment.region}")
-    terraform.init(environment.deployment)
 
 
 def _alias(environment: Environment, outputs: dict[str, Any]) -> list[dict[str, Any]]:
@@ -220,8 +230,13 @@ def plan(environment: Environment) -> None:
     _begin(environment)
     live = _live(environment, terraform.outputs(environment.deployment))
     planned = terraform.plan(environment.deployment, *_release(environment, live))
-    print(planned.text)
+    print(_briefly(planned) if environment.brief else planned.text)
     say(f"{len(planned.changes)} resources would change; `make deploy ENV={environment.name}` asks before it does it")
+
+
+def _briefly(planned: terraform.Plan) -> str:
+    lines = [f"  {'/'.join(change['actions']):<14} {address}" for address, change in planned.changes.items()]
+    return "\n".join(lines)
 
 
 def deploy(environment: Environment) -> None:
@@ -248,7 +263,7 @@ def deploy(environment: Environment) -> None:
 
 
 def _check_concurrency(environment: Environment, planned: terraform.Plan) -> None:
-    """Lambda refuses a reservation late, in the middle of an apply."""
+    """With the plan's own numbers."""
     functions = [
         resource["values"]
         for module in planned.values["planned_values"]["root_module"].get("child_modules", [])
@@ -256,26 +271,8 @@ def _check_concurrency(environment: Environment, planned: terraform.Plan) -> Non
         if resource["type"] == "aws_lambda_function"
     ]
     reserved = sum(max(function["reserved_concurrent_executions"], 0) for function in functions)
-    ours = _reserved_by_us(environment, [function["function_name"] for function in functions])
-    free = environment.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
-    if reserved and reserved - ours + _UNRESERVED > free:
-        raise Problem(
-            f"this account has {free + ours} functions at once to give; "
-            f"{reserved} are to be reserved and {_UNRESERVED} have to stay free",
-            "ask for a higher quota (Service Quotas, Lambda, Concurrent executions), or, outside of prod, set "
-            f"reserved_concurrency = null in {environment.name}.tfvars",
-        )
-
-
-def _reserved_by_us(environment: Environment, names: list[str]) -> int:
-    functions = environment.client("lambda")
-    reserved = 0
-    for name in names:
-        try:
-            reserved += functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", 0)
-        except functions.exceptions.ResourceNotFoundException:
-            continue
-    return reserved
+    for found in readiness.concurrency(environment, reserved, [function["function_name"] for function in functions]):
+        raise Problem(found.what, str(found.remedy))
 
 
 def _note(environment: Environment, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -343,7 +340,8 @@ def rollback(environment: Environment) -> None:
 def destroy(environment: Environment) -> None:
     """Takes the environment down, with everything that it knows."""
     _begin(environment, building=False)
-    _without_packages(environment)
+    without = _without_packages(environment)
+    environment.deployment = dataclasses.replace(environment.deployment, variables=without)
     outputs = terraform.outputs(environment.deployment)
     tables = environment.client("dynamodb")
     for name in (outputs[key] for key in ("orders_table", "read_models_table", "stock_table") if key in outputs):
@@ -373,16 +371,15 @@ def destroy(environment: Environment) -> None:
     say(f"`{environment.name}` is gone; its state stays, empty, in {environment.bucket}")
 
 
-def _without_packages(environment: Environment) -> None:
+def _without_packages(environment: Environment) -> tuple[str, ...]:
     """Terraform reads the zips even to take functions away; what cannot be built must not stand in the way."""
     if environment.artifacts is not None:
-        return
+        return environment.deployment.variables
     folder = environment.deployment.folder / "no-packages"
     for name in function_names():
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "bootstrap.zip").write_bytes(b"")
-    variables = (*environment.deployment.variables, f"-var=artifacts_dir={folder.resolve()}")
-    environment.deployment = dataclasses.replace(environment.deployment, variables=variables)
+    return (*environment.deployment.variables, f"-var=artifacts_dir={folder.resolve()}")
 
 
 def stop_executions(environment: Environment, outputs: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aws
+import readiness
 import terraform
 from common import ROOT, STACK_NAMES, Problem, aws_environment, run_tool, say, stack_named
 
@@ -34,6 +35,8 @@ def main() -> None:
         name, settings, region = "local", aws_environment(stack_named(arguments.stack)), "us-east-1"
         target = ["--stack", arguments.stack]
     else:
+        terraform.require_environment(arguments.env)
+        readiness.refuse_loopback(arguments.env)
         name, settings, region = arguments.env, dict(os.environ), terraform.setting(arguments.env, "region")
         target = ["--env", arguments.env]
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import aws
+import readiness
 import terraform
 from common import ROOT, STACK_NAMES, TARGET, Problem, aws_environment, found_in, run_tool, say, stack_named
 
@@ -84,6 +85,8 @@ def of_stack(name: str) -> Environment:
 
 
 def of_environment(name: str) -> Environment:
+    terraform.require_environment(name)
+    readiness.refuse_loopback(name)
     region = terraform.setting(name, "region")
     return Environment(name, TARGET / "deploy" / name / "endpoints.json", dict(os.environ), region)
 

@@ -246,13 +246,27 @@ def _call(deployment: Deployment, *arguments: str, progress: Progress | None = N
         ) as process,
     ):
         kept.write(f"\n$ terraform {' '.join(arguments)}\n")
-        for line in process.stdout or ():
-            kept.write(line)
-            said.append(line)
-            if progress:
-                progress(line)
+
+        def follow() -> None:
+            for line in process.stdout or ():
+                kept.write(line)
+                said.append(line)
+                if progress:
+                    progress(line)
+
+        try:
+            follow()
+        except KeyboardInterrupt:
+            # It has got the interrupt as well. Left alone, it would lose track of what it has just made.
+            say("terraform finishes what it has begun, and writes down what there is; please wait")
+            follow()
+            process.wait()
+            raise
     if process.returncode != 0:
-        errors = "".join(line for line in said if line.startswith(("│", "╷", "╵"))) or "".join(said[-20:])
+        boxed = [line for line in said if line.startswith(("│", "╷", "╵"))]
+        # Without colours there are no boxes; what is planned stands before the errors.
+        first = next((number for number, line in enumerate(said) if line.startswith("Error:")), -20)
+        errors = "".join(boxed or said[first:])
         raise Problem(f"terraform {arguments[0]} failed\n{errors}", f"see {os.path.relpath(log)}")
     return "".join(said)
 
@@ -264,14 +278,23 @@ def _init(deployment: Deployment, *backend: str) -> None:
     _call(deployment, "init", "-input=false", "-no-color", "-lockfile=readonly", *plugins, *backend)
 
 
+def require_environment(name: str) -> None:
+    """Of those on AWS. Only ever a name, and never a path."""
+    if name == "local":
+        raise Problem("`local` is the stack on this machine", "make up, make down")
+    known = sorted(file.stem for file in (MODULE / "environments").glob("*.tfvars") if file.stem != "local")
+    if name not in known:
+        raise Problem(
+            f"there is no environment {name!r}",
+            f"choose one of {', '.join(known)}, or write terraform/environments/<name>.tfvars and .s3.tfbackend",
+        )
+
+
 def setting(environment: str, name: str) -> str:
     """A plain input as Terraform takes it: of the environment's tfvars, else of this shell, else the default."""
+    if environment != "local":
+        require_environment(environment)
     files = [MODULE / "environments" / f"{environment}.tfvars", MODULE / "variables.tf"]
-    if not files[0].exists():
-        known = sorted(file.stem for file in files[0].parent.glob("*.tfvars"))
-        raise Problem(
-            f"there is no terraform/environments/{environment}.tfvars", f"choose one of {', '.join(known)}, or write it"
-        )
     value = r'(?:"([^"\n]*)"|([^"#/\s]+))[ \t]*(?:(?:#|//).*)?$'
     if found := re.search(rf"^[ \t]*{name}[ \t]*=[ \t]*{value}", files[0].read_text(), re.MULTILINE):
         return found[1] or found[2]
@@ -338,6 +361,11 @@ class Plan:
         return {
             address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])
         }
+
+
+def check_variables(deployment: Deployment) -> None:
+    """Whether Terraform takes what the environment sets: a plan without a look at what is there."""
+    _call(deployment, "plan", "-refresh=false", "-lock=false", f"-parallelism={_PARALLELISM}", *_inputs(deployment))
 
 
 def plan(deployment: Deployment, *variables: str) -> Plan:

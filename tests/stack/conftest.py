@@ -31,6 +31,7 @@ _SUITES = [
     "test_page",
     "test_rights",
     "test_queue",
+    "test_readiness",
     "test_smoke",
     "test_rollout",
     "test_restore",

@@ -1,4 +1,5 @@
-"""The settings of production on an account that has nothing of it: one apply, and the way down."""
+"""The settings of production on an account that has nothing of it: an apply that breaks off, one that takes it up, and
+the way down."""
 
 from __future__ import annotations
 
@@ -48,6 +49,8 @@ class Production:
     deployments: Deployments
     arguments: tuple[str, ...]
     environment: dict[str, str]
+    # What the first apply has printed.
+    interrupted: str
 
     def run(self, command: str) -> Done:
         return self.deployments.run(command, *self.arguments, environment=self.environment)
@@ -61,23 +64,26 @@ class Production:
 
 @pytest.fixture(scope="module")
 def production(shop: Shop, deployments: Deployments) -> Production:
-    """In one apply."""
+    """In an apply that is interrupted on the way, and another that takes it up."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_"))},
         **shop.settings,
-        "TF_VAR_architecture": terraform.processor(),
     }
     variables = (
         f"account_id={aws.account(shop.settings, REGION)}",
-        'operator_emails=["on-call@example.com"]',
+        'operator_emails=["on-call@shop.test"]',
+        "sender_address=orders@shop.test",
+        'carrier={id="se-1",service_code="usps_priority_mail",warehouse_id="se-1",'
+        'contact_phone="+1 555 0100",grams_per_piece=500}',
         # This engine has no Logs Insights.
         "saved_queries=false",
     )
     named = (part for variable in variables for part in ("--var", variable))
-    arguments = ("--env", "prod", "--artifacts", str(shop.stack.artifacts), *named)
+    arguments = ("--env", "prod", "--stack", shop.stack.name, "--artifacts", str(shop.stack.artifacts), *named)
     shutil.rmtree(FOLDER, ignore_errors=True)
+    interrupted = deployments.interrupt("deploy", "40 of", *arguments, environment=environment)
     deployments.must_run("deploy", *arguments, environment=environment)
-    return Production(deployments, arguments, environment)
+    return Production(deployments, arguments, environment, interrupted)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +135,12 @@ def _tables(production: Production) -> list[str]:
 # --- what is looked at ----------------------------------------------------------------------------
 
 
-def test_production_is_there_after_one_apply(production: Production) -> None:
+def test_an_interrupted_apply_writes_down_what_there_is(production: Production) -> None:
+    assert "terraform finishes what it has begun" in production.interrupted
+    assert production.interrupted.rstrip().endswith("interrupted")
+
+
+def test_production_is_there_after_an_apply_was_interrupted_and_taken_up(production: Production) -> None:
     assert _tables(production)
 
 

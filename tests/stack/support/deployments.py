@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -92,6 +93,31 @@ class Deployments:
     def must_run(self, command: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         done = self.run(command, *arguments, environment=environment)
         assert done.returncode == 0, f"{command} failed, see {os.path.relpath(self.log)}: {done.stderr.strip()}"
+
+    def interrupt(self, command: str, at: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Ctrl-C once a line of its progress has this in it. Answers what it has printed."""
+        called = [sys.executable, str(ROOT / "tools" / "deploy.py"), command, "--yes", *arguments]
+        process = subprocess.Popen(
+            called,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            # A shell in the background has its children ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        printed = []
+        for line in process.stdout or ():
+            printed.append(line)
+            if at in line:
+                os.killpg(process.pid, signal.SIGINT)
+                at = "\0"
+        process.communicate()
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"$ {command} {' '.join(arguments)}, interrupted\n{''.join(printed)}\n")
+        return "".join(printed)
 
     def _roll_out(self, *arguments: str) -> None:
         """As a pipeline does: by way of a canary, and with a look at the alarms. Those that tests have raised are
