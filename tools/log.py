@@ -40,6 +40,8 @@ def main() -> None:
     if watched_file(stack).exists():
         entries = _watched(stack, arguments.follow)
     else:
+        # Without a stack it says so.
+        stack.endpoints()
         entries = _from_cloudwatch(stack, wanted, arguments.follow)
     anything = False
     for function, message in entries:

@@ -84,6 +84,8 @@ def down(stack: Stack) -> None:
 
 def env(stack: Stack) -> None:
     """For a shell: eval "$(make -s env)", and its AWS tools and cargo-lambda use the stack."""
+    if not stack.endpoints_file.exists():
+        print(f"note: the {stack.name} stack is not up yet (make up, or make watch)", file=sys.stderr)
     print(f'export PATH="{ROOT / ".venv/bin"}:$PATH"')
     for name, value in aws_environment(stack).items():
         print(f"export {name}={value}")
