@@ -41,7 +41,7 @@ struct ListedRetry<'a> {
     failed: u32,
     of: u32,
     error: &'a TaskError,
-    next_by: Timestamp,
+    next_by: Option<Timestamp>,
 }
 
 impl<'a> ListedRetry<'a> {

@@ -217,11 +217,9 @@ impl Console {
             retry: projection
                 .and_then(|projection| projection.retry.as_ref())
                 .map(|retry| {
-                    let left = retry.next_by.duration_since(now).as_secs().max(0);
-                    let (failed, of) = (retry.failed, retry.of);
+                    let (failed, of, next) = (retry.failed, retry.of, retry.next(now));
                     format!(
-                        "{}: {failed} of {of} tries have failed with {}; the next one comes within \
-                         {left} s.",
+                        "{}: {failed} of {of} tries have failed with {}; {next}.",
                         retry.state, retry.error
                     )
                 }),

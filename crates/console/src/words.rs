@@ -218,11 +218,8 @@ pub(crate) const fn is_dangerous(action: Action) -> bool {
 pub(crate) fn waits(projection: &Projection, now: Timestamp) -> String {
     match &projection.retry {
         Some(retry) => {
-            let left = retry.next_by.duration_since(now).as_secs().max(0);
-            format!(
-                "{} of {}, next within {left} s: {}",
-                retry.failed, retry.of, retry.error
-            )
+            let next = retry.next(now);
+            format!("{} of {}, {next}: {}", retry.failed, retry.of, retry.error)
         }
         None if projection.state.is_none() => String::new(),
         None => projection.waits_for().to_owned(),

@@ -89,12 +89,15 @@ impl Rules {
         rules.iter().find(|rule| rule.is_for(error.as_str()))
     }
 
-    /// Whether the task that the execution is in has failed and waits for its next try. `latest_first` is
-    /// the history from its end.
+    /// How often the task that the execution is in has failed, if it is tried again. `latest_first` is the
+    /// history from its end.
     pub(crate) fn retry(&self, latest_first: &[HistoryEvent]) -> Option<Retry> {
-        let HistoryEvent::TryFailed { at, error } = latest_first.first()? else {
-            return None;
-        };
+        let waits = matches!(latest_first.first()?, HistoryEvent::TryFailed { .. });
+        let (at, error) = latest_first.iter().find_map(|event| match event {
+            HistoryEvent::TryFailed { at, error } => Some(Some((at, error))),
+            HistoryEvent::StateEntered { .. } => Some(None),
+            HistoryEvent::Other => None,
+        })??;
         let mut errors = Vec::new();
         let mut state = None;
         for event in latest_first {
@@ -120,7 +123,7 @@ impl Rules {
             failed,
             of: rule.max_attempts + 1,
             error: error.clone(),
-            next_by: *at + rule.wait_after(failed),
+            next_by: waits.then(|| *at + rule.wait_after(failed)),
         })
     }
 }
@@ -167,7 +170,7 @@ mod tests {
         Some((
             retry.failed,
             retry.of,
-            retry.next_by.as_millisecond() - last,
+            retry.next_by.expect("it waits").as_millisecond() - last,
         ))
     }
 
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_task_waits_for_its_next_try_and_a_running_one_does_not() {
+    fn a_failed_task_waits_for_its_next_try_or_is_at_it() {
         assert_eq!(retry(1, "CarrierUnavailable"), Some((1, 16, 1000)));
         assert_eq!(retry(4, "CarrierUnavailable"), Some((4, 16, 8000)));
         assert_eq!(retry(10, "CarrierUnavailable"), Some((10, 16, 60_000)));
@@ -190,7 +193,11 @@ mod tests {
         let mut running = vec![entered("ShipOrder"), SCHEDULED];
         running.extend([failed_with(500, "CarrierUnavailable"), SCHEDULED]);
         running.reverse();
-        assert_eq!(Rules::of_the_process().retry(&running), None);
+        let retry = Rules::of_the_process().retry(&running).expect("a retry");
+        assert_eq!((retry.failed, retry.next_by), (1, None));
+        let mut first = vec![entered("ShipOrder"), SCHEDULED];
+        first.reverse();
+        assert_eq!(Rules::of_the_process().retry(&first), None);
     }
 
     #[test]

@@ -65,11 +65,8 @@ pub(crate) fn of_open(open: &[Projection], now: Timestamp) -> String {
     rows.extend(open.iter().map(|projection| {
         let seconds = now.duration_since(projection.since).as_secs();
         let retry = projection.retry.as_ref().map_or_else(String::new, |retry| {
-            let left = retry.next_by.duration_since(now).as_secs().max(0);
-            format!(
-                "{} of {}, next within {left} s: {}",
-                retry.failed, retry.of, retry.error
-            )
+            let next = retry.next(now);
+            format!("{} of {}, {next}: {}", retry.failed, retry.of, retry.error)
         });
         let incidents = projection
             .incidents

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use domain::ports::Orders as _;
-use domain::{OrderState, Status, Submission, Timestamp};
+use domain::{Execution, ExecutionStatus, OrderState, Status, Submission, Timestamp};
 use monitor::MOST_RECONCILED;
-use operations::Projection;
 use operations::trend::{self, Flow};
+use operations::{Observation, Projection};
 use serde::Serialize;
 use serde_json::json;
 use tests::{
@@ -213,4 +213,35 @@ fn put(item: HashMap<String, AttributeValue>) -> WriteRequest {
     WriteRequest::builder()
         .put_request(put.expect("an item"))
         .build()
+}
+
+/// Each try of a task writes the ledger, and the stream has its projection follow.
+#[test]
+fn tries_that_write_the_ledger_do_not_put_off_the_next_look_at_the_execution() {
+    let at = |second: i64| Timestamp::from_second(1_000 + second).expect("a time");
+    let submission = submission(&document(ORDER));
+    let mut state = OrderState::received(&submission.order, at(0));
+    let running = Execution {
+        attempt: 1,
+        status: ExecutionStatus::Running,
+        stopped_at: None,
+        redriven_at: None,
+    };
+    let asked = Observation {
+        execution: Some(running),
+        asked: true,
+        ..Observation::default()
+    };
+    let mut projection = Projection::received(&state).next(&state, &asked, at(30));
+    let due = projection.due_at.expect("it is open");
+    for second in (35..300).step_by(5) {
+        state.version += 1;
+        projection = projection.next(&state, &Observation::default(), at(second));
+        assert_eq!(projection.due_at, Some(due), "after {second} s");
+    }
+    let next = projection.next(&state, &asked, at(300)).due_at;
+    assert!(
+        next > Some(at(300)),
+        "once it was asked, it is asked again later"
+    );
 }

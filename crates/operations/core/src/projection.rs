@@ -18,7 +18,7 @@ use crate::cause::{Cause, Problem};
 use crate::incident::Incident;
 use crate::process::{HOUR, Health, MINUTE, ProcessState, done_at};
 
-/// A task that has failed and waits for its next try.
+/// A task that has failed and is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// Which state it is.
@@ -29,9 +29,27 @@ pub struct Retry {
     pub of: u32,
     /// The error of the last one.
     pub error: TaskError,
-    /// The next one is not later than this; with full jitter it may be sooner.
-    #[serde(with = "millisecond::required")]
-    pub next_by: Timestamp,
+    /// The next one is not later than this; with full jitter it may be sooner. None while one is under way.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub next_by: Option<Timestamp>,
+}
+
+impl Retry {
+    /// When the next try comes, in words.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> String {
+        match self.next_by {
+            Some(by) => {
+                let left = by.duration_since(now).as_secs().max(0);
+                format!("next within {left} s")
+            }
+            None => "trying now".to_owned(),
+        }
+    }
 }
 
 /// What was observed of an order's execution.
@@ -103,7 +121,7 @@ pub struct Projection {
     /// What is known of the execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<Execution>,
-    /// Set while the task waits for its next try.
+    /// Set once the task has failed and is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// Why it was or is being reversed.
@@ -302,6 +320,13 @@ impl Projection {
             due_at: None,
         };
         next.due_at = next.due(state, observed.asked, now);
+        // A task that is retried writes the ledger with each try. What only follows that must not put off the
+        // time at which Step Functions is asked itself.
+        if same_state && !observed.asked {
+            next.due_at = next
+                .due_at
+                .map(|due| self.due_at.map_or(due, |was| was.min(due)));
+        }
         next
     }
 

@@ -381,7 +381,7 @@ mod tests {
             failed: 4,
             of: 16,
             error: ErrorName::StoreUnavailable.into(),
-            next_by: at(99),
+            next_by: Some(at(99)),
         });
         orders[3].state = Some(ProcessState::ReviewOrder);
         orders[3].status = Status::InReview;
