@@ -33,6 +33,8 @@ struct Home<'a> {
     reversed: Vec<GroupView>,
     more_reversed: bool,
     nodes: Vec<Node>,
+    /// A review needs a person, too, and has a place of its own: it is no incident.
+    reviews_waiting: Option<String>,
     reviews: Vec<Row>,
     more_reviews: bool,
     money: Vec<(&'static str, [String; 3])>,
@@ -226,10 +228,17 @@ fn page<'a>(
             .collect::<Vec<_>>()
     };
     let need_a_person = snapshot.map_or(0, |snapshot| snapshot.need_a_person);
-    let title = match need_a_person {
-        0 => "Home".to_owned(),
-        1 => "1 needs a person".to_owned(),
-        count => format!("{count} need a person"),
+    let waiting = snapshot.and_then(|snapshot| snapshot.count(&List::Reviews));
+    let waiting = match waiting.unwrap_or(0) {
+        0 => None,
+        1 => Some("1 review waits".to_owned()),
+        count => Some(format!("{count} reviews wait")),
+    };
+    let title = match (need_a_person, &waiting) {
+        (0, None) => "Home".to_owned(),
+        (0, Some(waiting)) => waiting.clone(),
+        (1, _) => "1 needs a person".to_owned(),
+        (count, _) => format!("{count} need a person"),
     };
     Home {
         frame: Frame::of(console, request, operator, snapshot, now).titled(title),
@@ -238,6 +247,7 @@ fn page<'a>(
             .unwrap_or_default(),
         sums: snapshot.map(sums),
         need_a_person: words::orders(need_a_person),
+        reviews_waiting: waiting,
         groups: view(|problem| matches!(problem, Problem::Incident(_))),
         reversed: view(|problem| matches!(problem, Problem::Reversed(_))),
         more_reversed: snapshot.is_some_and(|snapshot| snapshot.more_reversed),

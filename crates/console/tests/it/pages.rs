@@ -1,10 +1,10 @@
 //! What is answered, and what it costs.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{ErrorName, OrderState, Timestamp};
+use domain::{ErrorName, OrderState, Status, Timestamp};
 use lambda_http::http::Method;
-use operations::Projection;
 use operations::snapshot::take;
+use operations::{ProcessState, Projection};
 use serde_json::json;
 use tests::{READ_MODELS, assert_impersonal, document, submission};
 
@@ -12,13 +12,19 @@ use crate::{Page, request, text};
 
 /// So many open orders, as the monitor keeps them; with their records where a page shows them.
 async fn open_orders(page: &Page, count: u32) {
+    kept(page, count, |_| ()).await;
+}
+
+async fn kept(page: &Page, count: u32, change: fn(&mut Projection)) {
     let template = submission(&document("ord-0")).order;
     let now = Timestamp::now();
     let projections: Vec<Projection> = (0..count)
         .map(|number| {
             let mut order = template.clone();
             order.order_id = format!("ord-{number:05}").parse().expect("an order id");
-            Projection::received(&OrderState::received(&order, now))
+            let mut projection = Projection::received(&OrderState::received(&order, now));
+            change(&mut projection);
+            projection
         })
         .collect();
     for projection in projections.iter().take(60) {
@@ -85,6 +91,27 @@ async fn every_number_of_the_home_page_links_to_its_list_and_the_list_has_so_man
         .get(&format!("/orders?list=state.ValidateOrder.on_track{rest}"))
         .await;
     assert_eq!(list.matches("<tr id=\"row-").count(), 7);
+}
+
+#[tokio::test]
+async fn reviews_that_wait_are_told_where_it_is_said_what_needs_a_person() {
+    let page = Page::open(None).await;
+    kept(&page, 1, |_| ()).await;
+    let (_, home) = page.get("/").await;
+    assert!(home.contains("Nothing needs a person."), "{home}");
+    let page = Page::open(None).await;
+    kept(&page, 2, |projection| {
+        projection.state = Some(ProcessState::ReviewOrder);
+        projection.status = Status::InReview;
+    })
+    .await;
+    let (_, home) = page.get("/").await;
+    assert!(!home.contains("Nothing needs a person."), "{home}");
+    assert!(
+        home.contains("<a href=\"#reviews\">2 reviews wait</a>"),
+        "{home}"
+    );
+    assert!(home.contains("<title>2 reviews wait"), "{home}");
 }
 
 #[tokio::test]
