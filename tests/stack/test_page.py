@@ -299,6 +299,13 @@ def test_the_page_says_what_came_of_an_action(acted: Acted) -> None:
     assert "Reject" in acted.notice
 
 
+def test_the_way_back_from_an_action_is_no_error(acted: Acted) -> None:
+    acted.page.go_back()
+    # It is over, so that it is not asked once more; the order says why.
+    acted.page.wait_for_selector("#status")
+    assert "Reject is not possible now" in acted.page.inner_text(".notice")
+
+
 def test_an_action_on_the_page_is_on_the_timeline_with_its_reason(acted: Acted) -> None:
     shown = "() => document.querySelector('.timeline').textContent.includes('too many <script>')"
     until(acted.page, "the timeline has who and why", shown)

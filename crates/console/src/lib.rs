@@ -159,7 +159,7 @@ impl Console {
     pub fn router(self) -> Router {
         let console = Arc::new(self);
         let acting = Router::new()
-            .route("/orders/{id}/{action}", post(act))
+            .route("/orders/{id}/{action}", get(confirm).post(act))
             .route("/bulk", post(preview))
             .route("/bulk/{digest}", post(apply))
             .route("/api/orders/{id}/{action}", post(api_act))
@@ -409,6 +409,17 @@ async fn api_order(State(console): Shared, Path(id): Path<String>) -> Answered {
 }
 
 // --- for operators --------------------------------------------------------------------------------
+
+async fn confirm(
+    State(console): Shared,
+    Extension(by): By,
+    Path((id, action)): Path<(String, String)>,
+    request: PageRequest,
+) -> Answered {
+    let (id, action) = (order_id(&id)?, self::action(&action)?);
+    let now = Timestamp::now();
+    console.confirm(&request, &by, &id, action, now).await
+}
 
 async fn act(
     State(console): Shared,

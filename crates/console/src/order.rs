@@ -14,7 +14,7 @@ use crate::answer::{live, page, see_other, with_cookie};
 use crate::frame::Frame;
 use crate::list::encoded;
 use crate::operator::Operator;
-use crate::request::{FLASH, PageRequest};
+use crate::request::{ASKED, FLASH, PageRequest};
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
@@ -323,9 +323,13 @@ impl Console {
     ) -> Result<Response, Failed> {
         let reason = crate::reason(request.field("reason").unwrap_or_default())?;
         if request.field("confirmed") != Some("yes") {
-            return self
-                .confirm(request, operator, order_id, action, reason, now)
-                .await;
+            let (record, described) = self.actions.inspect(order_id).await?;
+            possible(action, &record, &described, now).map_err(Failed::NotPossible)?;
+            // A page of its own to be asked on: one that answers a form is an error on the way back to it.
+            let path = format!("orders/{order_id}/{action}");
+            let there = see_other(&format!("{}{path}", request.root));
+            let asked = encoded(&format!("{path} {reason}"));
+            return Ok(with_cookie(there, ASKED, &asked, 600));
         }
         let who = Attribution {
             by: &operator.name,
@@ -343,17 +347,24 @@ impl Console {
         ))
     }
 
-    async fn confirm(
+    /// Asks for the yes.
+    pub(crate) async fn confirm(
         &self,
         request: &PageRequest,
         operator: &Operator,
         order_id: &OrderId,
         action: Action,
-        reason: &str,
         now: Timestamp,
     ) -> Result<Response, Failed> {
+        let Some(reason) = request.asked(&format!("orders/{order_id}/{action}")) else {
+            return Ok(see_other(&format!("{}orders/{order_id}", request.root)));
+        };
         let (record, described) = self.actions.inspect(order_id).await?;
-        possible(action, &record, &described, now).map_err(Failed::NotPossible)?;
+        if let Err(why) = possible(action, &record, &described, now) {
+            let there = see_other(&format!("{}orders/{order_id}", request.root));
+            let told = format!("{} is not possible now: {why}.", words::verb(action));
+            return Ok(with_cookie(there, FLASH, &encoded(&told), 60));
+        }
         let state = &record.state;
         let arn = self.workflow.execution_arn(state);
         let view = StatusView::of(&record, described.execution.status, arn, now);
@@ -372,7 +383,7 @@ impl Console {
             tone: words::tone(view.status),
             authorized: view.payment.authorized.to_string(),
             captured: view.payment.captured.to_string(),
-            reason,
+            reason: &reason,
         };
         Ok(page(StatusCode::OK, &shown))
     }

@@ -26,6 +26,8 @@ pub(crate) struct PageRequest {
 
 /// The cookie that the next page says something from.
 pub(crate) const FLASH: &str = "flash";
+/// A cookie: what is asked for and why, until somebody says yes. Not in the address, which logs have.
+pub(crate) const ASKED: &str = "asked";
 
 impl<S: Send + Sync> FromRequest<S> for PageRequest {
     type Rejection = Failed;
@@ -101,7 +103,17 @@ impl PageRequest {
 
     /// What the last action had to say; it is shown once.
     pub(crate) fn flash(&self) -> Option<String> {
-        let cookie = self.cookie(FLASH)?;
+        self.kept(FLASH)
+    }
+
+    /// The reason that was given for what is about to be confirmed.
+    pub(crate) fn asked(&self, what: &str) -> Option<String> {
+        let asked = self.kept(ASKED)?;
+        Some(asked.strip_prefix(what)?.strip_prefix(' ')?.to_owned())
+    }
+
+    fn kept(&self, cookie: &str) -> Option<String> {
+        let cookie = self.cookie(cookie)?;
         let (text, _) = parse(format!("{cookie}=").as_bytes()).into_owned().next()?;
         Some(text)
     }

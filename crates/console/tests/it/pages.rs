@@ -274,6 +274,44 @@ async fn an_action_takes_a_reason_and_is_refused_where_it_is_not_possible() {
 }
 
 #[tokio::test]
+async fn what_is_asked_before_an_action_can_be_gone_back_to() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let form = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let asked = request(
+        &Method::POST,
+        "/orders/ord-1/cancel",
+        &form,
+        "reason=no+stock",
+    );
+    let answer = page.ask(asked).await;
+    let there = answer.headers()["location"].to_str().expect("a text");
+    assert_eq!(
+        (answer.status().as_u16(), there),
+        (303, "../../orders/ord-1/cancel")
+    );
+    let cookie = answer.headers()["set-cookie"].to_str().expect("a text");
+    let cookie = cookie.split(';').next().expect("a cookie").to_owned();
+    let look = |path: &'static str| request(&Method::GET, path, &[("cookie", &cookie)], "");
+    let question = page.ask(look("/orders/ord-1/cancel")).await;
+    assert_eq!(question.status(), 200);
+    assert!(
+        text(&question).contains("value=\"no stock\""),
+        "{}",
+        text(&question)
+    );
+    // The reason was given for this and nothing else.
+    for path in ["/orders/ord-1/resolve", "/orders/ord-2/cancel"] {
+        assert_eq!(page.ask(look(path)).await.status(), 303, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_changes_something_comes_from_our_own_page_or_from_a_program() {
     let page = Page::open(None).await;
     page.database.validated(&document("ord-1")).await;
@@ -296,9 +334,9 @@ async fn what_changes_something_comes_from_our_own_page_or_from_a_program() {
     // Asks for a yes first.
     assert_eq!(
         post(&[form, ("origin", "https://orders.example")]).await,
-        200
+        303
     );
-    assert_eq!(post(&[form, ("sec-fetch-site", "same-origin")]).await, 200);
+    assert_eq!(post(&[form, ("sec-fetch-site", "same-origin")]).await, 303);
     assert!(page.database.state("ord-1").await.cancel.is_none());
 }
 
