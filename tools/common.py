@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
 import sys
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +35,20 @@ class Problem(Exception):
 def say(text: str) -> None:
     """One line of progress, with the seconds since the tool started."""
     print(f"[{time.monotonic() - _started:5.1f}s] {text}", flush=True)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether it leads to this machine."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def opener(url: str) -> urllib.request.OpenerDirector:
+    """What asks there: no proxy of this shell reaches this machine's loopback."""
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_loopback(url) else []))
 
 
 def found_in(file: Path, pattern: str) -> str:

@@ -12,10 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from common import Problem, Stack, say
-
-# Straight to loopback: a proxy that the environment names cannot reach it.
-_http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+from common import Problem, Stack, opener, say
 
 
 def _started_at(pid: int) -> str | None:
@@ -146,7 +143,7 @@ def require_ports(stack: Stack) -> None:
 def get(url: str, timeout_s: float = 2) -> int:
     """Status of a GET; 0 when nobody answers."""
     try:
-        with _http.open(url, timeout=timeout_s) as answer:
+        with opener(url).open(url, timeout=timeout_s) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

@@ -7,7 +7,6 @@ read the providers' keys.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import aws
 import terraform
-from common import Problem, say
+from common import Problem, is_loopback, opener, say
 
 if TYPE_CHECKING:
     from deploy import Environment
@@ -43,7 +42,7 @@ class Finding:
 def refuse_loopback(environment: str) -> None:
     """A shell that points at the local stack makes buckets there that look like AWS's."""
     named = {name: value for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL") and value}
-    if any(_is_loopback(url) for url in named.values()):
+    if any(is_loopback(url) for url in named.values()):
         raise Problem(
             f"{', '.join(sorted(named))} of this shell points at this machine, and `{environment}` is on AWS",
             'open a new shell: `eval "$(make -s env)"` is for the local stack alone',
@@ -51,19 +50,11 @@ def refuse_loopback(environment: str) -> None:
     for service in ("sts", "s3"):
         # A profile may name an endpoint, too.
         url = aws.client(service, dict(os.environ), "us-east-1").meta.endpoint_url
-        if _is_loopback(url):
+        if is_loopback(url):
             raise Problem(
                 f"this shell's AWS profile has {url} as its endpoint, and `{environment}` is on AWS",
                 "choose another profile: AWS_PROFILE",
             )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urllib.parse.urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def check(environment: Environment) -> None:
@@ -241,11 +232,8 @@ def _key(environment: Environment, variables: Mapping[str, str], provider: str) 
 
 def _status(url: str, headers: dict[str, str]) -> int:
     """Of a GET; 0 if nobody answers."""
-    handlers = [urllib.request.ProxyHandler({})] if _is_loopback(url) else []
     try:
-        with urllib.request.build_opener(*handlers).open(
-            urllib.request.Request(url, headers=headers), timeout=15
-        ) as answer:
+        with opener(url).open(urllib.request.Request(url, headers=headers), timeout=15) as answer:
             status: int = answer.status
             return status
     except urllib.error.HTTPError as error:

@@ -16,10 +16,19 @@ import urllib.request
 from typing import Any
 
 import aws
-from common import REGION, ROOT, STACK_NAMES, TARGET, Problem, Stack, aws_environment, run_tool, say, stack_named
-
-# Straight to loopback: a proxy that the environment names cannot reach it.
-loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+from common import (
+    REGION,
+    ROOT,
+    STACK_NAMES,
+    TARGET,
+    Problem,
+    Stack,
+    aws_environment,
+    opener,
+    run_tool,
+    say,
+    stack_named,
+)
 
 ORDERS = ROOT / "orders"
 _PATIENCE_S = 60
@@ -142,7 +151,7 @@ def call(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     try:
-        with loopback.open(request, timeout=15) as answer:
+        with opener(url).open(request, timeout=15) as answer:
             return json.load(answer)
     except OSError as error:
         raise Problem(f"{url} does not answer: {error}", "`make up` starts the stack") from None

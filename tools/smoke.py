@@ -25,7 +25,7 @@ from typing import Any
 import aws
 import readiness
 import terraform
-from common import ROOT, STACK_NAMES, TARGET, Problem, aws_environment, found_in, run_tool, say, stack_named
+from common import ROOT, STACK_NAMES, TARGET, Problem, aws_environment, found_in, opener, run_tool, say, stack_named
 
 # The worst case of a few retries on cold functions.
 _PATIENCE_S = 180
@@ -134,7 +134,6 @@ class Shop:
     def __init__(self, environment: Environment):
         self._environment = environment
         self._intake: str = environment.endpoints["intake"]
-        self._opener = _opener(self._intake)
 
     def review_limit(self) -> int | None:
         """Above so many US cents an order is reviewed; None if none is."""
@@ -211,7 +210,7 @@ class Shop:
         )
         session = aws.session(self._environment.settings)
         botocore.auth.SigV4Auth(session.get_credentials(), "execute-api", self._environment.region).add_auth(request)
-        return _answer(self._opener, method, self._intake + path, dict(request.headers), data.encode() or None)
+        return _answer(method, self._intake + path, dict(request.headers), data.encode() or None)
 
 
 class Providers:
@@ -264,11 +263,11 @@ class Providers:
         url = self._payment["PAYMENT_API_URL"] + path
         data = urllib.parse.urlencode(form).encode() if form else None
         headers = {**self._payment_headers, **(more or {}), "content-type": "application/x-www-form-urlencoded"}
-        return _answer(_opener(url), method, url, headers, data)
+        return _answer(method, url, headers, data)
 
     def _shipstation(self, method: str, path: str) -> Json:
         url = self._carrier["CARRIER_API_URL"] + path
-        return _answer(_opener(url), method, url, self._carrier_headers, None)
+        return _answer(method, url, self._carrier_headers, None)
 
 
 def _settings_of(environment: Environment, function: str) -> dict[str, str]:
@@ -285,18 +284,10 @@ def _expect(what: str, found: Any, wanted: Any) -> None:
         raise Problem(f"{what} is {found!r}, not {wanted!r}", "look at the order's timeline and the provider's page")
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """No proxy of this shell reaches this machine's loopback."""
-    local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
-
-
-def _answer(
-    opener: urllib.request.OpenerDirector, method: str, url: str, headers: Mapping[str, str], data: bytes | None
-) -> Json:
+def _answer(method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Json:
     request = urllib.request.Request(url, data, dict(headers), method=method)
     try:
-        with opener.open(request, timeout=60) as answer:
+        with opener(url).open(request, timeout=60) as answer:
             found: Json = json.loads(answer.read() or b"{}")
             return found
     except urllib.error.HTTPError as error:

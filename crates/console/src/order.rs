@@ -172,11 +172,11 @@ impl Console {
         };
         let mut shown = self.order_page(request, operator, &of, now);
         shown.timeline = timeline(&record, &view, &history, now);
-        let answer = live(request, &shown);
+        // What is said once is not kept: a browser that goes back would show it again.
         Ok(if shown.frame.flash.is_some() {
-            with_cookie(answer, FLASH, "", 0)
+            with_cookie(page(StatusCode::OK, &shown), FLASH, "", 0)
         } else {
-            answer
+            live(request, &shown)
         })
     }
 
