@@ -14,7 +14,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -87,6 +87,9 @@ release: ENV ?= prod
 release: setup ## The release zips for AWS, for the processor of an environment; ENV=prod
 	@$(DEPLOY)
 
+policies: setup ## For an administrator: the policies that a deployer needs, and how they are made; ENV=prod
+	@$(VENV_PYTHON) tools/policies.py deployer --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod))
+
 state-bucket: setup ## Once for an account: the bucket that Terraform's state goes to; ENV=prod
 	@$(DEPLOY)
 
@@ -139,7 +142,8 @@ check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
 # Offline: checkov would ask for its rules' guidance, actionlint take whatever other linters it finds.
-check-policies: check-tools .venv-checks/current ## Terraform against checkov's rules, the workflow against actionlint's
+check-policies: check-tools .venv-checks/current ## IAM policies against AWS's reference, Terraform against checkov's rules, the workflow against actionlint's
+	@.venv-checks/bin/python tools/policies.py check
 	@for environment in dev prod; do \
 	  echo "checkov: $$environment"; \
 	  .venv-checks/bin/checkov -d terraform --framework terraform --var-file terraform/environments/$$environment.tfvars \

@@ -1,5 +1,5 @@
 # Names, and nothing else. Resources are by topic: functions, tables, workflow, api, queue, monitor,
-# console, sign_in, alarms, dashboard, notifications, secrets, key, budget.
+# console, sign_in, callers, alarms, dashboard, notifications, secrets, key, budget.
 
 data "aws_caller_identity" "current" {
   lifecycle {
@@ -41,6 +41,8 @@ locals {
     key               = "alias/${local.prefix}"
     payment_secret    = "${local.prefix}/payment"
     carrier_secret    = "${local.prefix}/carrier"
+    # By file of policies/. A deployer may change policies that begin with the prefix; his own do not (tools/policies.py).
+    caller_policies = { for file in ["api-callers", "queue-senders", "operators"] : file => "${local.prefix}-${file}" }
     # Bucket names, and domains of user pools, are shared by all accounts of a region.
     artifacts      = "${local.prefix}-artifacts-${local.account}"
     sign_in_domain = "${local.prefix}-${local.account}"

