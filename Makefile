@@ -87,8 +87,8 @@ release: ENV ?= prod
 release: setup ## The release zips for AWS, for the processor of an environment; ENV=prod
 	@$(DEPLOY)
 
-policies: setup ## For an administrator: the policies that a deployer needs, and how they are made; ENV=prod
-	@$(VENV_PYTHON) tools/policies.py deployer --env $(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod))
+policies: setup ## For an administrator: the policies that a deployer needs, and how they are made; ENV=prod, GITHUB=owner/name
+	@$(VENV_PYTHON) tools/policies.py deployer --env '$(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod))' $(if $(GITHUB),--github '$(GITHUB)')
 
 state-bucket: setup ## Once for an account: the bucket that Terraform's state goes to; ENV=prod
 	@$(DEPLOY)

@@ -1,6 +1,7 @@
 """IAM policies of terraform/policies: what a deployer needs, and whether AWS knows what they name.
 
-policies.py deployer --env dev|prod    writes the deployer's, filled in, and says how they are made
+policies.py deployer --env dev|prod    writes the deployer's, filled in, and says how they are made; with
+                                       --github owner/name also the role that its workflow deploys as
 policies.py check                      holds every one against AWS's service authorization reference
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aws
+import readiness
 import terraform
 from common import TARGET, Problem, run_tool, say
 
@@ -33,15 +35,15 @@ Document = dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description="IAM policies.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("deployer").add_argument(
-        "--env", required=True, help="names terraform/environments/<env>.tfvars"
-    )
+    writing = commands.add_parser("deployer")
+    writing.add_argument("--env", required=True, help="names terraform/environments/<env>.tfvars")
+    writing.add_argument("--github", metavar="OWNER/NAME", help="the repository whose workflow deploys")
     commands.add_parser("check")
     arguments = parser.parse_args()
     if arguments.command == "check":
         check()
     else:
-        write_deployers(arguments.env)
+        write_deployers(arguments.env, arguments.github)
 
 
 def deployer(values: Mapping[str, str]) -> dict[str, Document]:
@@ -64,7 +66,11 @@ def values_of(environment: str, account: str, partition: str = "aws") -> dict[st
     }
 
 
-def write_deployers(environment: str) -> None:
+def write_deployers(environment: str, repository: str | None) -> None:
+    if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise Problem(f"{repository!r} is no repository of GitHub", "name it as owner/name")
+    terraform.require_environment(environment)
+    readiness.refuse_loopback(environment)
     settings = dict(os.environ)
     region = terraform.setting(environment, "region")
     account = terraform.setting(environment, "account_id")
@@ -78,6 +84,22 @@ def write_deployers(environment: str) -> None:
         file = folder / f"{name}.json"
         file.write_text(json.dumps(document, indent=2) + "\n")
         print(f"aws iam create-policy --policy-name {name} --policy-document file://{os.path.relpath(file)}")
+    if repository:
+        values = {**values_of(environment, account, partition), "repository": repository}
+        file = folder / "trust.json"
+        file.write_text(json.dumps(_filled_in(_FOLDER / "pipeline" / "trust.json", values), indent=2) + "\n")
+        role = f"deploy-orders-{environment}"
+        print(
+            "aws iam create-open-id-connect-provider --url https://token.actions.githubusercontent.com "
+            "--client-id-list sts.amazonaws.com   # once for an account"
+        )
+        print(
+            f"aws iam create-role --role-name {role} --max-session-duration 7200 "
+            f"--assume-role-policy-document file://{os.path.relpath(file)}"
+        )
+        for name in deployer(values):
+            arn = f"arn:{partition}:iam::{account}:policy/{name}"
+            print(f"aws iam attach-role-policy --role-name {role} --policy-arn {arn}")
 
 
 def check() -> None:
