@@ -287,9 +287,10 @@ def _tell(environment: Environment, outputs: dict[str, Any], live: dict[str, Any
     if environment.name != "local":
         file = environment.deployment.folder / "endpoints.json"
         named = {
-            name: outputs[name]
-            for name in ("state_machine_arn", "orders_table", "read_models_table", "stock_table", "asked_functions")
+            name: outputs[name] for name in ("orders_table", "read_models_table", "stock_table", "asked_functions")
         }
+        # What orderctl starts, it starts by the alias, as the front doors do: on what is live.
+        named["state_machine_arn"] = outputs["state_machine_alias_arn"]
         file.write_text(
             json.dumps({"intake": outputs["api_url"], "console": outputs["console_url"], **named}, indent=2) + "\n"
         )
