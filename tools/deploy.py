@@ -23,6 +23,7 @@ import readiness
 import terraform
 from common import ROOT, STACK_NAMES, TARGET, Problem, function_names, run_tool, say, stack_named
 
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _RUST_TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 
 
@@ -86,7 +87,14 @@ class Environment:
             if arguments.env:
                 # Another environment's settings on the same engine.
                 folder = TARGET / "deploy" / self.name
-                of_stack = dataclasses.replace(of_stack, environment=self.name, folder=folder, variables=())
+                # As whoever this shell is on that engine.
+                url = of_stack.settings["AWS_ENDPOINT_URL"]
+                own = os.environ if os.environ.get("AWS_ENDPOINT_URL") == url else {}
+                keys = {name: own[name] for name in own if name in _KEYS}
+                settings = {**of_stack.settings, **keys}
+                of_stack = dataclasses.replace(
+                    of_stack, environment=self.name, folder=folder, settings=settings, variables=()
+                )
                 variables.append(f"-var=architecture={terraform.processor()}")
             self.deployment = dataclasses.replace(of_stack, variables=(*of_stack.variables, *variables))
         else:

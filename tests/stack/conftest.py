@@ -35,6 +35,7 @@ _SUITES = [
     "test_smoke",
     "test_rollout",
     "test_restore",
+    "test_policies",
     "test_deployment",
     "test_sign_in",
     "test_rollback",

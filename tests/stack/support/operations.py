@@ -1,4 +1,4 @@
-"""Every operation of the services around us, called as a role: a walk that IAM has to stop nearly everywhere."""
+"""Every operation of the services around us, called as somebody: a walk that IAM has to stop nearly everywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import botocore.exceptions
 
 import aws
 from common import REGION
-from support.iam import ROLES, Roles, allows, as_list
+from support.iam import ROLES, Roles, Statement, allows, as_list
 from support.tables import key_of_nobody
 
 # The services in which we have something, and those through which a role could give itself more.
@@ -46,11 +46,18 @@ Call = tuple[str, dict[str, Any], list[str]]
 
 
 class Walk:
-    """All operations, as one role, on what we have. `unasked` are those about which the engine does not ask IAM."""
+    """All operations, as who has these settings and may do what these statements say, on what we have. `unasked` are
+    those about which the engine does not ask IAM."""
 
-    def __init__(self, roles: Roles, role: str, ours: Resources, unasked: frozenset[str] = frozenset()):
-        self._statements = roles.statements(role)
-        self._settings = roles.assumed(role)
+    def __init__(
+        self,
+        statements: list[Statement],
+        settings: dict[str, str],
+        ours: Resources,
+        unasked: frozenset[str] = frozenset(),
+    ):
+        self._statements = statements
+        self._settings = settings
         self._unasked = unasked
         self._resources = ours
         # Some actions are no operations of an API: nobody can call them.
@@ -92,7 +99,7 @@ class Walk:
 
     def _call(self, client: Any, operation: str, resource: str, parameters: dict[str, Any], actions: list[str]) -> None:
         expected = all(allows(self._statements, action, resource) for action in actions)
-        denied = _is_denied(client, operation, parameters)
+        denied = is_denied(client, operation, parameters)
         service = client.meta.service_model.service_name
         name = f"{service}:{operation} on {resource}"
         self.counts["denied" if denied else "let through"] += 1
@@ -106,7 +113,7 @@ class Walk:
             self.wrongly_allowed.append(name)
 
 
-def _is_denied(client: Any, operation: str, parameters: dict[str, Any]) -> bool:
+def is_denied(client: Any, operation: str, parameters: dict[str, Any]) -> bool:
     try:
         client._make_api_call(operation, parameters)
     except botocore.exceptions.ClientError as error:

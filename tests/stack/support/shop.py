@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aws
@@ -29,10 +30,12 @@ Wanted = Mapping[str, Any] | Callable[[View], bool]
 class Shop:
     """Its front door, and what operators do."""
 
-    def __init__(self, stack: Stack):
+    def __init__(self, stack: Stack, settings: dict[str, str] | None = None, endpoints_file: Path | None = None):
+        """As the account's root, unless `settings` are somebody else's; `endpoints_file` is orderctl's."""
         self.stack = stack
+        self._endpoints_file = endpoints_file or stack.endpoints_file
         self.endpoints: dict[str, Any] = stack.endpoints()
-        self.settings = aws_environment(stack)
+        self.settings = settings or aws_environment(stack)
         # Straight to loopback: a proxy that the environment names cannot reach it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._sqs = aws.client("sqs", self.settings, REGION)
@@ -131,27 +134,31 @@ class Shop:
 
     def orderctl(self, *arguments: str) -> str:
         """What it prints."""
-        done = self._run(*arguments)
+        done = self.run(*arguments)
         assert done.returncode == 0, f"orderctl {' '.join(arguments)} failed: {done.stderr.strip()}"
         return done.stdout
 
     def refused(self, action: str, order: str) -> str:
         """The reason that orderctl gives for not doing it."""
-        done = self._run(action, order, "--reason", "a check of the guards")
+        done = self.run(action, order, "--reason", "a check of the guards")
         assert done.returncode != 0, f"orderctl {action} {order} was not refused: {done.stdout.strip()}"
         return done.stderr
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, **self.settings, "ORDERS_ENDPOINTS": str(self.stack.endpoints_file)}
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **self.settings, "ORDERS_ENDPOINTS": str(self._endpoints_file)}
         command = [str(TARGET / "debug" / "orderctl"), *arguments]
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
+    @property
+    def article_file(self) -> Path:
+        """A catalogue of what these orders are for."""
+        return self.stack.folder / "check-article.json"
+
     def stock_up(self) -> None:
         """Enough of what these orders are for."""
-        file = self.stack.folder / "check-article.json"
         article = {"sku": _ARTICLE, "unit_price": _PRICE, "currency": "USD", "available": 1_000_000}
-        file.write_text(json.dumps([article]))
-        self.orderctl("catalogue", str(file))
+        self.article_file.write_text(json.dumps([article]))
+        self.orderctl("catalogue", str(self.article_file))
 
 
 def _is(view: Any, wanted: Wanted) -> bool:
