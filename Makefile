@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 STACK := $(VENV_PYTHON) tools/stack.py
-DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ --env '$(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod))' $(if $(YES),--yes)
+# Through the environment: no name is taken for a piece of shell.
+export ENV
+FOR_ENV = $(if $(ENV),,$(error say which environment: make $@ ENV=dev, or ENV=prod))--env "$$ENV"
+DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ $(FOR_ENV) $(if $(YES),--yes)
 
 # What ruff and mypy look at.
 PYTHON_CODE := tools tests/stack
@@ -88,7 +91,7 @@ release: setup ## The release zips for AWS, for the processor of an environment;
 	@$(DEPLOY)
 
 policies: setup ## For an administrator: the policies that a deployer needs, and how they are made; ENV=prod, GITHUB=owner/name
-	@$(VENV_PYTHON) tools/policies.py deployer --env '$(or $(ENV),$(error say which environment: make $@ ENV=dev, or ENV=prod))' $(if $(GITHUB),--github '$(GITHUB)')
+	@$(VENV_PYTHON) tools/policies.py deployer $(FOR_ENV) $(if $(GITHUB),--github '$(GITHUB)')
 
 state-bucket: setup ## Once for an account: the bucket that Terraform's state goes to; ENV=prod
 	@$(DEPLOY)
@@ -100,18 +103,18 @@ deploy: setup ## Release build, plan, and after a yes, apply; ENV=prod, CANARY=1
 	@$(DEPLOY) $(if $(CANARY),--canary)
 
 cost: setup ## What an environment costs in a month, by list prices, beside its budget; ENV=prod, ORDERS=10000
-	@$(VENV_PYTHON) tools/cost.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=prod))' $(if $(ORDERS),--orders $(ORDERS))
+	@$(VENV_PYTHON) tools/cost.py $(FOR_ENV) $(if $(ORDERS),--orders $(ORDERS))
 
 rollout: setup ## A canary, go or no-go from the alarms, all orders, or the way back; ENV=prod, MINUTES=15
-	@$(VENV_PYTHON) tools/rollout.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=prod))' $(if $(MINUTES),--minutes $(MINUTES))
+	@$(VENV_PYTHON) tools/rollout.py $(FOR_ENV) $(if $(MINUTES),--minutes $(MINUTES))
 
 smoke: setup ## Orders through what has been deployed, judged by the providers' books, and taken back; ENV=dev
 	@cargo build --quiet --locked --bin orderctl
-	@$(VENV_PYTHON) tools/smoke.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=dev))'
+	@$(VENV_PYTHON) tools/smoke.py $(FOR_ENV)
 
 restore-drill: setup ## Restores the tables beside themselves and looks at them; ENV=prod
 	@cargo build --quiet --locked --bin orderctl
-	@$(VENV_PYTHON) tools/restore_drill.py --env '$(or $(ENV),$(error say which environment: make $@ ENV=prod))'
+	@$(VENV_PYTHON) tools/restore_drill.py $(FOR_ENV)
 
 rollback: setup ## New orders start on what was live before the last deployment; ENV=prod
 	@$(DEPLOY)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import aws
+import deploy
 from common import REGION, ROOT
 from support.shop import Shop
 
@@ -61,6 +62,17 @@ def test_a_shell_that_points_at_the_local_stack_reaches_no_other_environment(sho
     assert done.returncode == 1
     assert "AWS_ENDPOINT_URL of this shell points at this machine" in done.stderr
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == before
+
+
+def test_release_zips_are_built_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    monkeypatch.setattr(deploy, "build", lambda environment: built.append(environment.name))
+    monkeypatch.setattr(aws, "account", lambda *_: pytest.fail("AWS was asked"))
+    monkeypatch.setattr(sys, "argv", ["deploy.py", "release", "--env", "prod"])
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    deploy.main()
+    assert built == ["prod"]
 
 
 # --- before anything is built ---------------------------------------------------------------------
