@@ -9,7 +9,6 @@ Nothing of the environment is changed. What each part took is printed: so long i
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -17,9 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import aws
-from common import ROOT, STACK_NAMES, TARGET, Problem, run_tool, say
-from smoke import Environment, of_environment, of_stack
+from common import ROOT, TARGET, Problem, run_tool, say
+from smoke import Environment, of_the_command_line
 
 _TABLES = ("orders_table", "read_models_table", "stock_table")
 # So many items of each table are compared.
@@ -29,14 +27,7 @@ _PATIENCE_S = 4 * 3600
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Restores the tables beside themselves, and looks at them.")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--env", help="names terraform/environments/<env>.tfvars")
-    where.add_argument("--stack", choices=STACK_NAMES, help="a local stack, for tests")
-    arguments = parser.parse_args()
-    environment = of_stack(arguments.stack) if arguments.stack else of_environment(arguments.env)
-    with aws.told("AWS refuses it", "see above; once it is mended, run the same command again"):
-        drill(environment)
+    of_the_command_line("Restores the tables beside themselves, and looks at them.", drill)
 
 
 def drill(environment: Environment) -> None:

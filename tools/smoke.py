@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,19 @@ Json = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Orders through an environment, and what the providers say of them.")
+    of_the_command_line("Orders through an environment, and what the providers say of them.", smoke)
+
+
+def of_the_command_line(description: str, does: Callable[[Environment], None]) -> None:
+    """Does it to the environment that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--env", help="names terraform/environments/<env>.tfvars")
     where.add_argument("--stack", choices=STACK_NAMES, help="a local stack, for tests")
     arguments = parser.parse_args()
     environment = of_stack(arguments.stack) if arguments.stack else of_environment(arguments.env)
     with aws.told("AWS refuses it", "see above; once it is mended, run the same command again"):
-        smoke(environment)
+        does(environment)
 
 
 @dataclass(frozen=True)
