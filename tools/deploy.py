@@ -253,6 +253,10 @@ def deploy(environment: Environment) -> None:
     before = _live(environment, terraform.outputs(environment.deployment))
     say("planning")
     planned = terraform.plan(environment.deployment, *_release(environment, before))
+    if half_made := planned.half_made:
+        say(f"an apply was interrupted in making {', '.join(half_made)}: kept as it is, and finished; planning again")
+        terraform.untaint(environment.deployment, half_made)
+        planned = terraform.plan(environment.deployment, *_release(environment, before))
     if planned.changes:
         print(planned.text)
         _check_concurrency(environment, planned)

@@ -362,6 +362,33 @@ class Plan:
             address: change for address, change in changes.items() if change["actions"] not in (["no-op"], ["read"])
         }
 
+    @property
+    def half_made(self) -> list[str]:
+        """What an apply was interrupted in making, and what is protected from being deleted already.
+
+        Terraform would delete it and make it anew, and AWS refuses that.
+        """
+        return [
+            change["address"]
+            for change in self.values.get("resource_changes", [])
+            if change.get("action_reason") == "replace_because_tainted"
+            and (
+                change["change"]["before"].get("deletion_protection_enabled")
+                or change["change"]["before"].get("deletion_protection") == "ACTIVE"
+            )
+        ]
+
+
+def untaint(deployment: Deployment, addresses: list[str]) -> None:
+    """What is there under these addresses is kept, and brought to what terraform/ says by the next apply."""
+    for address in addresses:
+        _call(deployment, "untaint", "-no-color", address)
+
+
+def taint(deployment: Deployment, address: str) -> None:
+    """What an apply does to what it was interrupted in making."""
+    _call(deployment, "taint", "-no-color", "-allow-missing", address)
+
 
 def check_variables(deployment: Deployment) -> None:
     """Whether Terraform takes what the environment sets: a plan without a look at what is there."""
