@@ -78,6 +78,7 @@ locals {
         OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
         STEP_FUNCTIONS      = jsonencode(local.asked_functions)
         CONSOLE_URL         = local.console_url
+        LIMITS              = jsonencode(var.monitoring)
       }
     }
     console = {

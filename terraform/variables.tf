@@ -152,6 +152,39 @@ variable "review_limits" {
   }
 }
 
+variable "monitoring" {
+  description = "From when on something is wrong, and how often operators hear of it, in seconds; what is left out is the default in crates/operations/core. states: by name of the state."
+  type = object({
+    keeps_failing_after_s = optional(number)
+    notices_every_s       = optional(number)
+    hold_warning_s        = optional(number)
+    states = optional(map(object({
+      at_risk_after_s = optional(number)
+      overdue_after_s = optional(number)
+    })), {})
+  })
+  default = {}
+
+  validation {
+    condition = alltrue([
+      for value in concat(
+        [var.monitoring.keeps_failing_after_s, var.monitoring.notices_every_s, var.monitoring.hold_warning_s],
+        flatten([for limits in values(var.monitoring.states) : [limits.at_risk_after_s, limits.overdue_after_s]]),
+      ) : value == null || try(value >= 60 && floor(value) == value, false)
+    ])
+    error_message = "monitoring must be in whole seconds, at least 60: the monitor looks once a minute."
+  }
+  validation {
+    condition = alltrue([
+      for state, limits in var.monitoring.states : try(
+        coalesce(limits.overdue_after_s, local.facts.limits[state].overdue_after_s) > coalesce(limits.at_risk_after_s, local.facts.limits[state].at_risk_after_s),
+        false,
+      )
+    ])
+    error_message = "monitoring.states must name states of the process, and none may be overdue before it is at risk."
+  }
+}
+
 variable "timeout_override_s" {
   description = "One timeout for all functions, for tests of timeouts on the local stack; null for each function's own."
   type        = number

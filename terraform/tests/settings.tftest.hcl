@@ -120,6 +120,7 @@ run "values_that_mean_nothing_are_refused" {
     api_authorization    = "JWT"
     api_throttle         = { rate = 50, burst = 10 }
     reserved_concurrency = { charge = 0 }
+    monitoring           = { notices_every_s = 0.5 }
     console_mfa          = "SMS"
     console_issuer = {
       issuer        = "http://login.example.com"
@@ -146,6 +147,7 @@ run "values_that_mean_nothing_are_refused" {
     var.carrier,
     var.sender_address,
     var.operator_emails,
+    var.monitoring,
     var.monthly_budget_usd,
     var.api_authorization,
     var.api_throttle,
@@ -244,4 +246,20 @@ run "artifacts_are_somewhere" {
     artifacts_dir = ""
   }
   expect_failures = [var.artifacts_dir]
+}
+
+run "a_state_is_not_overdue_before_it_is_at_risk" {
+  command = plan
+  variables {
+    monitoring = { states = { ShipOrder = { at_risk_after_s = 3600 } } }
+  }
+  expect_failures = [var.monitoring]
+}
+
+run "limits_are_of_states_of_the_process" {
+  command = plan
+  variables {
+    monitoring = { states = { Ship = { overdue_after_s = 3600 } } }
+  }
+  expect_failures = [var.monitoring]
 }

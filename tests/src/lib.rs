@@ -205,12 +205,12 @@ pub fn money(minor: u64, currency: &str) -> Money {
 /// What an operator did to an order just now.
 #[must_use]
 pub fn audited(event: Event) -> AuditEvent {
-    AuditEvent {
-        at: Timestamp::now(),
+    AuditEvent::new(
+        Timestamp::now(),
         event,
-        by: Actor::Operator("somebody".to_owned()),
-        reason: "a test".to_owned(),
-    }
+        Actor::Operator("somebody".to_owned()),
+        "a test",
+    )
 }
 
 /// A document as it is after the door.

@@ -387,12 +387,12 @@ async fn approved(shop: &Shop, order: &str) {
     let (store, by) = (&shop.database.store, invocation(order, "validate", 1000));
     let reserved = store.reserve(&by, &accepted, true).await;
     assert_eq!(reserved, Ok(Reserved::All));
-    let event = AuditEvent {
-        at: by.now,
-        event: Event::Approved,
-        by: Actor::Operator("op".to_owned()),
-        reason: "known".to_owned(),
-    };
+    let event = AuditEvent::new(
+        by.now,
+        Event::Approved,
+        Actor::Operator("op".to_owned()),
+        "known",
+    );
     let decided = store.decide_review(&by.order_id, Decision::Approved, &event);
     let recorded = Decided::Recorded { token: None };
     assert_eq!(decided.await, Ok(recorded));

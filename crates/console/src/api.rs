@@ -41,6 +41,7 @@ struct ListedRetry<'a> {
     failed: u32,
     of: u32,
     error: &'a TaskError,
+    reason: Option<&'a str>,
     next_by: Option<Timestamp>,
 }
 
@@ -50,6 +51,7 @@ impl<'a> ListedRetry<'a> {
             failed: retry.failed,
             of: retry.of,
             error: &retry.error,
+            reason: retry.reason.as_deref(),
             next_by: retry.next_by,
         }
     }

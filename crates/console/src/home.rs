@@ -6,7 +6,7 @@ use axum::response::Response;
 use domain::{Currency, Sums, Timestamp};
 use operations::snapshot::{Counts, Group, List, Snapshot};
 use operations::trend::{self, Counted, Flow};
-use operations::{Health, Problem, ProcessState, Projection};
+use operations::{Health, Incident, Problem, ProcessState, Projection};
 use read_models::PAGE;
 
 use crate::answer::{live, soon};
@@ -29,6 +29,8 @@ struct Home<'a> {
     snapshot_id: &'a str,
     sums: Option<Vec<Sum>>,
     need_a_person: String,
+    held: Vec<String>,
+    happening: Vec<GroupView>,
     groups: Vec<GroupView>,
     reversed: Vec<GroupView>,
     more_reversed: bool,
@@ -69,6 +71,8 @@ struct GroupView {
     money: Vec<String>,
     first: Moment,
     last: Moment,
+    /// What the deadline is.
+    ends: &'static str,
     deadline: Option<Moment>,
     action: Option<(&'static str, &'static str)>,
 }
@@ -221,8 +225,8 @@ fn page<'a>(
     let groups = snapshot
         .map(|snapshot| snapshot.groups.as_slice())
         .unwrap_or_default();
-    let view = |wanted: fn(&Problem) -> bool| {
-        let groups = groups.iter().filter(|group| wanted(&group.cause.problem));
+    let view = |wanted: fn(&Group) -> bool| {
+        let groups = groups.iter().filter(|group| wanted(group));
         groups
             .map(|group| group_view(group, operator, now))
             .collect::<Vec<_>>()
@@ -248,8 +252,12 @@ fn page<'a>(
         sums: snapshot.map(sums),
         need_a_person: words::orders(need_a_person),
         reviews_waiting: waiting,
-        groups: view(|problem| matches!(problem, Problem::Incident(_))),
-        reversed: view(|problem| matches!(problem, Problem::Reversed(_))),
+        held: snapshot.map_or_else(Vec::new, |snapshot| snapshot.held.texts()),
+        happening: view(Group::is_happening),
+        groups: view(|group| {
+            !group.is_happening() && matches!(group.cause.problem, Problem::Incident(_))
+        }),
+        reversed: view(|group| matches!(group.cause.problem, Problem::Reversed(_))),
         more_reversed: snapshot.is_some_and(|snapshot| snapshot.more_reversed),
         nodes: ProcessState::ALL
             .iter()
@@ -312,6 +320,14 @@ fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
     let advice = cause.advice();
     let action = advice.action.filter(|_| operator.may_act);
     let is_incident = matches!(cause.problem, Problem::Incident(_));
+    let (counts, money_is, ends) = match cause.problem {
+        _ if group.is_happening() => ("Waiting", "Money held", given_up(cause.state)),
+        Problem::Incident(Incident::OutcomeUnknown) => {
+            ("Affected", "Held or in doubt", "Oldest deadline")
+        }
+        Problem::Incident(_) => ("Affected", "Money held", "Oldest deadline"),
+        Problem::Reversed(_) => ("Reversed", "Worth", "Oldest deadline"),
+    };
     GroupView {
         id: cause.id(),
         tone: words::problem_tone(cause.problem),
@@ -322,9 +338,9 @@ fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
         todo: advice.recommended_action,
         runbook: advice.runbook,
         count: group.count,
-        counts: if is_incident { "Affected" } else { "Reversed" },
+        counts,
         orders: words::orders(group.count),
-        money_is: if is_incident { "Money held" } else { "Worth" },
+        money_is,
         money: if is_incident {
             group.held.texts()
         } else {
@@ -332,8 +348,20 @@ fn group_view(group: &Group, operator: &Operator, now: Timestamp) -> GroupView {
         },
         first: Moment::of(group.first_seen, now),
         last: Moment::of(group.last_seen, now),
+        ends,
         deadline: Moment::maybe(group.deadline, now),
         action: action.map(|action| (action.as_str(), words::verb(action))),
+    }
+}
+
+/// What becomes of an order in this state once its tries are used up.
+fn given_up(state: Option<ProcessState>) -> &'static str {
+    match state {
+        Some(ProcessState::NotifyCustomer | ProcessState::NotifyFailure) => {
+            "First message given up"
+        }
+        Some(state) if state.is_undo() => "First undo given up",
+        Some(_) | None => "First reversal",
     }
 }
 

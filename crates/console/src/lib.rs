@@ -33,6 +33,7 @@ pub use config::{Config, Issuer};
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use operations::advice::Action;
+use operations::retries::Rules;
 use operations::snapshot::{self, Snapshot};
 use read_models::ReadModels;
 use serde_json::json;
@@ -65,6 +66,7 @@ pub struct Console {
     workflow: Workflow,
     lambda: aws_sdk_lambda::Client,
     monitor: String,
+    rules: Rules,
     environment: String,
     aws_console_url: Option<String>,
     sign_in: SignIn,
@@ -148,6 +150,7 @@ impl Console {
             workflow,
             lambda: aws_sdk_lambda::Client::new(aws),
             monitor: config.monitor,
+            rules: Rules::of_the_process(),
             environment: config.environment,
             aws_console_url: config.aws_console_url,
             sign_in: SignIn::new(config.issuer, &config.console_url)?,

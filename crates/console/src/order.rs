@@ -4,11 +4,14 @@ use actions::{Attribution, possible};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
-use domain::{Event, OrderId, OrderState, Origin, StatusView, Timestamp};
-use operations::Projection;
+use domain::{
+    Event, ExecutionStatus, FailedTry, HistoryEvent, OrderId, OrderState, Origin, PaymentStatus,
+    StatusView, Timestamp,
+};
 use operations::advice::{self, Action, Advice};
+use operations::{Incident, ProcessState, Projection, Retry, retries};
 use read_models::Row;
-use workflow::{Described, HistoryEvent};
+use workflow::Described;
 
 use crate::answer::{live, page, see_other, with_cookie};
 use crate::frame::Frame;
@@ -18,6 +21,8 @@ use crate::request::{ASKED, FLASH, PageRequest};
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
+/// So many attempts' executions are asked for their histories, the latest.
+const HISTORIES: usize = 5;
 /// A pause that is pointed out.
 const LONG_MS: u128 = 60_000;
 
@@ -33,15 +38,12 @@ struct OrderPage<'a> {
     attempt: u32,
     received: Moment,
     problems: Vec<ProblemView>,
-    retry: Option<String>,
     may_act: bool,
     actions: Vec<Offer>,
     refused: Vec<(&'static str, String)>,
     timeline: Vec<Part>,
     payment: &'static str,
-    authorized: String,
-    captured: String,
-    refunded: String,
+    money: Vec<(&'static str, String)>,
     payment_id: &'a str,
     shipment: &'static str,
     carrier: String,
@@ -135,7 +137,12 @@ struct Shown<'a> {
     projection: Option<&'a Projection>,
     described: &'a Described,
     view: &'a StatusView,
+    /// Which try of its task it is at, as its history tells just now, if that was read.
+    retry: Option<&'a Retry>,
 }
+
+/// The history of an attempt's execution, the latest event first.
+type History = (u32, Vec<HistoryEvent>);
 
 impl Console {
     /// An order, what Step Functions says of its execution, and what operators know of it.
@@ -159,25 +166,46 @@ impl Console {
         now: Timestamp,
     ) -> Result<Response, Failed> {
         let (record, described, projection) = self.inspect(order_id).await?;
-        let workflow = &self.workflow;
-        // Only the history knows of tries that failed; without it the page still has all that is kept.
-        let history = workflow.history(&record.state).await.unwrap_or_default();
-        let arn = workflow.execution_arn(&record.state);
+        let histories = self.histories(&record).await;
+        let retry = match histories.last() {
+            Some((_, history)) => self.rules.retry(history),
+            None => projection
+                .as_ref()
+                .and_then(|projection| projection.retry.clone()),
+        };
+        let arn = self.workflow.execution_arn(&record.state);
         let view = StatusView::of(&record, described.execution.status, arn.clone(), now);
         let of = Shown {
             record: &record,
             projection: projection.as_ref(),
             described: &described,
             view: &view,
+            retry: retry.as_ref(),
         };
         let mut shown = self.order_page(request, operator, &of, now);
-        shown.timeline = timeline(&record, &view, &history, now);
+        shown.timeline = timeline(&record, &view, &histories, now);
         // What is said once is not kept: a browser that goes back would show it again.
         Ok(if shown.frame.flash.is_some() {
             with_cookie(page(StatusCode::OK, &shown), FLASH, "", 0)
         } else {
             live(request, &shown)
         })
+    }
+
+    /// What the executions of the latest attempts tell, the latest attempt last. Only they know of tries that
+    /// failed; without them the page still has all that is kept.
+    async fn histories(&self, record: &Record) -> Vec<History> {
+        let attempts: Vec<&OrderState> = record.earlier.iter().chain([&record.state]).collect();
+        let latest = attempts.len().saturating_sub(HISTORIES);
+        let asked = attempts[latest..].iter().map(async |state| {
+            let history = self.workflow.history(state).await.ok()?;
+            Some((state.attempt, history))
+        });
+        futures_util::future::join_all(asked)
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn order_page<'a>(
@@ -192,6 +220,7 @@ impl Console {
             projection,
             described,
             view,
+            retry,
         } = *of;
         let state = &record.state;
         let id = state.order_id.as_str();
@@ -213,24 +242,13 @@ impl Console {
                     .map_or(state.received_at, |first| first.received_at),
                 now,
             ),
-            problems: problems(record, projection, view, now),
-            retry: projection
-                .and_then(|projection| projection.retry.as_ref())
-                .map(|retry| {
-                    let (failed, of, next) = (retry.failed, retry.of, retry.next(now));
-                    format!(
-                        "{}: {failed} of {of} tries have failed with {}; {next}.",
-                        retry.state, retry.error
-                    )
-                }),
+            problems: problems(record, projection, view, retry, now),
             may_act: operator.may_act,
             actions: offers,
             refused,
             timeline: Vec::new(),
             payment: view.payment.status.as_str(),
-            authorized: view.payment.authorized.to_string(),
-            captured: view.payment.captured.to_string(),
-            refunded: view.payment.refunded.to_string(),
+            money: money(state, view),
             payment_id: state.held_payment().unwrap_or_default(),
             shipment: view.shipment.status.as_str(),
             carrier: view.shipment.carrier.clone().unwrap_or_default(),
@@ -398,11 +416,20 @@ fn offers(
 ) -> (Vec<Offer>, Vec<(&'static str, String)>) {
     let incidents = projection.iter();
     let incidents = incidents.flat_map(|projection| projection.incidents.keys());
-    let advised: Vec<Action> = incidents
+    let mut advised: Vec<Action> = incidents
         .filter_map(|incident| incident.advice().action)
         .collect();
-    let by_error = record.state.failure.as_ref().filter(|_| advised.is_empty());
-    let by_error = by_error.and_then(|failure| advice::of_error(failure.error).action);
+    if advised.is_empty() {
+        let failure = record.state.failure.as_ref();
+        advised.extend(failure.and_then(|failure| advice::of_error(failure.error).action));
+    }
+    // What the most pressing trouble advises comes first.
+    let rank = |action: &Action| {
+        let mut advised = advised.iter();
+        advised
+            .position(|advised| advised == action)
+            .unwrap_or(usize::MAX)
+    };
     let (mut offers, mut refused) = (Vec::new(), Vec::new());
     for action in Action::ALL.iter().copied() {
         match possible(action, record, described, now) {
@@ -410,62 +437,46 @@ fn offers(
                 word: action.as_str(),
                 verb: words::verb(action),
                 consequence: words::consequence(action),
-                recommended: advised.contains(&action) || by_error == Some(action),
+                recommended: rank(&action) < advised.len(),
                 dangerous: words::is_dangerous(action),
             }),
             Err(why) => refused.push((words::verb(action), why)),
         }
     }
-    offers.sort_by_key(|offer| !offer.recommended);
+    offers.sort_by_key(|offer| Action::from_word(offer.word).map(|action| rank(&action)));
     (offers, refused)
 }
 
+/// What holds the order now comes first; why it was reversed in the first place comes after it.
 fn problems(
     record: &Record,
     projection: Option<&Projection>,
     view: &StatusView,
+    retry: Option<&Retry>,
     now: Timestamp,
 ) -> Vec<ProblemView> {
-    let mut problems = Vec::new();
-    for (projection, incident) in projection.iter().flat_map(|projection| {
-        let incidents = projection.incidents.keys();
-        incidents.map(move |incident| (projection, incident))
-    }) {
-        let mut more = Vec::new();
-        if let Some(error) = &projection.last_error {
-            more.push(format!("The last try ended with {error}."));
-        }
-        let discrepancies = projection.discrepancies.iter();
-        more.extend(discrepancies.map(|discrepancy| words::sentence(&discrepancy.to_string())));
-        if !projection.held.is_zero() {
-            let held = projection.held;
-            more.push(format!("{held} of the customer's money is held."));
-        }
-        if let Some(deadline) = projection.deadline {
-            let Moment { text, ago, .. } = Moment::of(deadline, now);
-            more.push(format!("It gets worse at {text} UTC, {ago}."));
-        }
-        let title = words::incident(*incident).to_owned();
-        problems.push(ProblemView::of(
-            "bad",
-            title,
-            more.join(" "),
-            incident.advice(),
-        ));
+    let mut problems: Vec<ProblemView> = projection
+        .iter()
+        .flat_map(|projection| {
+            let incidents = projection.incidents.keys();
+            let incidents = incidents.filter(|incident| **incident != Incident::KeepsFailing);
+            incidents.map(|incident| incident_of(projection, *incident, view, now))
+        })
+        .collect();
+    if let Some(retry) = retry.filter(|_| !view.workflow.status.has_ended()) {
+        problems.push(being_retried(retry, now));
     }
     if let Some(failure) = &record.state.failure {
-        let title = format!("{}: {}", failure.error, failure.message);
-        let tone = if view.failure.is_some() && failure.error.class() != domain::Class::Customer {
-            "warn"
+        let why = format!("{}: {}", failure.error, failure.message);
+        let is_first = problems.is_empty();
+        let ours = failure.error.class() != domain::Class::Customer;
+        let (title, tone) = if is_first {
+            (why, if ours { "warn" } else { "off" })
         } else {
-            "off"
+            (format!("Being reversed because of {why}"), "off")
         };
-        problems.push(ProblemView::of(
-            tone,
-            title,
-            String::new(),
-            advice::of_error(failure.error),
-        ));
+        let advice = advice::of_error(failure.error);
+        problems.push(ProblemView::of(tone, title, String::new(), advice));
     }
     if view.status == domain::Status::InReview {
         let advice = advice::of_error(domain::ErrorName::ReviewRequired);
@@ -475,27 +486,147 @@ fn problems(
     problems
 }
 
-/// Tries of tasks that failed, the oldest first: when, in which state, and why.
-fn tries(latest_first: &[HistoryEvent]) -> Vec<(Timestamp, String, String)> {
+fn incident_of(
+    projection: &Projection,
+    incident: Incident,
+    view: &StatusView,
+    now: Timestamp,
+) -> ProblemView {
+    let mut more = Vec::new();
+    if let Some(last) = projection.last_try() {
+        more.push(format!("The last try ended with {last}."));
+    }
+    let discrepancies = projection.discrepancies.iter();
+    more.extend(discrepancies.map(|discrepancy| words::sentence(&discrepancy.to_string())));
+    let held = projection.held;
+    if !held.is_zero() {
+        more.push(match view.payment.status {
+            PaymentStatus::Unknown => {
+                format!("Up to {held} of the customer's money may be held: nobody knows.")
+            }
+            _ => format!("{held} of the customer's money is held."),
+        });
+    }
+    if let Some(deadline) = projection.deadline {
+        let Moment { text, ago, .. } = Moment::of(deadline, now);
+        more.push(format!("It gets worse at {text} UTC, {ago}."));
+    }
+    let title = words::incident(incident).to_owned();
+    ProblemView::of("bad", title, more.join(" "), incident.advice())
+}
+
+/// A task that fails and is tried again, from its first failure on.
+fn being_retried(retry: &Retry, now: Timestamp) -> ProblemView {
+    let (failed, of, next) = (retry.failed, retry.of, retry.next(now));
+    let why = retry.why();
+    let title = format!("{} is tried again: {why}", retry.state);
+    let until = retry.gives_up_at.map_or_else(String::new, |at| {
+        let Moment { text, ago, .. } = Moment::of(at, now);
+        format!(" If each fails, they are used up at about {text} UTC, {ago}.")
+    });
+    let more = format!("{failed} of {of} tries have failed; {next}.{until}");
+    let advice = match &retry.error {
+        domain::TaskError::Catalogue(error) => advice::of_error(*error),
+        domain::TaskError::Platform(_) => Incident::KeepsFailing.advice(),
+    };
+    // Nothing is to be done about the order while it is tried.
+    let advice = Advice {
+        recommended_action: Incident::KeepsFailing.advice().recommended_action,
+        runbook: Incident::KeepsFailing.advice().runbook,
+        ..advice
+    };
+    ProblemView::of("warn", title, more, advice)
+}
+
+/// What moved of the order's money, in words that a person checks against the provider's dashboard.
+fn money(state: &OrderState, view: &StatusView) -> Vec<(&'static str, String)> {
+    let payment = &view.payment;
+    let authorized = match payment.status {
+        PaymentStatus::Unknown if payment.authorized.is_zero() => {
+            format!("unknown, at most {}", state.total)
+        }
+        _ => payment.authorized.to_string(),
+    };
+    let mut money = vec![
+        ("Authorised", authorized),
+        ("Captured", payment.captured.to_string()),
+    ];
+    if payment.status == PaymentStatus::Voided {
+        money.push(("Voided", payment.authorized.to_string()));
+    } else {
+        money.push(("Refunded", payment.refunded.to_string()));
+    }
+    money
+}
+
+/// What only an execution's history tells.
+struct Told {
+    at: Timestamp,
+    state: String,
+    event: &'static str,
+    detail: String,
+    tone: &'static str,
+}
+
+/// Tries that failed, reminders, redrives, and an end that nothing of ours brought about; the oldest first.
+fn told(latest_first: &[HistoryEvent]) -> Vec<Told> {
     let mut state = String::new();
-    let mut tries = Vec::new();
+    let mut all = Vec::new();
     for event in latest_first.iter().rev() {
         match event {
             HistoryEvent::StateEntered { state: entered } => state.clone_from(entered),
-            HistoryEvent::TryFailed { at, error } => {
-                tries.push((*at, state.clone(), error.to_string()));
+            HistoryEvent::TryFailed(failed) if failed.is_trouble() => {
+                all.push(of_try(&state, failed));
             }
-            HistoryEvent::Other => {}
+            HistoryEvent::Redriven { at } => all.push(Told {
+                at: *at,
+                state: state.clone(),
+                event: "execution redriven",
+                detail: String::new(),
+                tone: "info",
+            }),
+            HistoryEvent::Ended { at, status, error } => {
+                let event = match status {
+                    ExecutionStatus::Aborted => "execution stopped",
+                    ExecutionStatus::TimedOut => "execution timed out",
+                    _ => continue,
+                };
+                all.push(Told {
+                    at: *at,
+                    state: state.clone(),
+                    event,
+                    detail: error.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    tone: "bad",
+                });
+            }
+            HistoryEvent::TryFailed(_) | HistoryEvent::Other => {}
         }
     }
-    tries
+    all
+}
+
+fn of_try(state: &str, failed: &FailedTry) -> Told {
+    let reminder =
+        ProcessState::from_word(state).is_some_and(|state| retries::is_reminder(state, failed));
+    let detail = match &failed.reason {
+        _ if reminder => "nobody had decided".to_owned(),
+        Some(reason) => format!("{}, {reason}", failed.error),
+        None => failed.error.to_string(),
+    };
+    Told {
+        at: failed.at,
+        state: state.to_owned(),
+        event: if reminder { "reminded" } else { "a try failed" },
+        detail,
+        tone: if reminder { "info" } else { "warn" },
+    }
 }
 
 /// The latest attempt first; within it, the oldest entry first.
 fn timeline(
     record: &Record,
     view: &StatusView,
-    history: &[HistoryEvent],
+    histories: &[History],
     now: Timestamp,
 ) -> Vec<Part> {
     let attempts = record.earlier.iter().chain([&record.state]);
@@ -526,20 +657,26 @@ fn timeline(
             },
         );
     }
-    for (at, state, error) in tries(history) {
-        add(
-            at,
-            Entry {
-                at: Moment::of(at, now),
+    for (attempt, history) in histories {
+        let Some((_, entries)) = parts
+            .iter_mut()
+            .find(|(state, _)| state.attempt == *attempt)
+        else {
+            continue;
+        };
+        entries.extend(told(history).into_iter().map(|told| {
+            let entry = Entry {
+                at: Moment::of(told.at, now),
                 gap: String::new(),
                 long: false,
-                origin: state,
-                event: "a try failed".to_owned(),
-                detail: error,
-                tone: "warn",
+                origin: told.state,
+                event: told.event.to_owned(),
+                detail: told.detail,
+                tone: told.tone,
                 person: false,
-            },
-        );
+            };
+            (told.at, entry)
+        }));
     }
     let parts = parts.into_iter().rev().map(|(state, mut entries)| {
         entries.sort_by_key(|(at, _)| *at);

@@ -135,6 +135,7 @@ pub(crate) const fn incident(incident: Incident) -> &'static str {
         Incident::ReviewOverdue => "Nobody decided in time",
         Incident::HoldLapsing => "The hold is about to lapse",
         Incident::Overdue => "In a state for too long",
+        Incident::KeepsFailing => "Keeps failing",
     }
 }
 
@@ -219,7 +220,7 @@ pub(crate) fn waits(projection: &Projection, now: Timestamp) -> String {
     match &projection.retry {
         Some(retry) => {
             let next = retry.next(now);
-            format!("{} of {}, {next}: {}", retry.failed, retry.of, retry.error)
+            format!("{} of {}, {next}: {}", retry.failed, retry.of, retry.why())
         }
         None if projection.state.is_none() => String::new(),
         None => projection.waits_for().to_owned(),

@@ -37,7 +37,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// An entry of the audit trail, written once.
+/// An entry of the audit trail, written once; what repeats right after itself is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
     /// When.
@@ -49,4 +49,49 @@ pub struct AuditEvent {
     pub by: Actor,
     /// Why.
     pub reason: String,
+    /// If the same happened again, with nothing else in between: how often, this once included, and when last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+}
+
+/// How often the same happened, with nothing else in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// In all.
+    pub times: u32,
+    /// The last of them.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub last: Timestamp,
+}
+
+impl AuditEvent {
+    /// Something that just happened.
+    pub fn new(at: Timestamp, event: Event, by: Actor, reason: impl Into<String>) -> Self {
+        Self {
+            at,
+            event,
+            by,
+            reason: reason.into(),
+            again: None,
+        }
+    }
+
+    /// When it happened last.
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
+        self.again.map_or(self.at, |again| again.last)
+    }
+
+    /// Who and why, for people: `monitor: the providers were asked (12 times, last at 12:03:05)`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let (by, reason) = (&self.by, &self.reason);
+        match self.again {
+            Some(Again { times, last }) => {
+                let last = format!("{last:.0}");
+                format!("{by}: {reason} ({times} times, last at {last})")
+            }
+            None => format!("{by}: {reason}"),
+        }
+    }
 }

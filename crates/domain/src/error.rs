@@ -105,6 +105,10 @@ pub const NEEDS_ATTENTION: &str = "The order is neither done nor fully reversed.
     failed state of its execution, mend the cause, and redrive the execution: it goes on where it \
     stopped.";
 
+/// What to do about an order of which nobody knows what became of an effect.
+pub const ASK_FIRST: &str = "Resolve the order: the provider is asked what became of it. Until \
+    then nothing that could pay again is possible.";
+
 impl ErrorName {
     /// What to do about it, in a sentence or two.
     #[must_use]

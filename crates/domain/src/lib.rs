@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod execution;
 mod fields;
+mod history;
 mod ids;
 pub mod ledger;
 mod money;
@@ -18,12 +19,13 @@ pub mod view;
 mod violation;
 mod words;
 
-pub use audit::{Actor, AuditEvent};
+pub use audit::{Actor, Again, AuditEvent};
 pub use error::{
-    Class, ErrorName, LeadsTo, NEEDS_ATTENTION, StepError, TaskError, UnknownErrorName,
+    ASK_FIRST, Class, ErrorName, LeadsTo, NEEDS_ATTENTION, StepError, TaskError, UnknownErrorName,
 };
 pub use event::{Event, Origin};
 pub use execution::{Execution, ExecutionStatus};
+pub use history::{FailedTry, HistoryEvent};
 pub use ids::{CustomerId, InvalidId, OrderId, Sku};
 pub use jiff::Timestamp;
 pub use money::{Currency, InvalidMoney, Money, Quantity, Sums};

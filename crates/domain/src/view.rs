@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::NEEDS_ATTENTION;
+use crate::error::{ASK_FIRST, NEEDS_ATTENTION};
 use crate::event::{Event, Origin};
 use crate::execution::ExecutionStatus;
 use crate::ledger::{
@@ -11,6 +11,7 @@ use crate::ledger::{
     NotifyFailure, Reversal, Reverse, Unbook, Unbooking,
 };
 use crate::ports::Record;
+use crate::stage::Stage;
 use crate::state::OrderState;
 use crate::status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};
 use crate::{Class, Currency, ErrorName, InvalidMoney, Money, OrderId};
@@ -159,23 +160,25 @@ impl StatusView {
                 execution_arn,
                 attempt: state.attempt,
             },
-            failure: failure(state, execution),
+            failure: failure(state, execution, now),
             timeline: timeline(record),
         }
     }
 }
 
-fn failure(state: &OrderState, execution: ExecutionStatus) -> Option<FailureView> {
+fn failure(state: &OrderState, execution: ExecutionStatus, now: Timestamp) -> Option<FailureView> {
     let needs_attention = Status::of(state, execution) == Status::NeedsAttention;
     let error = match &state.failure {
         Some(failure) => failure.error,
+        None if needs_attention && payment_is_unknown(state, now) => ErrorName::PaymentUnavailable,
+        None if needs_attention && shipment_is_unknown(state, now) => ErrorName::CarrierUnavailable,
         None if needs_attention => ErrorName::Internal,
         None => return None,
     };
-    let recommended_action = if needs_attention {
-        NEEDS_ATTENTION
-    } else {
-        error.recommended_action()
+    let recommended_action = match needs_attention {
+        true if asks_first(state, now) => ASK_FIRST,
+        true => NEEDS_ATTENTION,
+        false => error.recommended_action(),
     };
     Some(FailureView {
         error,
@@ -233,6 +236,21 @@ pub fn shipment_is_unknown(state: &OrderState, now: Timestamp) -> bool {
     shipment(state, now).status == ShipmentStatus::Unknown
 }
 
+/// Whether the providers have to be asked what became of an effect before an execution that has ended can go on.
+/// Where its failure branch asks by itself, they have not.
+#[must_use]
+pub fn asks_first(state: &OrderState, now: Timestamp) -> bool {
+    let unknown = payment_is_unknown(state, now) || shipment_is_unknown(state, now);
+    let branch_asks = if state.failure.is_some() {
+        let open = matches!(state.unbook, Some(Entry::Open(_)))
+            || matches!(state.reverse, Some(Entry::Open(_)));
+        !open
+    } else {
+        state.cancel.is_some()
+    };
+    unknown && !branch_asks
+}
+
 /// Whether an entry is open and nobody can be at work on it any more.
 fn unknown<T>(entry: Option<&Entry<T>>, now: Timestamp) -> bool {
     matches!(entry, Some(Entry::Open(claim)) if claim.until <= now)
@@ -254,15 +272,17 @@ pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
         done(state.authorize.as_ref()),
         Some(Authorization::Declined { .. })
     );
-    let captured = match done(state.capture.as_ref()) {
-        Some(CaptureResult::Taken { amount }) => *amount,
-        Some(CaptureResult::Refused { .. }) | None => nothing,
-    };
     let reversal = done(state.reverse.as_ref());
     let refunded = match reversal {
         Some(Reversal::Refunded { amount, .. }) => *amount,
         Some(Reversal::Nothing | Reversal::Voided) | None => nothing,
     };
+    // What is reversed was there, also where nothing else tells because the answer to it was lost.
+    let captured = match done(state.capture.as_ref()) {
+        Some(CaptureResult::Taken { amount }) => *amount,
+        Some(CaptureResult::Refused { .. }) | None => refunded,
+    };
+    let was_held = held || matches!(reversal, Some(Reversal::Voided | Reversal::Refunded { .. }));
     let unknown = unknown(state.reverse.as_ref(), now)
         || (reversal.is_none()
             && (unknown(state.authorize.as_ref(), now) || unknown(state.capture.as_ref(), now)));
@@ -278,7 +298,7 @@ pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     };
     PaymentView {
         status,
-        authorized: if held { state.total } else { nothing },
+        authorized: if was_held { state.total } else { nothing },
         captured,
         refunded,
     }
@@ -315,12 +335,13 @@ fn notification(
     execution: ExecutionStatus,
     now: Timestamp,
 ) -> NotificationView {
-    let entry = if state.failure.is_some() {
-        state.notify_failure.as_ref()
+    let (entry, is_due) = if state.failure.is_some() {
+        (state.notify_failure.as_ref(), state.closed_at.is_some())
     } else {
-        state.notify.as_ref()
+        (state.notify.as_ref(), state.stage == Stage::Captured)
     };
     let status = match entry {
+        None if !is_due => NotificationStatus::None,
         Some(Entry::Done { .. }) => NotificationStatus::Sent,
         Some(Entry::Open(_)) | None if state.waived_at.is_some() => NotificationStatus::Failed,
         // Nobody will try again by itself.
@@ -338,8 +359,8 @@ fn timeline(record: &Record) -> Vec<TimelineEntry> {
     }
     timeline.attempt(&record.state);
     for audited in &record.audit {
-        let detail = format!("{}: {}", audited.by, audited.reason);
-        timeline.add(audited.at, audited.by.origin(), audited.event, Some(detail));
+        let detail = Some(audited.text());
+        timeline.add(audited.at, audited.by.origin(), audited.event, detail);
     }
     timeline.0.sort_by_key(|entry| entry.at);
     timeline.0

@@ -41,7 +41,7 @@ pub struct Rule {
 }
 
 /// Every alarm but those of the dead-letter queues, whose text is with them.
-pub const ALARMS: [Alarm; 9] = [
+pub const ALARMS: [Alarm; 10] = [
     Alarm {
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
@@ -71,6 +71,23 @@ pub const ALARMS: [Alarm; 9] = [
             period_s: 60,
             periods: 5,
             times: 3,
+        }),
+    },
+    Alarm {
+        name: "KeepsFailing",
+        metric: Some(Metric::KeepsFailing),
+        meaning: "A task of orders has been failing for minutes and is tried again: a provider or \
+            a service is in trouble.",
+        action: Problem::Incident(Incident::KeepsFailing)
+            .advice()
+            .recommended_action,
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 0,
+            period_s: 60,
+            periods: 1,
+            times: 1,
         }),
     },
     Alarm {
@@ -170,11 +187,22 @@ pub fn facts() -> Value {
             (name.to_owned(), facts)
         })
         .collect();
+    let limits: Map<String, Value> = ProcessState::ALL
+        .iter()
+        .map(|state| {
+            let facts = json!({
+                "at_risk_after_s": state.at_risk_after().as_secs(),
+                "overdue_after_s": state.overdue_after().as_secs(),
+            });
+            (state.as_str().to_owned(), facts)
+        })
+        .collect();
     json!({
         "namespace": NAMESPACE,
         "environment_dimension": ENVIRONMENT,
         "metrics": metrics,
         "alarms": alarms,
+        "limits": limits,
         "states": ProcessState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use operations::Limits;
 use step::InitError;
 use step::env::{parsed, required};
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub console_url: String,
     /// Name of the deployment, a dimension of every metric.
     pub environment: String,
+    /// When an order is looked at differently, and when somebody hears of it.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -38,6 +41,7 @@ impl Config {
             steps: parsed("STEP_FUNCTIONS", |text| serde_json::from_str(text).ok())?,
             console_url: required("CONSOLE_URL")?,
             environment: required("ENVIRONMENT")?,
+            limits: parsed("LIMITS", |text| Limits::read(text).ok())?,
         })
     }
 }

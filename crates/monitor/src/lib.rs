@@ -3,7 +3,6 @@
 pub mod alarms;
 mod bulk;
 mod config;
-mod history;
 pub mod metrics;
 mod notice;
 mod reconcile;
@@ -20,7 +19,9 @@ use domain::Timestamp;
 use domain::ports::StoreError;
 use lambda_runtime::{LambdaEvent, service_fn};
 use metrics::{Measured, Metric};
-pub use notice::{QUIET, Sns};
+pub use notice::Sns;
+use operations::Limits;
+use operations::retries::Rules;
 use operations::trend::Increment;
 use read_models::ReadModels;
 use serde_json::{Value, json};
@@ -30,8 +31,6 @@ pub use sweep::{MOST_RECONCILED, Swept, WORST_CASE};
 use tracing::{error, warn};
 use trigger::Trigger;
 use workflow::{Workflow, WorkflowError};
-
-use crate::history::Rules;
 
 /// What the monitor reads and acts through.
 #[derive(Debug)]
@@ -53,6 +52,7 @@ pub struct Monitor<P> {
     reach: Reach,
     operators: P,
     rules: Rules,
+    limits: Limits,
     environment: String,
     console_url: String,
     // What this invocation has to add to the counters of the last hours.
@@ -98,7 +98,9 @@ impl Monitor<Sns> {
             workflow,
             actions,
         };
-        Self::new(reach, operators, config.environment).linked_to(config.console_url)
+        Self::new(reach, operators, config.environment)
+            .linked_to(config.console_url)
+            .within(config.limits)
     }
 
     /// Serves events until Lambda ends the environment.
@@ -123,6 +125,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
             reach,
             operators,
             rules: Rules::of_the_process(),
+            limits: Limits::default(),
             environment: environment.into(),
             console_url: String::new(),
             counted: Mutex::default(),
@@ -136,6 +139,12 @@ impl<P: domain::ports::Operators> Monitor<P> {
             console_url: console_url.into(),
             ..self
         }
+    }
+
+    /// The same, with other limits than the usual ones.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Deals with an event.

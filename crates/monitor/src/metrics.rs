@@ -87,6 +87,8 @@ metrics! {
     Overdue: Count;
     /// Orders whose task waits for its next try.
     Retrying: Count;
+    /// Orders whose task has been failing for minutes, and is still tried.
+    KeepsFailing: Count;
     /// Orders that wait for a person's decision.
     ReviewsWaiting: Count;
     /// Orders that somebody has to do something about.

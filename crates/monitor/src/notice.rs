@@ -12,10 +12,6 @@ use tracing::{info, warn};
 
 use crate::{Failed, Monitor};
 
-/// After a message about a cause the next one about the same cause waits for this long, and has all orders
-/// in it that came meanwhile.
-pub const QUIET: Duration = Duration::from_mins(15);
-
 /// So many orders are named in a message; the others are counted.
 const NAMED: usize = 20;
 
@@ -24,7 +20,10 @@ impl<P: Operators> Monitor<P> {
     pub(crate) async fn notify_operators(&self, now: Timestamp) -> Result<(), Failed> {
         let read_models = &self.reach.read_models;
         for notice in read_models.notices().await? {
-            if notice.notified_at.is_some_and(|at| now < at + QUIET) {
+            if notice
+                .notified_at
+                .is_some_and(|at| now < at + self.limits.notices_every)
+            {
                 continue;
             }
             let (subject, text) = message(&notice, &self.environment, &self.console_url);

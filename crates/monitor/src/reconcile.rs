@@ -1,15 +1,15 @@
 //! Reconciles one order: brings what operators know of it in step with its ledger and its execution.
 
 use domain::ports::{Operators, Orders as _, Record};
-use domain::{Discrepancy, Execution, ExecutionStatus, OrderId, TaskError, Timestamp};
+use domain::{Discrepancy, Execution, ExecutionStatus, FailedTry, OrderId, Timestamp};
 use operations::trend::{Counter, Flow, Increment};
-use operations::{Observation, ProcessState, Projection, Retry, Tally, durations};
+use operations::{Observation, ProcessState, Projection, Retry, Tally, durations, retries};
 use read_models::{Reference, Row};
 use tracing::{info, warn};
 use workflow::Described;
 
 use crate::metrics::{Measured, Metric};
-use crate::{Failed, Monitor, history};
+use crate::{Failed, Monitor};
 
 /// Others write the same projection: the stream, events and the sweep. Each try begins with what is stored.
 const TRIES: u32 = 5;
@@ -137,7 +137,10 @@ impl<P: Operators> Monitor<P> {
     ) -> Option<Vec<Discrepancy>> {
         let ended = described.execution.status.has_ended();
         let record = &stored.record;
-        if !stored.before.wants_comparison(&record.state, ended, now) {
+        if !stored
+            .before
+            .wants_comparison(&record.state, ended, &self.limits, now)
+        {
             return None;
         }
         match self.reach.actions.compare(record).await {
@@ -150,13 +153,13 @@ impl<P: Operators> Monitor<P> {
         }
     }
 
-    /// The error that an execution ended with too early: a part of the cause, so that it is read before an
+    /// The try that an execution ended with too early: a part of the cause, so that it is read before an
     /// incident is filed. It stays the same until the execution is redriven.
     async fn ended_with(
         &self,
         stored: &Stored,
         execution: Execution,
-    ) -> Result<Option<TaskError>, Failed> {
+    ) -> Result<Option<FailedTry>, Failed> {
         let before = &stored.before;
         let known = before.last_error.is_some() && before.execution == Some(execution);
         let state = &stored.record.state;
@@ -166,7 +169,7 @@ impl<P: Operators> Monitor<P> {
             return Ok(None);
         }
         let history = self.reach.workflow.history(state).await?;
-        Ok(history::last_error(&history))
+        Ok(retries::last_failed(&history).cloned())
     }
 
     /// Whether the task waits for its next try. Only asked of an execution that is at work.
@@ -190,7 +193,7 @@ impl<P: Operators> Monitor<P> {
         now: Timestamp,
     ) -> Result<Option<Projection>, Failed> {
         let (record, before) = (&stored.record, &stored.before);
-        let next = before.next(&record.state, observed, now);
+        let next = before.next(&record.state, observed, &self.limits, now);
         let unchanged = Projection {
             revision: before.revision,
             due_at: before.due_at,

@@ -83,13 +83,18 @@ impl<P: Operators> Monitor<P> {
         now: Timestamp,
     ) -> Result<(), Failed> {
         let order_id = &record.state.order_id;
-        let event = AuditEvent {
-            at: now,
-            event: repair,
-            by: Actor::Monitor,
-            reason: why.to_owned(),
-        };
-        self.reach.store.note(order_id, &event).await?;
+        // What is tried each minute is one entry with a count.
+        let last = record.audit.iter().max_by_key(|event| event.last());
+        let same = last.filter(|last| {
+            (last.event, &last.by, last.reason.as_str()) == (repair, &Actor::Monitor, why)
+                && last.at >= record.state.received_at
+        });
+        if let Some(event) = same {
+            self.reach.store.note_again(order_id, event, now).await?;
+        } else {
+            let event = AuditEvent::new(now, repair, Actor::Monitor, why);
+            self.reach.store.note(order_id, &event).await?;
+        }
         info!(
             order_id = order_id.as_str(),
             repair = repair.as_str(),

@@ -36,6 +36,10 @@ impl<P: Operators> Monitor<P> {
         let reversed = read_models.closed_since(Status::Failed, since, REVERSED);
         let (reversed, more) = reversed.await?;
         let (snapshot, lists) = snapshot::take(open, &reversed, more, now);
+        let snapshot = match read_models.snapshot().await? {
+            Some(before) => snapshot.after(&before),
+            None => snapshot,
+        };
         read_models.put_snapshot(&snapshot, &lists).await
     }
 }

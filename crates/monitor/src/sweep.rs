@@ -136,7 +136,7 @@ fn gauges(open: &[Projection], swept: Swept, now: Timestamp) -> Vec<Measured> {
     let age = oldest.and_then(|at| u64::try_from(now.duration_since(at).as_secs()).ok());
     let needs = |projection: &Projection| {
         let mut incidents = projection.incidents.keys();
-        incidents.any(|incident| *incident != Incident::Overdue)
+        incidents.any(|incident| incident.needs_a_person() && *incident != Incident::Overdue)
     };
     let has = |incident: Incident| {
         count(&|projection: &Projection| projection.incidents.contains_key(&incident))
@@ -156,6 +156,7 @@ fn gauges(open: &[Projection], swept: Swept, now: Timestamp) -> Vec<Measured> {
             Metric::Retrying,
             count(&|projection| projection.retry.is_some()),
         ),
+        Measured::plain(Metric::KeepsFailing, has(Incident::KeepsFailing)),
         Measured::plain(
             Metric::ReviewsWaiting,
             count(&|projection| projection.state == Some(ProcessState::ReviewOrder)),

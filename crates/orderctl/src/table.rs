@@ -66,7 +66,7 @@ pub(crate) fn of_open(open: &[Projection], now: Timestamp) -> String {
         let seconds = now.duration_since(projection.since).as_secs();
         let retry = projection.retry.as_ref().map_or_else(String::new, |retry| {
             let next = retry.next(now);
-            format!("{} of {}, {next}: {}", retry.failed, retry.of, retry.error)
+            format!("{} of {}, {next}: {}", retry.failed, retry.of, retry.why())
         });
         let incidents = projection
             .incidents

@@ -186,12 +186,12 @@ impl Stack {
 
 impl Stack {
     async fn decide(&self, order_id: &OrderId, decision: Decision) {
-        let event = AuditEvent {
-            at: Timestamp::now(),
-            event: Event::Approved,
-            by: Actor::Operator("prepare".to_owned()),
-            reason: "to be in this situation".to_owned(),
-        };
+        let event = AuditEvent::new(
+            Timestamp::now(),
+            Event::Approved,
+            Actor::Operator("prepare".to_owned()),
+            "to be in this situation",
+        );
         let decided = self.store.decide_review(order_id, decision, &event).await;
         drop(decided.expect("a decision"));
     }

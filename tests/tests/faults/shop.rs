@@ -220,12 +220,12 @@ impl Shop {
             }
             _ => {
                 let id: OrderId = order.parse().expect("an id");
-                let event = AuditEvent {
-                    at: Timestamp::now(),
-                    event: Event::Approved,
-                    by: Actor::Operator("tests".to_owned()),
-                    reason: "a test".to_owned(),
-                };
+                let event = AuditEvent::new(
+                    Timestamp::now(),
+                    Event::Approved,
+                    Actor::Operator("tests".to_owned()),
+                    "a test",
+                );
                 let decided = self
                     .store
                     .decide_review(&id, Decision::Approved, &event)

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use domain::ledger::Entry;
-use domain::{OrderState, Stage, Timestamp};
+use domain::ledger::{Authorization, Entry};
+use domain::{Money, OrderState, Stage, Timestamp};
+use operations::{Limits, Observation, Projection};
 use serde_json::Value;
 use step::FailureInput;
 
@@ -204,7 +205,44 @@ impl Balance {
                 "the customer was told wrong",
             )?;
         }
+        self.figures_are_the_books()?;
         Ok(state.stage.as_str())
+    }
+
+    /// What the order adds to the day's figures is what the providers' books have of it.
+    fn figures_are_the_books(&self) -> Result<(), String> {
+        let seen = Projection::received(&self.state).next(
+            &self.state,
+            &Observation::default(),
+            &Limits::default(),
+            Timestamp::now(),
+        );
+        let figures = seen.counted;
+        // A hold that lapsed before anybody knew of it is counted neither as held nor as let go.
+        let lapsed_unseen = matches!(
+            self.state.authorize.as_ref().and_then(Entry::outcome),
+            Some(Authorization::Declined { .. })
+        );
+        let held = self.count("authorizations") > 0 && !lapsed_unseen;
+        let authorized = if held { TOTAL } else { 0 };
+        let captured = self.sum("captures");
+        let reversed = match self.state.stage {
+            Stage::Completed => 0,
+            _ if captured > 0 => self.sum("refunds"),
+            // Of a hold that has lapsed by itself no void tells, but it is gone as well.
+            _ => authorized,
+        };
+        let told = [figures.authorized, figures.captured, figures.reversed].map(Money::minor);
+        let books = [authorized, captured, reversed];
+        must(
+            told == books,
+            &format!("authorised, captured and reversed are {told:?} for us and {books:?} there"),
+        )?;
+        let left = authorized - reversed - if reversed > 0 { 0 } else { captured };
+        must(
+            left == seen.held.minor(),
+            "what is held is not what was authorised and is neither captured nor reversed",
+        )
     }
 
     /// Money that was held was taken or let go of, once.

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::ports::{Orders as _, Record, StoreError};
-use domain::{AuditEvent, OrderId, OrderState, Submission, Timestamp};
+use domain::{Again, AuditEvent, OrderId, OrderState, Submission, Timestamp};
 
 use crate::Store;
 use crate::announcement::announcement;
@@ -90,6 +90,26 @@ impl Store {
             .await
             .map(drop)
             .map_err(|error| classify("PutItem", &error))
+    }
+
+    /// Notes that what `event` says happened once more, right after itself.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn note_again(
+        &self,
+        order_id: &OrderId,
+        event: &AuditEvent,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let times = event.again.map_or(2, |again| again.times.saturating_add(1));
+        let again = Some(Again { times, last: now });
+        let event = AuditEvent {
+            again,
+            ..event.clone()
+        };
+        // Its key is the first time's: the same item is written again.
+        self.note(order_id, &event).await
     }
 
     /// Begins a new attempt at an order that is closed, from the state that was read. What the last

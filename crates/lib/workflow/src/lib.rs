@@ -9,7 +9,10 @@ use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus as Reported};
 use aws_sdk_sfn::types::{HistoryEvent as Event, HistoryEventType};
 use domain::ports::ProviderError;
-use domain::{ErrorName, Execution, ExecutionStatus, OrderState, StepError, TaskError, Timestamp};
+use domain::{
+    ErrorName, Execution, ExecutionStatus, FailedTry, HistoryEvent, OrderState, StepError,
+    Timestamp,
+};
 use serde_json::json;
 
 /// The version of an execution's input.
@@ -33,8 +36,9 @@ pub struct Described {
     pub trace_id: Option<String>,
 }
 
-/// So many events are looked at: more than all tries of one task leave that are retried in an hour.
-const HISTORY_PAGE: i32 = 250;
+/// So many events are looked at, the most of one answer: about what 241 tries leave, which is how often a
+/// function that is throttled is tried.
+const HISTORY_PAGE: i32 = 1000;
 
 /// Of a header such as `Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1`.
 fn trace_id(header: &str) -> Option<String> {
@@ -47,58 +51,67 @@ fn time(at: aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(at.to_millis().ok()?).ok()
 }
 
-/// An event of an execution's history, as far as anybody here is interested in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HistoryEvent {
-    /// A state of the process was entered.
-    StateEntered {
-        /// Its name.
-        state: String,
-    },
-    /// A try of a task failed.
-    TryFailed {
-        /// When.
-        at: Timestamp,
-        /// With what.
-        error: TaskError,
-    },
-    /// Anything else.
-    Other,
+/// What a failed try says of itself: a function's error comes as JSON, a person's answer as a text.
+fn message(cause: &str) -> Option<String> {
+    match serde_json::from_str::<serde_json::Value>(cause) {
+        Ok(cause) => cause["errorMessage"].as_str().map(str::to_owned),
+        Err(_) => Some(cause.to_owned()),
+    }
 }
 
-impl From<&Event> for HistoryEvent {
-    fn from(event: &Event) -> Self {
-        if let Some(entered) = &event.state_entered_event_details {
-            let state = entered.name.clone();
-            return Self::StateEntered { state };
-        }
-        let error = match event.r#type {
-            HistoryEventType::TaskFailed => {
-                let details = event.task_failed_event_details.as_ref();
-                details.map(|details| details.error.as_deref())
-            }
-            HistoryEventType::TaskTimedOut => {
-                let details = event.task_timed_out_event_details.as_ref();
-                details.map(|details| details.error.as_deref())
-            }
-            HistoryEventType::TaskSubmitFailed => {
-                let details = event.task_submit_failed_event_details.as_ref();
-                details.map(|details| details.error.as_deref())
-            }
-            HistoryEventType::TaskStartFailed => {
-                let details = event.task_start_failed_event_details.as_ref();
-                details.map(|details| details.error.as_deref())
-            }
-            _ => None,
-        };
-        match time(event.timestamp).zip(error) {
-            Some((at, error)) => Self::TryFailed {
-                at,
-                error: error.unwrap_or("States.TaskFailed").to_owned().into(),
-            },
-            None => Self::Other,
-        }
+fn history_event(event: &Event) -> HistoryEvent {
+    if let Some(entered) = &event.state_entered_event_details {
+        let state = entered.name.clone();
+        return HistoryEvent::StateEntered { state };
     }
+    let Some(at) = time(event.timestamp) else {
+        return HistoryEvent::Other;
+    };
+    let ended = |status, error: Option<&str>| {
+        let error = error.map(|error| error.to_owned().into());
+        HistoryEvent::Ended { at, status, error }
+    };
+    let (error, cause) = match event.r#type {
+        HistoryEventType::TaskFailed => {
+            let details = event.task_failed_event_details.as_ref();
+            details
+                .map(|details| (details.error.as_deref(), details.cause.as_deref()))
+                .unwrap_or_default()
+        }
+        HistoryEventType::TaskTimedOut => {
+            let details = event.task_timed_out_event_details.as_ref();
+            let error = details.and_then(|details| details.error.as_deref());
+            (error.or(Some("States.Timeout")), None)
+        }
+        HistoryEventType::TaskSubmitFailed => {
+            let details = event.task_submit_failed_event_details.as_ref();
+            (details.and_then(|details| details.error.as_deref()), None)
+        }
+        HistoryEventType::TaskStartFailed => {
+            let details = event.task_start_failed_event_details.as_ref();
+            (details.and_then(|details| details.error.as_deref()), None)
+        }
+        HistoryEventType::ExecutionRedriven => return HistoryEvent::Redriven { at },
+        HistoryEventType::ExecutionSucceeded => return ended(ExecutionStatus::Succeeded, None),
+        HistoryEventType::ExecutionFailed => {
+            let details = event.execution_failed_event_details.as_ref();
+            let error = details.and_then(|details| details.error.as_deref());
+            return ended(ExecutionStatus::Failed, error);
+        }
+        HistoryEventType::ExecutionAborted => {
+            let details = event.execution_aborted_event_details.as_ref();
+            let error = details.and_then(|details| details.error.as_deref());
+            return ended(ExecutionStatus::Aborted, error);
+        }
+        HistoryEventType::ExecutionTimedOut => {
+            let details = event.execution_timed_out_event_details.as_ref();
+            let error = details.and_then(|details| details.error.as_deref());
+            return ended(ExecutionStatus::TimedOut, error);
+        }
+        _ => return HistoryEvent::Other,
+    };
+    let error = error.unwrap_or("States.TaskFailed");
+    HistoryEvent::TryFailed(FailedTry::new(at, error, cause.and_then(message)))
 }
 
 /// Why Step Functions did not do what it was asked: its own code, no input and no output.
@@ -256,8 +269,8 @@ impl Workflow {
         }
     }
 
-    /// The last events of the execution of the order's current attempt, the latest first, without their
-    /// data.
+    /// The last events of the execution of the order's current attempt, the latest first. Their data
+    /// is asked for because a failed try says in it why.
     ///
     /// # Errors
     /// If Step Functions does not tell.
@@ -268,11 +281,11 @@ impl Workflow {
             .execution_arn(self.execution_arn(state))
             .reverse_order(true)
             .max_results(HISTORY_PAGE)
-            .include_execution_data(false)
+            .include_execution_data(true)
             .send()
             .await;
         let history = history.map_err(|error| WorkflowError::of("GetExecutionHistory", &error))?;
-        Ok(history.events.iter().map(HistoryEvent::from).collect())
+        Ok(history.events.iter().map(history_event).collect())
     }
 
     /// Lets an execution that ended too early go on in the state where it stopped. Safe to repeat with
@@ -399,7 +412,8 @@ mod tests {
     use aws_sdk_sfn::primitives::DateTime;
     use aws_sdk_sfn::types::builders::HistoryEventBuilder;
     use aws_sdk_sfn::types::{
-        StateEnteredEventDetails, TaskFailedEventDetails, TaskTimedOutEventDetails,
+        ExecutionAbortedEventDetails, StateEnteredEventDetails, TaskFailedEventDetails,
+        TaskTimedOutEventDetails,
     };
 
     use super::*;
@@ -410,14 +424,16 @@ mod tests {
     }
 
     fn read(event: HistoryEventBuilder) -> HistoryEvent {
-        HistoryEvent::from(&event.build().expect("an event"))
+        history_event(&event.build().expect("an event"))
     }
 
-    fn failed_with(error: impl Into<TaskError>) -> HistoryEvent {
-        HistoryEvent::TryFailed {
-            at: Timestamp::from_millisecond(1500).expect("a time"),
-            error: error.into(),
-        }
+    fn at() -> Timestamp {
+        Timestamp::from_millisecond(1500).expect("a time")
+    }
+
+    fn failed_with(error: &str, reason: Option<&str>) -> HistoryEvent {
+        let reason = reason.map(str::to_owned);
+        HistoryEvent::TryFailed(FailedTry::new(at(), error, reason))
     }
 
     #[test]
@@ -434,10 +450,17 @@ mod tests {
             .resource_type("lambda")
             .resource("invoke")
             .error("CarrierUnavailable")
+            .cause(
+                json!({"errorType": "CarrierUnavailable", "errorMessage": "it answered 503"})
+                    .to_string(),
+            )
             .build();
         let failed =
             event(HistoryEventType::TaskFailed).task_failed_event_details(failed.expect("details"));
-        assert_eq!(read(failed), failed_with(ErrorName::CarrierUnavailable));
+        assert_eq!(
+            read(failed),
+            failed_with("CarrierUnavailable", Some("it answered 503"))
+        );
 
         let late = TaskTimedOutEventDetails::builder()
             .resource_type("lambda")
@@ -446,7 +469,7 @@ mod tests {
             .build();
         let late = event(HistoryEventType::TaskTimedOut)
             .task_timed_out_event_details(late.expect("details"));
-        assert_eq!(read(late), failed_with("States.Timeout".to_owned()));
+        assert_eq!(read(late), failed_with("States.Timeout", None));
 
         let nameless = TaskFailedEventDetails::builder()
             .resource_type("lambda")
@@ -454,9 +477,49 @@ mod tests {
             .build();
         let nameless = event(HistoryEventType::TaskFailed)
             .task_failed_event_details(nameless.expect("details"));
-        assert_eq!(read(nameless), failed_with("States.TaskFailed".to_owned()));
+        assert_eq!(read(nameless), failed_with("States.TaskFailed", None));
 
         let scheduled = event(HistoryEventType::TaskScheduled);
         assert_eq!(read(scheduled), HistoryEvent::Other);
+    }
+
+    #[test]
+    fn a_reason_is_read_of_our_own_errors_only() {
+        let read_of = |error: &str, cause: &str| {
+            let failed = TaskFailedEventDetails::builder()
+                .resource_type("lambda")
+                .resource("invoke")
+                .error(error)
+                .cause(cause)
+                .build();
+            let event = event(HistoryEventType::TaskFailed);
+            match read(event.task_failed_event_details(failed.expect("details"))) {
+                HistoryEvent::TryFailed(failed) => failed.reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        let text = "a reviewer said no";
+        assert_eq!(read_of("ReviewRejected", text), Some(text.to_owned()));
+        let crash = json!({"errorType": "panic", "errorMessage": "ada@example.com"});
+        assert_eq!(read_of("panic", &crash.to_string()), None);
+    }
+
+    #[test]
+    fn an_end_is_told_with_how_and_why_and_a_redrive_with_when() {
+        let stopped = ExecutionAbortedEventDetails::builder().error("Destroyed");
+        let stopped = event(HistoryEventType::ExecutionAborted)
+            .execution_aborted_event_details(stopped.build());
+        let (status, error) = (
+            ExecutionStatus::Aborted,
+            Some("Destroyed".to_owned().into()),
+        );
+        let ended = HistoryEvent::Ended {
+            at: at(),
+            status,
+            error,
+        };
+        assert_eq!(read(stopped), ended);
+        let redriven = event(HistoryEventType::ExecutionRedriven);
+        assert_eq!(read(redriven), HistoryEvent::Redriven { at: at() });
     }
 }

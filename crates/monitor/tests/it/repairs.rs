@@ -1,5 +1,6 @@
 //! What is mended without a person, and what is not.
 
+use domain::ledger::{Authorization, Authorize};
 use domain::ports::Orders as _;
 use domain::{Actor, Decision, Discrepancy, ErrorName, Event, PaymentStatus, Status, Timestamp};
 use operations::Incident;
@@ -104,12 +105,12 @@ async fn a_decision_whose_execution_was_never_told_is_told_to_it() {
     reserved.expect("reserved");
     let opened = shop.database.store.open_review(&by, "token").await;
     opened.expect("an answer").expect("opened");
-    let event = domain::AuditEvent {
-        at: Timestamp::now(),
-        event: Event::Approved,
-        by: Actor::Operator("somebody".to_owned()),
-        reason: "known".to_owned(),
-    };
+    let event = domain::AuditEvent::new(
+        Timestamp::now(),
+        Event::Approved,
+        Actor::Operator("somebody".to_owned()),
+        "known",
+    );
     let decided = shop
         .database
         .store
@@ -280,4 +281,41 @@ async fn a_provider_that_does_not_tell_is_asked_again_by_the_next_look() {
     shop.step_functions.steps_answer(json!({"differs": null}));
     shop.sweep(220).await;
     assert!(shop.projection(ORDER).await.compared_at.is_some());
+}
+
+#[tokio::test]
+async fn what_is_repaired_each_minute_is_one_entry_with_a_count() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    let by = invocation(ORDER, "charge", -1000);
+    let claimed = shop.database.store.claim::<Authorize>(&by).await;
+    claimed.expect("claimed");
+    shop.step_functions.tells(
+        "ord-1-1",
+        json!({"status": "ABORTED", "stopDate": Timestamp::now().as_second()}),
+    );
+    // The provider is asked in each sweep, and the ledger says afterwards what it said before.
+    let asked = json!({"resolved": true, "differs": null});
+    shop.step_functions.steps_answer(asked);
+    for second in [60, 420, 800] {
+        shop.sweep(second).await;
+    }
+    let order_id = ORDER.parse().expect("an order id");
+    let record = shop.database.store.load(&order_id).await;
+    let audit = record.expect("a database").expect("an order").audit;
+    let resolved = audit.iter().filter(|event| event.event == Event::Resolved);
+    let [event] = resolved.collect::<Vec<_>>()[..] else {
+        panic!("{audit:?}");
+    };
+    assert_eq!(event.again.map(|again| again.times), Some(3));
+    let projection = shop.projection(ORDER).await;
+    let incidents: Vec<Incident> = projection.incidents.keys().copied().collect();
+    // A redrive is not possible, and is not advised.
+    assert_eq!(incidents, [Incident::OutcomeUnknown]);
+    let lapses = by.now + Authorization::TRUSTED_FOR;
+    assert_eq!(
+        projection.deadline.map(Timestamp::as_second),
+        Some(lapses.as_second()),
+        "what may be held lapses before the redrive does"
+    );
 }

@@ -7,7 +7,7 @@ use domain::ports::Orders as _;
 use domain::{Execution, ExecutionStatus, OrderState, Status, Submission, Timestamp};
 use monitor::MOST_RECONCILED;
 use operations::trend::{self, Flow};
-use operations::{Observation, Projection};
+use operations::{Limits, Observation, Projection};
 use serde::Serialize;
 use serde_json::json;
 use tests::{
@@ -232,14 +232,15 @@ fn tries_that_write_the_ledger_do_not_put_off_the_next_look_at_the_execution() {
         asked: true,
         ..Observation::default()
     };
-    let mut projection = Projection::received(&state).next(&state, &asked, at(30));
+    let limits = Limits::default();
+    let mut projection = Projection::received(&state).next(&state, &asked, &limits, at(30));
     let due = projection.due_at.expect("it is open");
     for second in (35..300).step_by(5) {
         state.version += 1;
-        projection = projection.next(&state, &Observation::default(), at(second));
+        projection = projection.next(&state, &Observation::default(), &limits, at(second));
         assert_eq!(projection.due_at, Some(due), "after {second} s");
     }
-    let next = projection.next(&state, &asked, at(300)).due_at;
+    let next = projection.next(&state, &asked, &limits, at(300)).due_at;
     assert!(
         next > Some(at(300)),
         "once it was asked, it is asked again later"

@@ -173,12 +173,12 @@ impl Shop {
     }
 
     async fn decide(&self, decision: Decision) -> Decided {
-        let event = AuditEvent {
-            at: Timestamp::now(),
-            event: Event::Approved,
-            by: Actor::Operator("olga".to_owned()),
-            reason: "a test".to_owned(),
-        };
+        let event = AuditEvent::new(
+            Timestamp::now(),
+            Event::Approved,
+            Actor::Operator("olga".to_owned()),
+            "a test",
+        );
         let order_id = ORDER.parse().expect("an order id");
         let store = &self.database.store;
         let decided = store.decide_review(&order_id, decision, &event).await;

@@ -1,9 +1,8 @@
 //! What is possible now.
 
-use domain::ledger::Entry;
 use domain::ports::Record;
-use domain::view::{payment_is_unknown, shipment_is_unknown};
-use domain::{ExecutionStatus, OrderState, Stage, Status, Timestamp};
+use domain::view::{asks_first, payment_is_unknown, shipment_is_unknown};
+use domain::{ExecutionStatus, Stage, Status, Timestamp};
 use operations::ProcessState;
 use operations::advice::Action;
 use workflow::Described;
@@ -102,17 +101,13 @@ pub fn possible(
                 refuse("every outcome is known")
             } else if !ended {
                 refuse("its execution is at work, and asks by itself")
-            } else if state.failure.is_none() && state.cancel.is_some() {
-                refuse("the order was cancelled: redrive it, and its failure branch asks")
-            } else if state.failure.is_some() && !undo_is_open(state) {
-                refuse("it is being reversed: redrive it, and its failure branch asks")
-            } else {
+            } else if asks_first(state, now) {
                 Ok(())
+            } else if state.failure.is_none() {
+                refuse("the order was cancelled: redrive it, and its failure branch asks")
+            } else {
+                refuse("it is being reversed: redrive it, and its failure branch asks")
             }
         }
     }
-}
-
-fn undo_is_open(state: &OrderState) -> bool {
-    matches!(state.unbook, Some(Entry::Open(_))) || matches!(state.reverse, Some(Entry::Open(_)))
 }

@@ -384,10 +384,10 @@ impl Actions {
 }
 
 fn event(event: Event, who: Attribution<'_>) -> AuditEvent {
-    AuditEvent {
-        at: who.at,
+    AuditEvent::new(
+        who.at,
         event,
-        by: Actor::Operator(who.by.to_owned()),
-        reason: who.reason.to_owned(),
-    }
+        Actor::Operator(who.by.to_owned()),
+        who.reason,
+    )
 }

@@ -1,7 +1,7 @@
 //! What each error and each incident means, who can mend it, and what to do: one table, which
 //! the status view, the alarms' texts, the command line and the operators' page all read.
 
-use domain::{Class, ErrorName, NEEDS_ATTENTION, words};
+use domain::{ASK_FIRST, Class, ErrorName, NEEDS_ATTENTION, words};
 use serde::{Deserialize, Serialize};
 
 use crate::incident::Incident;
@@ -92,8 +92,7 @@ impl Incident {
                     execution is at work to find out.",
                 who: Responsible::Operator,
                 again: RetrySafety::Locked,
-                recommended_action: "Resolve the order: the provider is asked what became of it. \
-                    Until then nothing that could pay again is possible.",
+                recommended_action: ASK_FIRST,
                 action: Some(Action::Resolve),
                 runbook: "OutcomeUnknown",
             },
@@ -160,6 +159,18 @@ impl Incident {
                     themselves; nothing is lost while they do.",
                 action: None,
                 runbook: "Overdue",
+            },
+            Self::KeepsFailing => Advice {
+                class: Class::Dependency,
+                meaning: "A task of these orders has been failing for minutes and is tried again: \
+                    what it calls is in trouble.",
+                who: Responsible::Provider,
+                again: RetrySafety::Safe,
+                recommended_action: "Look at the status page of what the state waits for. The \
+                    tries go on by themselves; what they cannot do by the time shown is given up \
+                    and reversed, and can be reprocessed once it works again.",
+                action: None,
+                runbook: "KeepsFailing",
             },
         }
     }

@@ -1,16 +1,15 @@
-//! What needs a person.
+//! What is wrong with an order, or with what it waits for.
 
 use domain::words;
 
 words! {
-    /// What needs a person though no step has failed with an error of the catalogue; the most pressing
-    /// first.
+    /// What is wrong though the order was not given up; the most pressing first.
     pub enum Incident {
+        /// Nobody knows whether an effect happened, and nobody is going to find out by itself.
+        OutcomeUnknown = "outcome_unknown",
         /// Its execution ended before everything was done or reversed: an undo gave up, or somebody
         /// stopped it.
         Unfinished = "unfinished",
-        /// Nobody knows whether an effect happened, and nobody is going to find out by itself.
-        OutcomeUnknown = "outcome_unknown",
         /// A provider sees its payment or its shipment otherwise than our ledger does.
         ProviderDiffers = "provider_differs",
         /// It is paid and shipped, or reversed, and its customer was not told.
@@ -23,5 +22,26 @@ words! {
         HoldLapsing = "hold_lapsing",
         /// It is in a state of the process for longer than that state's limit.
         Overdue = "overdue",
+        /// Its task has been failing for minutes, and is still tried.
+        KeepsFailing = "keeps_failing",
+    }
+}
+
+impl Incident {
+    /// Whether somebody has to do something about the order. What a provider has to mend first is told, and is
+    /// nobody's work yet.
+    #[must_use]
+    pub const fn needs_a_person(self) -> bool {
+        match self {
+            Self::KeepsFailing => false,
+            Self::OutcomeUnknown
+            | Self::Unfinished
+            | Self::ProviderDiffers
+            | Self::MessageNotSent
+            | Self::NotStarted
+            | Self::ReviewOverdue
+            | Self::HoldLapsing
+            | Self::Overdue => true,
+        }
     }
 }

@@ -6,13 +6,16 @@ mod cause;
 #[cfg(test)]
 mod fixtures;
 mod incident;
+mod limits;
 mod process;
 mod projection;
+pub mod retries;
 pub mod snapshot;
 pub mod trend;
 
 pub use cause::{Cause, Problem};
 pub use incident::Incident;
+pub use limits::{InvalidLimits, Limits};
 pub use process::{Health, ProcessState};
 pub use projection::{
     Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised,

@@ -6,6 +6,8 @@ use domain::ledger::Entry;
 use domain::{OrderState, Stage, Timestamp, words};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Limits;
+
 macro_rules! process_states {
     ($(
         $(#[$doc:meta])*
@@ -45,14 +47,15 @@ macro_rules! process_states {
                 match self { $(Self::$name => $waits_for),* }
             }
 
-            /// How long an order is here at most while nothing is wrong: longer than one try of its task
-            /// may take.
+            /// How long an order is here at most while nothing is wrong, unless a deployment sets it
+            /// otherwise: longer than one try of its task may take.
             #[must_use]
             pub const fn at_risk_after(self) -> Duration {
                 match self { $(Self::$name => $at_risk),* }
             }
 
-            /// After how long somebody should look, though retries may still go on.
+            /// After how long somebody should look, though retries may still go on, unless a deployment
+            /// sets it otherwise; see [`Limits`].
             #[must_use]
             pub const fn overdue_after(self) -> Duration {
                 match self { $(Self::$name => $overdue),* }
@@ -157,10 +160,10 @@ words! {
 }
 
 impl Health {
-    pub(crate) fn of(at: ProcessState, since: Timestamp, now: Timestamp) -> Self {
-        if now >= since + at.overdue_after() {
+    pub(crate) fn of(at: ProcessState, since: Timestamp, limits: &Limits, now: Timestamp) -> Self {
+        if now >= since + limits.overdue_after(at) {
             Self::Overdue
-        } else if now >= since + at.at_risk_after() {
+        } else if now >= since + limits.at_risk_after(at) {
             Self::AtRisk
         } else {
             Self::OnTrack

@@ -5,17 +5,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::ledger::{Booking, CaptureResult, Entry, Reversal};
-use domain::view::{payment, payment_is_unknown, shipment, shipment_is_unknown};
+use domain::ledger::{Authorization, Booking, CaptureResult, Entry, Reversal};
+use domain::view::{asks_first, payment, payment_is_unknown, shipment, shipment_is_unknown};
 use domain::{
-    Currency, Discrepancy, ErrorName, Execution, ExecutionStatus, Money, OrderId, OrderState,
-    PaymentStatus, Stage, Status, TaskError, Timestamp,
+    Currency, Discrepancy, ErrorName, Execution, ExecutionStatus, FailedTry, Money, OrderId,
+    OrderState, PaymentStatus, Stage, Status, TaskError, Timestamp,
 };
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
 use crate::cause::{Cause, Problem};
 use crate::incident::Incident;
+use crate::limits::Limits;
 use crate::process::{HOUR, Health, MINUTE, ProcessState, done_at};
 
 /// A task that has failed and is tried again.
@@ -29,6 +30,16 @@ pub struct Retry {
     pub of: u32,
     /// The error of the last one.
     pub error: TaskError,
+    /// What the step says about it; see [`FailedTry::reason`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the first of them failed.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub since: Option<Timestamp>,
     /// The next one is not later than this; with full jitter it may be sooner. None while one is under way.
     #[serde(
         default,
@@ -36,6 +47,14 @@ pub struct Retry {
         with = "millisecond::optional"
     )]
     pub next_by: Option<Timestamp>,
+    /// When about the last try fails if each does: on the average of the waits, and not counting what the tries
+    /// themselves take.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub gives_up_at: Option<Timestamp>,
 }
 
 impl Retry {
@@ -43,12 +62,27 @@ impl Retry {
     #[must_use]
     pub fn next(&self, now: Timestamp) -> String {
         match self.next_by {
-            Some(by) => {
-                let left = by.duration_since(now).as_secs().max(0);
+            Some(by) if by > now => {
+                let left = by.duration_since(now).as_secs();
                 format!("next within {left} s")
             }
-            None => "trying now".to_owned(),
+            // What was known of it is older than the wait.
+            Some(_) | None => "trying now".to_owned(),
         }
+    }
+
+    /// The error of the last try, and why: `CarrierUnavailable, the carrier answered 503`.
+    #[must_use]
+    pub fn why(&self) -> String {
+        why(&self.error, self.reason.as_deref())
+    }
+}
+
+/// An error with what the step says about it.
+fn why(error: &TaskError, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{error}, {reason}"),
+        None => error.to_string(),
     }
 }
 
@@ -61,8 +95,8 @@ pub struct Observation {
     pub asked: bool,
     /// What its history says of a next try, if the history was read.
     pub retry: Option<Option<Retry>>,
-    /// The error that the execution ended with, if its history was read.
-    pub ended_with: Option<TaskError>,
+    /// The try that the execution ended with, if its history was read.
+    pub ended_with: Option<FailedTry>,
     /// What the providers say otherwise than the ledger, if they were asked just now.
     pub compared: Option<Vec<Discrepancy>>,
 }
@@ -130,13 +164,17 @@ pub struct Projection {
     /// The last error of the task that it is in, also once the execution has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<TaskError>,
+    /// What the step says about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reason: Option<String>,
     /// The failure's message without what differs from order to order; see [`normalised`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The state of the forward way that it did not get past, if it was or is being reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_in: Option<ProcessState>,
-    /// The customer's money that is neither spent on delivered goods nor given back.
+    /// The customer's money that is neither spent on delivered goods nor given back; also that of which nobody
+    /// knows whether it is held.
     pub held: Money,
     /// The payment provider's reference of what is or was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,12 +227,10 @@ const REDRIVABLE_FOR: Duration = Duration::from_secs(14 * 24 * HOUR);
 pub const REVIEW_DEADLINE: Duration = Duration::from_secs(24 * HOUR);
 /// An order that does not get on is compared with the providers once in so long.
 const COMPARED_EVERY: Duration = Duration::from_secs(15 * MINUTE);
-/// How long before a hold is no longer relied on somebody hears of it.
-const HOLD_WARNING: Duration = Duration::from_secs(24 * HOUR);
 /// An order that is only running is reconciled after this; most have ended by then.
 const FIRST_RECONCILED_AFTER: Duration = Duration::from_secs(20);
-/// Then, while it is in one state.
-const RECONCILED_EVERY: Duration = Duration::from_secs(MINUTE);
+/// Then, while it is in one state: in every sweep, of which there is one in a minute.
+const RECONCILED_EVERY: Duration = Duration::from_secs(45);
 /// What waits for a person changes slowly.
 const RECONCILED_SLOWLY_EVERY: Duration = Duration::from_secs(5 * MINUTE);
 
@@ -215,6 +251,7 @@ impl Projection {
             retry: None,
             error: None,
             last_error: None,
+            last_reason: None,
             message: None,
             failed_in: None,
             held: Money::zero(state.total.currency()),
@@ -233,7 +270,13 @@ impl Projection {
 
     /// The projection after this one, from the ledger as it is and what was observed of the execution.
     #[must_use]
-    pub fn next(&self, state: &OrderState, observed: &Observation, now: Timestamp) -> Self {
+    pub fn next(
+        &self,
+        state: &OrderState,
+        observed: &Observation,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Self {
         let known = self
             .execution
             .filter(|known| known.attempt == state.attempt);
@@ -255,14 +298,18 @@ impl Projection {
             None if same_state => self.retry.clone(),
             None => None,
         };
-        let retried = retry.as_ref().map(|retry| retry.error.clone());
-        let last_error = observed.ended_with.clone().or(retried);
-        let last_error = last_error.or_else(|| self.last_error.clone().filter(|_| same_state));
-        let last_error = last_error.filter(|_| at.is_some());
+        let ended_with = observed.ended_with.as_ref();
+        let ended_with = ended_with.map(|last| (last.error.clone(), last.reason.clone()));
+        let retried = retry.as_ref();
+        let retried = retried.map(|retry| (retry.error.clone(), retry.reason.clone()));
+        let known = self.last_error.clone().filter(|_| same_state);
+        let known = known.map(|error| (error, self.last_reason.clone()));
+        let last = ended_with.or(retried).or(known).filter(|_| at.is_some());
+        let (last_error, last_reason) = last.unzip();
         // It is about the state, and over once that is left.
         let retry = retry.filter(|retry| Some(retry.state) == at && !ended);
         let health = match at {
-            Some(at) => Health::of(at, since, now),
+            Some(at) => Health::of(at, since, limits, now),
             None => Health::OnTrack,
         };
         let status = Status::of(state, known_status(state, execution));
@@ -273,9 +320,13 @@ impl Projection {
             Some(_) | None if same_ledger => (self.compared_at, self.discrepancies.clone()),
             Some(_) | None => (None, Vec::new()),
         };
-        let mut found = incidents_of(state, at, since, execution, now);
+        let mut found = incidents_of(state, at, health, execution, limits, now);
         if !discrepancies.is_empty() {
             found.push(Incident::ProviderDiffers);
+        }
+        let failing_since = retry.as_ref().and_then(|retry| retry.since);
+        if failing_since.is_some_and(|since| now >= since + limits.keeps_failing_after) {
+            found.push(Incident::KeepsFailing);
         }
         let mut incidents = BTreeMap::new();
         for incident in found {
@@ -301,6 +352,7 @@ impl Projection {
             execution,
             error: state.failure.as_ref().map(|failure| failure.error),
             last_error,
+            last_reason: last_reason.flatten(),
             message: state
                 .failure
                 .as_ref()
@@ -315,11 +367,11 @@ impl Projection {
             incidents,
             total: state.total,
             received_at: self.received_at,
-            counted: counted(self, state, ended, retry.as_ref(), same_state),
+            counted: counted(self, state, ended, retry.as_ref(), same_state, now),
             retry,
             due_at: None,
         };
-        next.due_at = next.due(state, observed.asked, now);
+        next.due_at = next.due(state, observed.asked, limits, now);
         // A task that is retried writes the ledger with each try. What only follows that must not put off the
         // time at which Step Functions is asked itself.
         if same_state && !observed.asked {
@@ -343,6 +395,23 @@ impl Projection {
         }
     }
 
+    /// What the last failure of what holds the order says, without what differs from order to order: its task's,
+    /// or else why it is being reversed.
+    #[must_use]
+    pub fn says(&self) -> Option<String> {
+        match &self.last_error {
+            Some(_) => self.last_reason.as_deref().map(normalised),
+            None => self.message.clone(),
+        }
+    }
+
+    /// The error of the last try of its task, and why, if there is one.
+    #[must_use]
+    pub fn last_try(&self) -> Option<String> {
+        let error = self.last_error.as_ref()?;
+        Some(why(error, self.last_reason.as_deref()))
+    }
+
     /// Why it was reversed, if it was.
     #[must_use]
     pub fn reversed_because(&self) -> Option<Cause> {
@@ -354,6 +423,13 @@ impl Projection {
         })
     }
 
+    /// Whether somebody has to do something about it.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        let mut incidents = self.incidents.keys();
+        incidents.any(|incident| incident.needs_a_person())
+    }
+
     /// Whether nothing is left to do and nothing is left to observe.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -363,12 +439,18 @@ impl Projection {
     /// Whether the providers are to be asked how they see the order: it has money held or a label bought, does
     /// not get on, nobody is at work on either, and they were not asked lately.
     #[must_use]
-    pub fn wants_comparison(&self, state: &OrderState, ended: bool, now: Timestamp) -> bool {
+    pub fn wants_comparison(
+        &self,
+        state: &OrderState,
+        ended: bool,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> bool {
         let Some((at, since)) = ProcessState::of(state) else {
             return false;
         };
         let something = state.held_payment().is_some() || state.book.is_some();
-        let stays = ended || Health::of(at, since, now) != Health::OnTrack;
+        let stays = ended || Health::of(at, since, limits, now) != Health::OnTrack;
         let known = !payment_is_unknown(state, now) && !shipment_is_unknown(state, now);
         let lately = self.ledger == state.version
             && self.compared_at.is_some_and(|at| now < at + COMPARED_EVERY);
@@ -395,7 +477,13 @@ impl Projection {
     }
 
     /// When time alone may change what this says.
-    fn due(&self, state: &OrderState, asked: bool, now: Timestamp) -> Option<Timestamp> {
+    fn due(
+        &self,
+        state: &OrderState,
+        asked: bool,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let status = self.execution.map(|execution| execution.status);
         let ended = status.is_some_and(ExecutionStatus::has_ended);
         let Some(at) = self.state else {
@@ -425,11 +513,13 @@ impl Projection {
         } else {
             now + RECONCILED_EVERY
         };
-        let hold = state.hold_trusted_until().map(|until| until - HOLD_WARNING);
+        let hold = state.hold_trusted_until();
+        let failing_since = self.retry.as_ref().and_then(|retry| retry.since);
         let changes = [
-            Some(self.since + at.at_risk_after()),
-            Some(self.since + at.overdue_after()),
-            hold,
+            Some(self.since + limits.at_risk_after(at)),
+            Some(self.since + limits.overdue_after(at)),
+            hold.map(|until| until - limits.hold_warning),
+            failing_since.map(|since| since + limits.keeps_failing_after),
         ];
         let next = changes.into_iter().flatten().filter(|at| *at > now).min();
         Some(next.map_or(usual, |next| next.min(usual)))
@@ -448,8 +538,9 @@ fn known_status(state: &OrderState, execution: Option<Execution>) -> ExecutionSt
 fn incidents_of(
     state: &OrderState,
     at: Option<ProcessState>,
-    since: Timestamp,
+    health: Health,
     execution: Option<Execution>,
+    limits: &Limits,
     now: Timestamp,
 ) -> Vec<Incident> {
     let ended = execution.is_some_and(|execution| execution.status.has_ended());
@@ -457,26 +548,26 @@ fn incidents_of(
     let started = execution
         .is_some_and(|execution| execution.status != ExecutionStatus::NotStarted)
         || state.stage != Stage::Received;
-    let health = at.map(|at| Health::of(at, since, now));
     let hold_lapses = state.failure.is_none()
         && state.capture.is_none()
         && state
             .hold_trusted_until()
-            .is_some_and(|until| now >= until - HOLD_WARNING);
-    let unknown = payment_is_unknown(state, now) || shipment_is_unknown(state, now);
+            .is_some_and(|until| now >= until - limits.hold_warning);
+    // Until the providers were asked, nothing else is possible, and nothing else is to be advised.
+    let unknown = ended && asks_first(state, now);
     let message = matches!(
         at,
         Some(ProcessState::NotifyCustomer | ProcessState::NotifyFailure)
     );
-    let overdue = health == Some(Health::Overdue) && !ended && started;
+    let overdue = health == Health::Overdue && !ended && started;
     [
-        (Incident::Unfinished, status == Status::NeedsAttention),
-        (Incident::OutcomeUnknown, ended && unknown),
-        (Incident::MessageNotSent, ended && message),
+        (Incident::OutcomeUnknown, unknown),
         (
-            Incident::NotStarted,
-            !started && health > Some(Health::OnTrack),
+            Incident::Unfinished,
+            status == Status::NeedsAttention && !unknown,
         ),
+        (Incident::MessageNotSent, ended && message),
+        (Incident::NotStarted, !started && health > Health::OnTrack),
         (
             Incident::ReviewOverdue,
             overdue && at == Some(ProcessState::ReviewOrder),
@@ -498,29 +589,25 @@ fn counted(
     ended: bool,
     retry: Option<&Retry>,
     same_state: bool,
+    now: Timestamp,
 ) -> Tally {
     let (total, nothing) = (state.total, Money::zero(state.total.currency()));
-    let captured = match state.capture.as_ref().and_then(Entry::outcome) {
-        Some(CaptureResult::Taken { amount }) => *amount,
-        Some(CaptureResult::Refused { .. }) | None => nothing,
-    };
-    let reversed = match state.reverse.as_ref().and_then(Entry::outcome) {
+    let reversal = state.reverse.as_ref().and_then(Entry::outcome);
+    let reversed = match reversal {
         Some(Reversal::Voided) => total,
         Some(Reversal::Refunded { amount, .. }) => *amount,
         Some(Reversal::Nothing) | None => nothing,
     };
+    // What is reversed was there, also where nothing else tells because the answer to it was lost.
+    let view = payment(state, now);
     let seen = if same_state {
         before.counted.retries
     } else {
         0
     };
     Tally {
-        authorized: if state.held_payment().is_some() {
-            total
-        } else {
-            nothing
-        },
-        captured,
+        authorized: view.authorized,
+        captured: view.captured,
         reversed,
         ended: ended && (state.stage.is_closed() || state.stage == Stage::Captured),
         retries: retry.map_or(seen, |retry| retry.failed.max(seen)),
@@ -552,7 +639,7 @@ fn stopped_in(state: &OrderState) -> ProcessState {
     }
 }
 
-/// The customer's money that is neither spent on delivered goods nor given back.
+/// The customer's money that is, or may be, neither spent on delivered goods nor given back.
 fn held(state: &OrderState, now: Timestamp) -> Money {
     let view = payment(state, now);
     match view.status {
@@ -580,8 +667,16 @@ fn deadline(
         .map(|at| at + REDRIVABLE_FOR);
     let review = (at == ProcessState::ReviewOrder).then(|| since + REVIEW_DEADLINE);
     let waits_for_money = state.failure.is_none() && state.capture.is_none();
-    let hold = state.hold_trusted_until().filter(|_| waits_for_money);
+    let hold = hold_lapses_at(state).filter(|_| waits_for_money);
     [redrive, review, hold].into_iter().flatten().min()
+}
+
+/// Until when a hold is relied on: one that is there, and one of which nobody knows whether it is.
+fn hold_lapses_at(state: &OrderState) -> Option<Timestamp> {
+    match &state.authorize {
+        Some(Entry::Open(claim)) => Some(claim.since + Authorization::TRUSTED_FOR),
+        Some(Entry::Done { .. }) | None => state.hold_trusted_until(),
+    }
 }
 
 /// A message without what differs from order to order: each word with a digit in it becomes `…`, so that the

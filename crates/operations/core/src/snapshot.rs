@@ -11,7 +11,8 @@ use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Problem};
+use crate::incident::Incident;
 use crate::process::{Health, ProcessState};
 use crate::projection::Projection;
 use crate::short;
@@ -67,7 +68,8 @@ pub struct Group {
     /// Since when the last of them has it.
     #[serde(with = "millisecond::required")]
     pub last_seen: Timestamp,
-    /// When it gets worse for the first of them.
+    /// When it gets worse for the first of them. Of a task that keeps failing: when about the tries of the first
+    /// of them are used up.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -77,6 +79,12 @@ pub struct Group {
 }
 
 impl Group {
+    /// Whether it is about a task that keeps failing: happening now, and nobody's work yet.
+    #[must_use]
+    pub fn is_happening(&self) -> bool {
+        self.cause.problem == Problem::Incident(Incident::KeepsFailing)
+    }
+
     /// What most of their failures say.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
@@ -99,9 +107,13 @@ pub struct Snapshot {
     pub states: BTreeMap<ProcessState, Counts>,
     /// By status.
     pub statuses: BTreeMap<Status, usize>,
-    /// Open orders with an incident, each once.
+    /// Open orders with an incident that somebody has to do something about, each once.
     pub need_a_person: usize,
-    /// What needs a person, the most pressing first; then what was reversed lately.
+    /// The customers' money that these hold, or may hold: each order once, in however many groups it is.
+    #[serde(default)]
+    pub held: Sums,
+    /// What needs a person, the most pressing first; tasks that keep failing, from the first try on; then what
+    /// was reversed lately.
     pub groups: Vec<Group>,
     /// Orders that were reversed lately.
     pub reversed: usize,
@@ -203,6 +215,18 @@ impl Snapshot {
         })
     }
 
+    /// The same, with trouble that was there in the snapshot `before` known to last since then: of the orders
+    /// that it began with most are given up by now.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        for group in self.groups.iter_mut().filter(|group| group.is_happening()) {
+            if let Some(known) = before.group(&group.cause.id()) {
+                group.first_seen = group.first_seen.min(known.first_seen);
+            }
+        }
+        self
+    }
+
     /// The group whose cause has this id.
     #[must_use]
     pub fn group(&self, cause_id: &str) -> Option<&Group> {
@@ -224,7 +248,7 @@ pub fn take(
     let mut groups = Groups::default();
     let mut states: BTreeMap<ProcessState, Counts> = BTreeMap::new();
     let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
-    let mut need_a_person = 0;
+    let (mut need_a_person, mut held) = (0, Sums::default());
     // The longest first, in every list.
     let mut sorted: Vec<&Projection> = open.iter().collect();
     sorted.sort_by_key(|projection| (projection.since, projection.order_id.clone()));
@@ -260,17 +284,30 @@ pub fn take(
                 add_to(List::Reviews);
             }
         }
-        if !projection.incidents.is_empty() {
+        if projection.needs_a_person() {
             need_a_person += 1;
+            held.add(projection.held);
             add_to(List::NeedAPerson);
         }
         for (incident, since) in &projection.incidents {
-            groups.add(projection.cause(*incident), projection, *since);
+            // Shown below, from the first try on.
+            if *incident != Incident::KeepsFailing {
+                let cause = projection.cause(*incident);
+                groups.add(cause, projection, projection.says(), *since);
+            }
+        }
+        if let Some(retry) = &projection.retry {
+            let cause = projection.cause(Incident::KeepsFailing);
+            let since = retry.since.unwrap_or(projection.since);
+            let group = groups.add(cause, projection, projection.says(), since);
+            let ends = [group.deadline, retry.gives_up_at];
+            group.deadline = ends.into_iter().flatten().min();
         }
     }
     for projection in reversed {
         if let Some(cause) = projection.reversed_because() {
-            groups.add(cause, projection, projection.since);
+            let message = projection.message.clone();
+            groups.add(cause, projection, message, projection.since);
         }
     }
     let mut found = Vec::with_capacity(groups.0.len());
@@ -287,6 +324,7 @@ pub fn take(
         states,
         statuses,
         need_a_person,
+        held,
         groups: found,
         reversed: reversed.len(),
         more_reversed: more,
@@ -298,7 +336,14 @@ pub fn take(
 struct Groups(BTreeMap<Cause, (Group, Vec<OrderId>)>);
 
 impl Groups {
-    fn add(&mut self, cause: Cause, projection: &Projection, since: Timestamp) {
+    fn add(
+        &mut self,
+        cause: Cause,
+        projection: &Projection,
+        message: Option<String>,
+        since: Timestamp,
+    ) -> &mut Group {
+        let happening = cause.problem == Problem::Incident(Incident::KeepsFailing);
         let (group, orders) = self.0.entry(cause.clone()).or_insert_with(|| {
             let group = Group {
                 cause,
@@ -313,16 +358,19 @@ impl Groups {
             (group, Vec::new())
         });
         group.count += 1;
-        if let Some(message) = &projection.message {
-            *group.messages.entry(message.clone()).or_default() += 1;
+        if let Some(message) = message {
+            *group.messages.entry(message).or_default() += 1;
         }
         group.held.add(projection.held);
         group.worth.add(projection.total);
         group.first_seen = group.first_seen.min(since);
         group.last_seen = group.last_seen.max(since);
-        let deadlines = [group.deadline, projection.deadline];
-        group.deadline = deadlines.into_iter().flatten().min();
+        if !happening {
+            let deadlines = [group.deadline, projection.deadline];
+            group.deadline = deadlines.into_iter().flatten().min();
+        }
         orders.push(projection.order_id.clone());
+        group
     }
 }
 
@@ -352,9 +400,7 @@ mod tests {
     use domain::{ErrorName, TaskError};
 
     use super::*;
-    use crate::cause::Problem;
     use crate::fixtures::{at, projection};
-    use crate::incident::Incident;
     use crate::projection::Retry;
 
     fn with_incident(
@@ -381,7 +427,10 @@ mod tests {
             failed: 4,
             of: 16,
             error: ErrorName::StoreUnavailable.into(),
+            reason: None,
+            since: Some(at(2)),
             next_by: Some(at(99)),
+            gives_up_at: Some(at(300)),
         });
         orders[3].state = Some(ProcessState::ReviewOrder);
         orders[3].status = Status::InReview;
@@ -450,8 +499,11 @@ mod tests {
                 "CarrierUnavailable",
             ),
         ];
-        orders[0].message = Some("no such label".to_owned());
-        orders[1].message = Some("no such label".to_owned());
+        // Why it is reversed is not why its undo gave up.
+        for order in &mut orders[..2] {
+            order.message = Some("the address is not known".to_owned());
+            order.last_reason = Some("no such label".to_owned());
+        }
         orders[1].deadline = Some(at(500));
         orders[0].deadline = Some(at(400));
         let mut reversed = projection(6);
@@ -492,5 +544,64 @@ mod tests {
             normalised("until 2026-11-24T10:00:00Z, then"),
             "until …, then"
         );
+    }
+
+    #[test]
+    fn an_order_in_two_groups_is_counted_once() {
+        let mut order = with_incident(
+            1,
+            ProcessState::CapturePayment,
+            Incident::HoldLapsing,
+            "Internal",
+        );
+        order.incidents.insert(Incident::Overdue, at(3));
+        let (snapshot, _) = take(&[order], &[], false, at(100));
+        assert_eq!(snapshot.groups.len(), 2);
+        assert_eq!(snapshot.need_a_person, 1);
+        assert_eq!(snapshot.held.texts(), ["10.00 USD"]);
+    }
+
+    #[test]
+    fn a_provider_in_trouble_is_seen_from_the_first_failed_try_on_and_is_nobodys_work() {
+        let failing = |number: u32, since: i64, gives_up: i64| {
+            let mut order = projection(number);
+            order.state = Some(ProcessState::ShipOrder);
+            order.held = order.total;
+            order.last_error = Some(ErrorName::CarrierUnavailable.into());
+            order.last_reason = Some("the carrier answered 503".to_owned());
+            order.retry = Some(Retry {
+                state: ProcessState::ShipOrder,
+                failed: 3,
+                of: 16,
+                error: ErrorName::CarrierUnavailable.into(),
+                reason: order.last_reason.clone(),
+                since: Some(at(since)),
+                next_by: None,
+                gives_up_at: Some(at(gives_up)),
+            });
+            order
+        };
+        let mut known = failing(1, 10, 400);
+        known.incidents.insert(Incident::KeepsFailing, at(190));
+        let (snapshot, lists) = take(&[known, failing(2, 20, 300)], &[], false, at(200));
+        let [group] = snapshot.groups.as_slice() else {
+            panic!("{:?}", snapshot.groups);
+        };
+        assert!(group.is_happening());
+        assert_eq!(
+            (group.count, group.held.texts()),
+            (2, vec!["20.00 USD".to_owned()])
+        );
+        assert_eq!(group.message(), Some("the carrier answered …"));
+        assert_eq!((group.first_seen, group.deadline), (at(10), Some(at(300))));
+        assert_eq!(snapshot.need_a_person, 0);
+        assert_eq!(
+            lists.get(&List::Cause(group.cause.id())).map(Vec::len),
+            Some(2)
+        );
+
+        // The orders that it began with are given up; it lasts.
+        let (later, _) = take(&[failing(3, 500, 900)], &[], false, at(600));
+        assert_eq!(later.after(&snapshot).groups[0].first_seen, at(10));
     }
 }

@@ -59,12 +59,12 @@ impl Shop {
         let by = invocation(ORDER, "review", 1000);
         let opened = self.database.store.open_review(&by, "token").await;
         opened.expect("an answer").expect("a waiting review");
-        let event = AuditEvent {
-            at: Timestamp::now(),
-            event: Event::Approved,
-            by: Actor::Operator("olga".to_owned()),
-            reason: "a test".to_owned(),
-        };
+        let event = AuditEvent::new(
+            Timestamp::now(),
+            Event::Approved,
+            Actor::Operator("olga".to_owned()),
+            "a test",
+        );
         let store = &self.database.store;
         let decided = store.decide_review(&by.order_id, decision, &event).await;
         assert!(matches!(decided, Ok(Decided::Recorded { .. })));

@@ -10,11 +10,13 @@ async fn a_review_is_decided_once_and_the_same_decision_wakes_it_again() {
     let database = database().await;
     let order = accepted(&database, "o").await;
     let by = invocation("o", "a", 1000);
-    let event = |event| AuditEvent {
-        at: Timestamp::now(),
-        event,
-        by: Actor::Operator("op".to_owned()),
-        reason: "known".to_owned(),
+    let event = |event| {
+        AuditEvent::new(
+            Timestamp::now(),
+            event,
+            Actor::Operator("op".to_owned()),
+            "known",
+        )
     };
     let decide = async |decision| {
         let decided = database

@@ -30,12 +30,12 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .await
         .expect("open")
         .expect("open");
-    let event = AuditEvent {
-        at: Timestamp::now(),
-        event: Event::Approved,
-        by: Actor::Operator("op".to_owned()),
-        reason: "known".to_owned(),
-    };
+    let event = AuditEvent::new(
+        Timestamp::now(),
+        Event::Approved,
+        Actor::Operator("op".to_owned()),
+        "known",
+    );
     database
         .store
         .decide_review(&by.order_id, Decision::Approved, &event)

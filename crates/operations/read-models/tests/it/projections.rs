@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::{Orders as _, StoreError};
 use domain::{Event, Execution, ExecutionStatus, OrderId, OrderState, Timestamp};
-use operations::{Observation, Projection};
+use operations::{Limits, Observation, Projection};
 use read_models::Row;
 use store::Begun;
 use tests::{Database, READ_MODELS, audited, database, document};
@@ -78,7 +78,7 @@ async fn only_what_follows_what_is_stored_is_written_and_what_is_over_is_open_no
         }),
         ..Observation::default()
     };
-    let over = projection.next(&state, &observed, Timestamp::now());
+    let over = projection.next(&state, &observed, &Limits::default(), Timestamp::now());
     assert!(over.is_over());
     assert_eq!(read_models.put_projection(&over).await, Ok(true));
     let open = read_models.open_orders().await.expect("an answer");

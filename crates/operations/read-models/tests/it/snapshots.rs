@@ -5,7 +5,7 @@ use operations::advice::Action;
 use operations::bulk::{Applied, Bulk, Outcome, Part};
 use operations::snapshot::{List, Lists, take};
 use operations::trend::{self, Counter, Flow, Increment};
-use operations::{Observation, Projection};
+use operations::{Limits, Observation, Projection};
 use read_models::{PAGE, Reference};
 use tests::{Database, database, document, money, submission};
 
@@ -37,7 +37,7 @@ async fn ended(database: &Database, order_id: &str, second: i64) {
         }),
         ..Observation::default()
     };
-    let over = projection.next(&state, &observed, at(second));
+    let over = projection.next(&state, &observed, &Limits::default(), at(second));
     assert!(over.is_over());
     assert_eq!(database.read_models.put_projection(&over).await, Ok(true));
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use domain::TaskError;
-use operations::{ProcessState, Retry};
+use domain::{FailedTry, HistoryEvent, TaskError};
 use serde::Deserialize;
-use workflow::HistoryEvent;
 
-/// The process as it is deployed with this monitor. An order that started on another version may have other
+use crate::process::ProcessState;
+use crate::projection::Retry;
+
+/// The process as it is deployed with this. An order that started on another version may have other
 /// rules; what is known of its retries is then the newer rules' view.
-const DEFINITION: &str = include_str!("../../../statemachine/order.asl.json");
+const DEFINITION: &str = include_str!("../../../../statemachine/order.asl.json");
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -35,6 +36,7 @@ struct Rule {
     #[serde(default = "three")]
     max_attempts: u32,
     max_delay_seconds: Option<u32>,
+    jitter_strategy: Option<String>,
 }
 
 // What Step Functions takes where a rule does not say.
@@ -64,15 +66,29 @@ impl Rule {
         let longest = self.max_delay_seconds.map_or(86_400.0, f64::from);
         Duration::from_secs_f64(seconds.min(longest))
     }
+
+    /// How long the tries after so many failures take until none is left, on the average of the waits. What
+    /// the tries themselves take is not in it.
+    fn left_after(&self, failed: u32) -> Duration {
+        let waits: Duration = (failed..=self.max_attempts)
+            .map(|failed| self.wait_after(failed))
+            .sum();
+        // Full jitter waits for anything between nothing and the longest.
+        match &self.jitter_strategy {
+            Some(strategy) if strategy == "FULL" => waits / 2,
+            _ => waits,
+        }
+    }
 }
 
 /// The retry rules of the process, by state.
 #[derive(Debug)]
-pub(crate) struct Rules(Vec<(ProcessState, Vec<Rule>)>);
+pub struct Rules(Vec<(ProcessState, Vec<Rule>)>);
 
 impl Rules {
     /// Of the definition that this was built with; a contract test holds its form.
-    pub(crate) fn of_the_process() -> Self {
+    #[must_use]
+    pub fn of_the_process() -> Self {
         let definition = serde_json::from_str::<Definition>(DEFINITION);
         let mut states = definition
             .map(|definition| definition.states)
@@ -91,48 +107,68 @@ impl Rules {
 
     /// How often the task that the execution is in has failed, if it is tried again. `latest_first` is the
     /// history from its end.
-    pub(crate) fn retry(&self, latest_first: &[HistoryEvent]) -> Option<Retry> {
-        let waits = matches!(latest_first.first()?, HistoryEvent::TryFailed { .. });
-        let (at, error) = latest_first.iter().find_map(|event| match event {
-            HistoryEvent::TryFailed { at, error } => Some(Some((at, error))),
-            HistoryEvent::StateEntered { .. } => Some(None),
-            HistoryEvent::Other => None,
-        })??;
-        let mut errors = Vec::new();
-        let mut state = None;
-        for event in latest_first {
-            match event {
-                HistoryEvent::TryFailed { error, .. } => errors.push(error),
-                HistoryEvent::StateEntered { state: entered } => {
-                    state = ProcessState::from_word(entered);
-                    break;
-                }
-                HistoryEvent::Other => {}
-            }
+    #[must_use]
+    pub fn retry(&self, latest_first: &[HistoryEvent]) -> Option<Retry> {
+        let waits = matches!(latest_first.first()?, HistoryEvent::TryFailed(_));
+        let (state, tries) = tries_of_this_state(latest_first)?;
+        let last = *tries.first()?;
+        if is_reminder(state, last) || !last.is_trouble() {
+            return None;
         }
-        let state = state?;
-        let rule = self.of(state, error)?;
+        let rule = self.of(state, &last.error)?;
         // Each rule counts the failures that it is for.
-        let failed = errors.iter().filter(|error| {
-            self.of(state, error)
+        let same_rule = |failed: &&FailedTry| {
+            self.of(state, &failed.error)
                 .is_some_and(|of| of.error_equals == rule.error_equals)
-        });
-        let failed = u32::try_from(failed.count()).unwrap_or(u32::MAX);
+        };
+        let failed = tries.iter().copied().filter(same_rule).count();
+        let failed = u32::try_from(failed).unwrap_or(u32::MAX);
         (failed <= rule.max_attempts).then(|| Retry {
             state,
             failed,
             of: rule.max_attempts + 1,
-            error: error.clone(),
-            next_by: waits.then(|| *at + rule.wait_after(failed)),
+            error: last.error.clone(),
+            reason: last.reason.clone(),
+            since: tries.last().map(|first| first.at),
+            next_by: waits.then(|| last.at + rule.wait_after(failed)),
+            gives_up_at: Some(last.at + rule.left_after(failed)),
         })
     }
 }
 
-/// The error of the last try of a task that failed.
-pub(crate) fn last_error(latest_first: &[HistoryEvent]) -> Option<TaskError> {
+/// The state that the execution is in, and its tries that have failed, the latest first. After a redrive they
+/// are counted anew.
+fn tries_of_this_state(latest_first: &[HistoryEvent]) -> Option<(ProcessState, Vec<&FailedTry>)> {
+    let mut tries = Vec::new();
+    let mut counts = true;
+    for event in latest_first {
+        match event {
+            HistoryEvent::TryFailed(failed) if counts => tries.push(failed),
+            HistoryEvent::Redriven { .. } => counts = false,
+            HistoryEvent::StateEntered { state } => {
+                return ProcessState::from_word(state).map(|state| (state, tries));
+            }
+            HistoryEvent::TryFailed(_) | HistoryEvent::Ended { .. } | HistoryEvent::Other => {}
+        }
+    }
+    None
+}
+
+/// A review that nobody decided in time is asked for again: a reminder, and nothing that went wrong.
+#[must_use]
+pub fn is_reminder(state: ProcessState, failed: &FailedTry) -> bool {
+    state == ProcessState::ReviewOrder && failed.error.as_str() == "States.Timeout"
+}
+
+/// The last try of a task that failed.
+#[must_use]
+pub fn last_failed(latest_first: &[HistoryEvent]) -> Option<&FailedTry> {
     latest_first.iter().find_map(|event| match event {
-        HistoryEvent::TryFailed { error, .. } => Some(error.clone()),
-        HistoryEvent::StateEntered { .. } | HistoryEvent::Other => None,
+        HistoryEvent::TryFailed(failed) => Some(failed),
+        HistoryEvent::StateEntered { .. }
+        | HistoryEvent::Redriven { .. }
+        | HistoryEvent::Ended { .. }
+        | HistoryEvent::Other => None,
     })
 }
 
@@ -148,10 +184,12 @@ mod tests {
     }
 
     fn failed_with(at_ms: i64, error: &str) -> HistoryEvent {
-        HistoryEvent::TryFailed {
-            at: Timestamp::from_millisecond(at_ms).expect("a time"),
-            error: error.to_owned().into(),
-        }
+        let at = Timestamp::from_millisecond(at_ms).expect("a time");
+        HistoryEvent::TryFailed(FailedTry::new(
+            at,
+            error,
+            Some("it answered 503".to_owned()),
+        ))
     }
 
     /// A try that was scheduled.
@@ -209,5 +247,46 @@ mod tests {
         history.reverse();
         let retry = Rules::of_the_process().retry(&history).expect("a retry");
         assert_eq!((retry.failed, retry.of), (1, 16));
+    }
+
+    #[test]
+    fn a_retry_knows_why_since_when_and_until_about_when() {
+        let mut history = vec![entered("ShipOrder"), SCHEDULED];
+        history.extend([failed_with(500, "CarrierUnavailable"), SCHEDULED]);
+        history.extend([failed_with(2500, "CarrierUnavailable")]);
+        history.reverse();
+        let retry = Rules::of_the_process().retry(&history).expect("a retry");
+        assert_eq!(retry.reason.as_deref(), Some("it answered 503"));
+        assert_eq!(retry.since.map(Timestamp::as_millisecond), Some(500));
+        // Fourteen more waits: 2, 4, 8, 16 and 32 s, then ten of 60 s less one; half of each on the average.
+        let half_ms = (2 + 4 + 8 + 16 + 32 + 60 * 9) * 1000 / 2;
+        let gives_up_at = retry.gives_up_at.map(Timestamp::as_millisecond);
+        assert_eq!(gives_up_at, Some(2500 + half_ms));
+    }
+
+    #[test]
+    fn a_redrive_counts_anew() {
+        let mut history = vec![entered("ReversePayment"), SCHEDULED];
+        for number in 0..31 {
+            history.push(failed_with(number, "PaymentUnavailable"));
+        }
+        let at = Timestamp::from_second(60).expect("a time");
+        history.extend([HistoryEvent::Redriven { at }, SCHEDULED]);
+        history.push(failed_with(70_000, "PaymentUnavailable"));
+        history.reverse();
+        let retry = Rules::of_the_process().retry(&history).expect("a retry");
+        assert_eq!((retry.failed, retry.of), (1, 31));
+    }
+
+    #[test]
+    fn neither_a_reminder_nor_an_answer_that_the_process_has_a_way_for_is_a_retry() {
+        let rules = Rules::of_the_process();
+        for (state, error) in [
+            ("ReviewOrder", "States.Timeout"),
+            ("ValidateOrder", "ReviewRequired"),
+        ] {
+            let history = [failed_with(500, error), SCHEDULED, entered(state)];
+            assert_eq!(rules.retry(&history), None, "{error}");
+        }
     }
 }
