@@ -14,6 +14,7 @@ mod order;
 mod plot;
 mod request;
 mod rows;
+mod runbook;
 mod search;
 mod sign_in;
 mod words;
@@ -169,6 +170,7 @@ impl Console {
             .route("/orders", get(list))
             .route("/orders/{id}", get(order))
             .route("/search", get(search))
+            .route("/runbook", get(runbook))
             .route("/bulk/{digest}", get(bulk))
             .route("/api/summary", get(api_summary))
             .route("/api/orders", get(api_orders))
@@ -384,6 +386,10 @@ async fn order(
 
 async fn search(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
     console.search(&request, &by, Timestamp::now()).await
+}
+
+async fn runbook(State(console): Shared, Extension(by): By, request: PageRequest) -> Response {
+    console.runbook(&request, &by, Timestamp::now())
 }
 
 async fn bulk(

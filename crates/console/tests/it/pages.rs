@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ErrorName, OrderState, Status, Timestamp};
 use lambda_http::http::Method;
+use operations::advice::of_error;
 use operations::snapshot::take;
-use operations::{ProcessState, Projection};
+use operations::{Incident, ProcessState, Projection};
 use serde_json::json;
 use tests::{READ_MODELS, assert_impersonal, document, submission};
 
@@ -226,6 +227,78 @@ async fn a_page_that_has_not_changed_is_not_sent_again() {
     let again = request(&Method::GET, "/", &[("if-none-match", &tag)], "");
     let again = page.ask(again).await;
     assert_eq!((again.status().as_u16(), text(&again).len()), (304, 0));
+}
+
+/// What alarms say is read where Terraform reads it: `More: docs/RUNBOOK.md, Unfinished.`
+fn sections_that_alarms_name() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../terraform");
+    let texts = ["monitor.json", "monitor.tf"].map(|name| {
+        let text = std::fs::read_to_string(folder.join(name));
+        text.expect("a file of Terraform")
+    });
+    let named = texts
+        .iter()
+        .flat_map(|text| text.split("docs/RUNBOOK.md, "));
+    let named = named.skip(1).filter_map(|rest| rest.split('.').next());
+    named
+        .filter(|section| section.chars().all(char::is_alphanumeric))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_section_that_an_advice_or_an_alarm_names_is_on_the_page_of_the_runbook() {
+    let page = Page::open(None).await;
+    let (status, runbook) = page.get("/runbook").await;
+    assert_eq!(status, 200);
+    let alarms = sections_that_alarms_name();
+    assert!(alarms.len() >= 10, "{alarms:?}");
+    let errors = ErrorName::ALL.iter().map(|error| of_error(*error));
+    let advices = errors.chain(Incident::ALL.iter().map(|incident| incident.advice()));
+    let advised = advices.map(|advice| advice.runbook.to_owned());
+    for section in advised.chain(alarms) {
+        let heading = format!("<h2 id=\"{}\">{section}</h2>", section.to_lowercase());
+        assert_eq!(runbook.matches(&heading).count(), 1, "{section}");
+    }
+}
+
+#[tokio::test]
+async fn no_link_of_the_runbook_leads_nowhere() {
+    let page = Page::open(None).await;
+    let (_, runbook) = page.get("/runbook").await;
+    let links = runbook.split("href=\"#").skip(1);
+    let targets: Vec<&str> = links.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(targets.len() > 50, "{targets:?}");
+    for target in targets {
+        let id = format!("id=\"{target}\"");
+        assert_eq!(runbook.matches(&id).count(), 1, "{target}");
+    }
+    // What it links beside it in the repository is named, and no link: it is not served.
+    assert!(runbook.contains("error table") && !runbook.contains("href=\"../"));
+}
+
+#[tokio::test]
+async fn where_the_runbook_is_named_its_section_is_linked() {
+    let page = Page::open(None).await;
+    kept(&page, 1, |projection| {
+        let now = Timestamp::now();
+        projection.incidents.insert(Incident::Unfinished, now);
+    })
+    .await;
+    let link = "<a href=\"runbook#unfinished\">Runbook: Unfinished</a>";
+    let (_, home) = page.get("/").await;
+    assert!(home.contains(link), "{home}");
+    let cause = home.split("orders?list=cause.").nth(1);
+    let cause = cause.and_then(|rest| rest.split('&').next());
+    let list = format!("/orders?list=cause.{}", cause.expect("a list"));
+    assert!(page.get(&list).await.1.contains(link), "{list}");
+    page.database.validated(&document("ord-1")).await;
+    page.database
+        .reversing("ord-1", ErrorName::CarrierUnavailable)
+        .await;
+    let (_, order) = page.get("/orders/ord-1").await;
+    let link = "<a href=\"../runbook#carrierunavailable\">Runbook: CarrierUnavailable</a>";
+    assert!(order.contains(link), "{order}");
 }
 
 #[tokio::test]
