@@ -214,6 +214,27 @@ async fn what_is_not_there_is_said_in_our_words_by_every_method_and_path() {
 }
 
 #[tokio::test]
+async fn who_is_signed_in_keeps_the_frame_where_something_is_not_there() {
+    let page = Page::open(None).await;
+    for path in ["/nowhere", "/orders/ord-404", "/search?q=ord-404%20x"] {
+        let (status, html) = page.get(path).await;
+        assert_eq!(status, 404, "{path}");
+        for part in [
+            "<span class=\"env info\">test</span>",
+            "role=\"search\"",
+            "class=\"who\"",
+        ] {
+            assert!(html.contains(part), "{path} has no {part}");
+        }
+        assert!(html.contains("· Orders test</title>"), "{path}");
+        // A poll would take the failure for a lost connection.
+        assert!(!html.contains("data-poll"), "{path}");
+    }
+    let (_, html) = page.get("/search?q=ord-404%20x").await;
+    assert!(html.contains("value=\"ord-404 x\""), "{html}");
+}
+
+#[tokio::test]
 async fn a_page_that_has_not_changed_is_not_sent_again() {
     let page = Page::open(None).await;
     page.database.accepted(&document("ord-1")).await;
@@ -382,6 +403,129 @@ async fn what_is_asked_before_an_action_can_be_gone_back_to() {
     for path in ["/orders/ord-1/resolve", "/orders/ord-2/cancel"] {
         assert_eq!(page.ask(look(path)).await.status(), 303, "{path}");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_too_late_is_told_who_was_quicker() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let form = "reason=no+stock&confirmed=yes";
+    let (there, sent) = page.send("/orders/ord-1/cancel", form).await;
+    assert_eq!(there, "../../orders/ord-1");
+    let done = text(&page.get_with("/orders/ord-1", &sent).await);
+    assert!(done.contains("Cancel: cancellation requested"), "{done}");
+    let by = done
+        .split("<span>")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    let who = by.expect("who is signed in").to_owned();
+    // Both before and after the question, and whatever else the first one made impossible.
+    for (path, form) in [
+        ("/orders/ord-1/cancel", "reason=no+stock"),
+        ("/orders/ord-1/cancel", "reason=no+stock&confirmed=yes"),
+        ("/orders/ord-1/approve", "reason=fine&confirmed=yes"),
+    ] {
+        let (there, sent) = page.send(path, form).await;
+        assert_eq!(there, "../../orders/ord-1", "{path}");
+        let told = text(&page.get_with("/orders/ord-1", &sent).await);
+        let said = format!("Not done: the order was cancelled by {who}, ");
+        assert!(told.contains(&said), "{path}, {form}: no {said} in {told}");
+    }
+    // Nobody did anything that is in the way of this.
+    let (_, sent) = page.send("/orders/ord-1/reprocess", "reason=again").await;
+    let told = text(&page.get_with("/orders/ord-1", &sent).await);
+    let why = "Not done: the order is not reversed yet.";
+    assert!(told.contains(why), "{told}");
+    // A program is told as before.
+    let headers = [("content-type", "application/json")];
+    let body = "{\"reason\": \"no stock\"}";
+    let asked = request(&Method::POST, "/api/orders/ord-1/cancel", &headers, body);
+    let answer = page.ask(asked).await;
+    assert_eq!(answer.status(), 409);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn what_came_of_an_action_has_the_focus_and_is_said_once() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let form = "reason=no+stock&confirmed=yes";
+    let (_, sent) = page.send("/orders/ord-1/cancel", form).await;
+    // On whatever page comes next, and on no poll.
+    for path in ["/orders/ord-1", "/", "/runbook"] {
+        let answer = page.get_with(path, &sent).await;
+        let flash = "id=\"flash\" role=\"status\" tabindex=\"-1\" autofocus>Cancel: ";
+        assert!(text(&answer).contains(flash), "{path}: {}", text(&answer));
+        let forgets = answer.headers()["set-cookie"].to_str().expect("a cookie");
+        assert!(forgets.starts_with("flash=; "), "{path}: {forgets}");
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+    }
+    let poll = [("cookie", sent.cookie.as_str()), ("x-poll", "1")];
+    let polled = page.ask(request(&Method::GET, "/", &poll, "")).await;
+    assert!(!text(&polled).contains("id=\"flash\""));
+    assert!(polled.headers().get("set-cookie").is_none());
+    let answer = page.get_with("/nowhere", &sent).await;
+    assert!(!text(&answer).contains("id=\"flash\""));
+    assert!(answer.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test]
+async fn an_action_without_a_reason_is_asked_about_again_with_what_was_typed() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let long = "x".repeat(210);
+    for (reason, typed, complaint) in [
+        ("+", "", "Say why: it is kept on the order."),
+        (
+            &long,
+            long.as_str(),
+            "At most 200 characters: this has more.",
+        ),
+    ] {
+        for confirmed in ["", "&confirmed=yes"] {
+            let form = format!("reason={reason}{confirmed}");
+            let (there, sent) = page.send("/orders/ord-1/cancel", &form).await;
+            assert_eq!(there, "../../orders/ord-1/cancel");
+            let question = text(&page.get_with("/orders/ord-1/cancel", &sent).await);
+            assert!(question.contains(complaint), "{question}");
+            assert!(
+                question.contains(&format!("autofocus value=\"{typed}\"")),
+                "{question}"
+            );
+            assert!(!question.contains("name=\"confirmed\""), "{question}");
+        }
+    }
+    assert!(page.database.state("ord-1").await.cancel.is_none());
+}
+
+#[tokio::test]
+async fn whatever_a_form_sends_is_answered_with_a_redirect() {
+    let page = Page::open(None).await;
+    for (path, form, leads) in [
+        (
+            "/orders/ord-404/cancel",
+            "reason=x&confirmed=yes",
+            "../../orders/ord-404",
+        ),
+        ("/orders/ord-404/fly", "reason=x", "../../orders/ord-404"),
+        ("/bulk", "action=cancel&scope=selected", "orders"),
+        (
+            "/bulk/0123456789abcdef",
+            "reason=x",
+            "../bulk/0123456789abcdef",
+        ),
+    ] {
+        assert_eq!(page.send(path, form).await.0, leads, "{path}");
+    }
+    let (_, sent) = page.send("/bulk", "action=cancel&scope=selected").await;
+    let told = text(&page.get_with("/orders", &sent).await);
+    assert!(told.contains("Choose at least one order"), "{told}");
 }
 
 #[tokio::test]
