@@ -550,7 +550,6 @@ def test_an_action_without_a_reason_is_asked_about_again_without_javascript(shop
     shop.becomes(order, {"status": "completed"})
 
 
-
 def test_an_order_is_found_and_approved_without_javascript(shop: Shop, open_page: Open) -> None:
     order = shop.in_review()
     page = open_page("/", java_script_enabled=False)
