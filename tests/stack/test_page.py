@@ -141,6 +141,7 @@ def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_a
         "named": f"/orders/{named_after_a_script}",
         "nothing": "/search?q=nothing-like-it",
         "preview": preview,
+        "runbook": "/runbook",
     }
 
 
@@ -156,7 +157,7 @@ class Look:
 
 
 WAYS = [(width, scheme) for width in (1920, 320) for scheme in ("light", "dark")]
-PAGES = ["home", "orders", "list", "completed", "order", "review", "named", "nothing", "preview"]
+PAGES = ["home", "orders", "list", "completed", "order", "review", "named", "nothing", "preview", "runbook"]
 
 
 def way(parameter: tuple[str, int, str]) -> str:
@@ -201,6 +202,187 @@ def test_a_page_runs_nothing_that_people_wrote(look: Look) -> None:
 @pytest.mark.parametrize("look", [("named", *way) for way in WAYS], ids=way, indirect=True)
 def test_a_customers_name_is_not_on_the_page(look: Look) -> None:
     assert "onerror" not in look.content
+
+
+@pytest.mark.parametrize("width", [1920, 320])
+def test_the_card_of_the_keys_breaks_no_rule_of_accessibility(open_page: Open, width: int) -> None:
+    page = open_page("/", width=width)
+    page.click("#keys")
+    page.wait_for_selector("#help[open]")
+    assert not broken_rules(page)
+    page.click("#help button")
+    assert not page.is_visible("#help")
+    assert not refused_by_policy(page)
+
+
+def test_the_process_is_folded_on_a_phone_and_open_elsewhere(open_page: Open) -> None:
+    phone, wide = open_page("/", width=320), open_page("/", width=1920)
+    assert not phone.is_visible("#state-ShipOrder")
+    phone.click("#process summary")
+    assert phone.is_visible("#state-ShipOrder")
+    assert wide.is_visible("svg.process")
+    assert not wide.is_visible("#process summary")
+
+
+def test_the_process_is_open_on_a_wide_screen_without_javascript(open_page: Open) -> None:
+    page = open_page("/", width=1920, java_script_enabled=False)
+    assert page.is_visible("svg.process")
+
+
+@pytest.mark.parametrize("width", [320, 480])
+def test_what_needs_a_person_is_above_the_process_on_a_phone(open_page: Open, width: int) -> None:
+    page = open_page("/", width=width)
+    tops = [page.locator(f"#{part}").bounding_box() for part in ("needs", "reviews", "process-title", "plots")]
+    above = [top["y"] for top in tops if top]
+    assert len(above) == len(tops)
+    assert above == sorted(above)
+
+
+# --- the runbook --------------------------------------------------------------------------------
+
+
+def test_where_the_runbook_is_named_its_section_is_a_click_away(open_page: Open, in_review: str) -> None:
+    page = open_page(f"/orders/{in_review}")
+    page.click("a:has-text('Runbook: ReviewRequired')")
+    page.wait_for_url("**/runbook#reviewrequired")
+    heading = page.locator("h2#reviewrequired")
+    assert heading.is_visible()
+    top = heading.bounding_box()
+    assert top
+    assert 0 <= top["y"] < 400
+
+
+# --- by the keyboard ----------------------------------------------------------------------------
+
+FOCUSED = "document.activeElement.textContent.trim()"
+
+
+@pytest.fixture
+def reviews(shop: Shop, open_page: Open, in_review: str) -> Page:
+    """A list with two rows at the least."""
+    other = shop.in_review()
+    page = open_page("/orders?list=reviews")
+    there = (f"#pick-{in_review}", f"#pick-{other}")
+    reload_until(page, lambda: all(page.query_selector(row) for row in there), "the list of reviews has both")
+    return page
+
+
+def test_keys_lead_from_row_to_row_select_and_open(reviews: Page) -> None:
+    first, second = reviews.eval_on_selector_all("tbody th a", "all => all.slice(0, 2).map(a => a.textContent)")
+    reviews.keyboard.press("j")
+    assert reviews.evaluate(FOCUSED) == first
+    reviews.keyboard.press("j")
+    assert reviews.evaluate(FOCUSED) == second
+    reviews.keyboard.press("x")
+    assert reviews.is_checked(f"#pick-{second}")
+    assert reviews.inner_text("#selected") == "1 selected"
+    reviews.keyboard.press("k")
+    assert reviews.evaluate(FOCUSED) == first
+    reviews.keyboard.press("Enter")
+    reviews.wait_for_selector("#status")
+    assert reviews.inner_text("h1") == first
+
+
+def test_keys_lead_home_to_the_orders_and_to_the_runbook(open_page: Open) -> None:
+    page = open_page("/orders/no-such-order")
+    for key, heading in (("r", "Runbook"), ("o", "Orders"), ("h", "Home")):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_selector(f"h1:text-is('{heading}')")
+
+
+def test_what_is_typed_into_a_field_is_no_command(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("gox?/j")
+    assert page.input_value("#q") == "gox?/j"
+    assert page.inner_text("h1") == "Home"
+    assert not page.is_visible("#help")
+
+
+def test_a_key_with_a_modifier_is_the_browsers(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("Control+/")
+    page.keyboard.press("Alt+/")
+    assert page.evaluate("document.activeElement.id") != "q"
+
+
+def test_the_card_of_the_keys_opens_and_closes_by_keys(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("?")
+    assert page.is_visible("#help")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#help")
+
+
+def test_single_keys_can_be_turned_off_for_good(open_page: Open) -> None:
+    page = open_page("/")
+    page.click("#keys")
+    page.uncheck("#single-keys")
+    page.keyboard.press("Escape")
+    page.reload()
+    page.keyboard.press("?")
+    page.keyboard.press("/")
+    assert not page.is_visible("#help")
+    assert page.evaluate("document.activeElement.id") != "q"
+    page.click("#keys")
+    assert not page.is_checked("#single-keys")
+
+
+def test_the_first_stop_of_the_tab_key_leads_to_the_actions(open_page: Open, in_review: str) -> None:
+    page = open_page(f"/orders/{in_review}")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUSED) == "Skip to the actions"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "actions"
+
+
+# --- by whose clock -----------------------------------------------------------------------------
+
+# Kiritimati is 14 hours ahead of UTC, and has no summer time.
+AHEAD = "Pacific/Kiritimati"
+# What is shown, and the same moment by a clock that is so many hours ahead; and whether that is another day there.
+BY_THE_CLOCK = """
+hours => [...document.querySelectorAll("main time[datetime]")].map(time => {
+  const by = at => new Date(Date.parse(at) + hours * 3600_000).toISOString();
+  const [there, now] = [by(time.dateTime), by(new Date().toISOString())];
+  const today = there.slice(0, 10) == now.slice(0, 10);
+  const should = today ? there.slice(11, 19) : there.slice(0, 16).replace("T", " ");
+  return [time.textContent, should];
+}).filter(([shown]) => /^[-0-9: ]+$/.test(shown))
+"""
+
+
+def by_the_clock(page: Page, hours: int) -> bool:
+    shown = page.evaluate(BY_THE_CLOCK, hours)
+    return bool(shown) and all(text == should for text, should in shown)
+
+
+def test_times_are_told_by_the_readers_clock_if_they_want(shop: Shop, open_page: Open) -> None:
+    order = shop.in_review()
+    page = open_page(f"/orders/{order}", timezone_id=AHEAD)
+    assert by_the_clock(page, 0)
+    assert page.inner_text("#as-of abbr") == "UTC"
+    page.check("#clock [value=local]")
+    assert by_the_clock(page, 14)
+    assert page.inner_text("#as-of abbr") == "GMT+14"
+    page.reload()
+    assert by_the_clock(page, 14), "it is remembered"
+    shop.orderctl("approve", order, "--reason", "a check of the page")
+    status = "() => document.getElementById('status').textContent.includes('completed')"
+    until(page, "the page of an order follows it", status)
+    assert by_the_clock(page, 14), "so is what comes later"
+    page.check("#clock [value=utc]")
+    assert by_the_clock(page, 0)
+    assert page.inner_text("#as-of abbr") == "UTC"
+
+
+def test_times_are_in_utc_without_javascript(open_page: Open, completed: str) -> None:
+    page = open_page(f"/orders/{completed}", java_script_enabled=False, timezone_id=AHEAD)
+    assert page.inner_text("#as-of").endswith("UTC")
+    assert not page.is_visible("#clock")
+    assert not page.is_visible("#keys")
 
 
 # --- what changes is seen, and what is typed stays ---------------------------------------------
@@ -299,6 +481,13 @@ def test_the_page_says_what_came_of_an_action(acted: Acted) -> None:
     assert "Reject" in acted.notice
 
 
+def test_what_came_of_an_action_has_the_focus_and_keeps_it(acted: Acted) -> None:
+    assert acted.page.evaluate("document.activeElement.id") == "flash"
+    shown = "() => document.querySelector('.timeline').textContent.includes('too many <script>')"
+    until(acted.page, "the page has followed the order", shown)
+    assert acted.page.evaluate("document.activeElement.id") == "flash"
+
+
 def test_the_way_back_from_an_action_is_no_error(acted: Acted) -> None:
     acted.page.go_back()
     # It is over, so that it is not asked once more; the order says why.
@@ -328,7 +517,37 @@ def test_the_api_refuses_what_is_not_possible_any_more(
     assert answer.status == 409
 
 
+def test_whoever_is_too_late_is_told_who_was_quicker(shop: Shop, open_page: Open) -> None:
+    order = shop.in_review()
+    page = open_page(f"/orders/{order}")
+    page.click("#action-reject summary")
+    page.fill("#reason-reject", "a check of the page")
+    page.click("#action-reject button")
+    page.wait_for_selector("h1:has-text('Reject')")
+    shop.orderctl("approve", order, "--reason", "a check of the page")
+    page.click("button:has-text('Yes, reject it')")
+    page.wait_for_selector("#flash")
+    assert page.inner_text("h1") == order
+    assert "Not done: the order was approved by " in page.inner_text("#flash")
+
+
 # --- without JavaScript -------------------------------------------------------------------------
+
+
+def test_an_action_without_a_reason_is_asked_about_again_without_javascript(shop: Shop, open_page: Open) -> None:
+    order = shop.in_review()
+    page = open_page(f"/orders/{order}", java_script_enabled=False)
+    page.click("#action-approve summary")
+    page.fill("#reason-approve", " ")
+    page.click("#action-approve button")
+    page.wait_for_selector("#complaint")
+    assert page.locator("#reason:focus").count() == 1
+    page.fill("#reason", "a check of the page")
+    page.click("button:has-text('Approve')")
+    page.click("button:has-text('Yes, approve it')")
+    page.wait_for_selector("#flash")
+    assert page.locator("#flash:focus").count() == 1
+    shop.becomes(order, {"status": "completed"})
 
 
 def test_an_order_is_found_and_approved_without_javascript(shop: Shop, open_page: Open) -> None:

@@ -1,4 +1,5 @@
 import { Idiomorph } from "./idiomorph.js";
+import { writeTimes } from "./reader.js";
 
 const PACE = [5, 5, 10, 15, 30];
 const byId = (id) => document.getElementById(id);
@@ -25,8 +26,9 @@ function morph(next) {
     callbacks: {
       beforeNodeMorphed: (old) => !(isControl(old) && isTheirs(old)) && old.localName !== "output",
       // A form that is being filled in outlives the server's no longer offering it; the server refuses it then.
+      // What came of an action stays until the reader goes on.
       beforeNodeRemoved: (old) =>
-        !(old instanceof Element && old.closest("tr") === null &&
+        old.id !== "flash" && !(old instanceof Element && old.closest("tr") === null &&
           [old, ...old.querySelectorAll("input, textarea, select")].some((el) => isControl(el) && isTheirs(el))),
       // Open or closed is the reader's choice once the element exists.
       beforeAttributeUpdated: (name, el) => !(name === "open" && el.localName === "details"),
@@ -70,6 +72,7 @@ function holdBack(next) {
 function parse(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   if (!page.getElementById("main")) throw new Error("no page");
+  writeTimes(page);
   return page;
 }
 

@@ -7,11 +7,17 @@ use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use tracing::error;
 
-use crate::request::{PageRequest, tag_of};
+use crate::list::encoded;
+use crate::request::{FLASH, PageRequest, tag_of};
 
 /// What a page may load: what we serve ourselves, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Four bytes a letter at the most, each written with three: a browser keeps 4 kB.
+const LONGEST_FLASH: usize = 320;
 
 /// Keeps other people's pages and scripts out of every answer.
 pub(crate) async fn with_policy(mut response: Response) -> Response {
@@ -22,7 +28,7 @@ pub(crate) async fn with_policy(mut response: Response) -> Response {
 }
 
 fn html(status: StatusCode, text: String) -> Response {
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let html = HeaderValue::from_static(HTML);
     (status, [(CONTENT_TYPE, html)], text).into_response()
 }
 
@@ -97,6 +103,27 @@ pub(crate) fn with_cookie(
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
+}
+
+/// The same, and the next page says this: as much of it as a cookie holds.
+pub(crate) fn with_flash(response: Response, text: &str) -> Response {
+    let text: String = text.chars().take(LONGEST_FLASH).collect();
+    with_cookie(response, FLASH, &encoded(&text), 60)
+}
+
+/// A page that has said something. What is said once is not kept: a browser that goes back would show it again.
+pub(crate) fn said_once(mut response: Response) -> Response {
+    let is_page = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|of| of == HTML);
+    if response.status() != StatusCode::OK || !is_page {
+        return response;
+    }
+    let headers = response.headers_mut();
+    headers.remove(ETAG);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    with_cookie(response, FLASH, "", 0)
 }
 
 /// The same for a page that has asked for newer numbers: they are there in a moment.

@@ -52,10 +52,10 @@ impl<'a> Frame<'a> {
             assets: assets::tag(),
             environment: &console.environment,
             title: String::new(),
-            here: if request.path.is_empty() {
-                "home"
-            } else {
-                "orders"
+            here: match request.path.as_str() {
+                "" => "home",
+                "runbook" => "runbook",
+                _ => "orders",
             },
             inside: true,
             operator: &operator.name,

@@ -14,6 +14,7 @@ mod order;
 mod plot;
 mod request;
 mod rows;
+mod runbook;
 mod search;
 mod sign_in;
 mod words;
@@ -44,6 +45,8 @@ use tracing::{error, info, warn};
 use web::Problem;
 use workflow::Workflow;
 
+use crate::answer::{see_other, with_flash};
+use crate::frame::Frame;
 use crate::message::message;
 use crate::operator::Operator;
 use crate::request::PageRequest;
@@ -72,7 +75,8 @@ pub struct Console {
     sign_in: SignIn,
 }
 
-/// Why there is no answer but this one. [`render_failures`] turns it into a page or a problem.
+/// Why there is no answer but this one. [`signed_in_only`] turns it into a page, a redirect or a problem, and
+/// [`render_failures`] what comes before that.
 #[derive(Debug, Clone)]
 enum Failed {
     /// There is no such thing.
@@ -172,6 +176,7 @@ impl Console {
             .route("/orders", get(list))
             .route("/orders/{id}", get(order))
             .route("/search", get(search))
+            .route("/runbook", get(runbook))
             .route("/bulk/{digest}", get(bulk))
             .route("/api/summary", get(api_summary))
             .route("/api/orders", get(api_orders))
@@ -252,13 +257,28 @@ async fn own_page_only(request: Request, next: Next) -> Answered {
 /// Who is asking is known from here on.
 async fn signed_in_only(State(console): Shared, mut request: Request, next: Next) -> Response {
     let head = PageRequest::of_head(&request);
-    match console.sign_in.operator(&head).await {
-        Ok(operator) => {
-            request.extensions_mut().insert(operator);
-            next.run(request).await
-        }
-        Err(first) => first,
+    let operator = match console.sign_in.operator(&head).await {
+        Ok(operator) => operator,
+        Err(first) => return first,
+    };
+    request.extensions_mut().insert(operator.clone());
+    let mut response = next.run(request).await;
+    let Some(failed) = response.extensions_mut().remove::<Failed>() else {
+        return match head.flash() {
+            Some(_) => answer::said_once(response),
+            None => response,
+        };
+    };
+    if let Some(back) = head.back() {
+        return failed.told(&back);
     }
+    let frame = Frame::of(&console, &head, &operator, None, Timestamp::now());
+    // What the last action had to say is for a page that is there.
+    let frame = Frame {
+        flash: None,
+        ..frame
+    };
+    failed.rendered(&head, frame)
 }
 
 /// Viewers look and do not act.
@@ -275,17 +295,17 @@ async fn operators_only(
     ))
 }
 
-/// A failure as a page, or as a problem for whoever asked the API.
+/// A failure before anybody is signed in, as a page, or as a problem for whoever asked the API.
 async fn render_failures(request: Request, next: Next) -> Response {
     let head = PageRequest::of_head(&request);
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Failed>() {
-        Some(failed) => failed.rendered(&head),
+        Some(failed) => failed.rendered(&head, Frame::outside(&head.root)),
         None => response,
     }
 }
 
-/// A mark for [`render_failures`], which knows who asked.
+/// A mark for [`signed_in_only`] and [`render_failures`], which know who asked.
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -295,8 +315,29 @@ impl IntoResponse for Failed {
 }
 
 impl Failed {
-    fn rendered(self, request: &PageRequest) -> Response {
-        let (status, title, text) = match self {
+    /// As a page in this frame, or as a problem for whoever asked the API.
+    fn rendered(self, request: &PageRequest, frame: Frame<'_>) -> Response {
+        let is_page = !request.is_of_api() && !matches!(self, Self::NotOurs);
+        let (status, title, text) = self.said();
+        if is_page {
+            return message(status, frame, title, &text);
+        }
+        Problem::new(status, title, &text).into_response()
+    }
+
+    /// For people who sent a form: on a page of its own, an error would come again on the way back to it.
+    fn told(self, back: &str) -> Response {
+        let there = see_other(back);
+        if matches!(self, Self::NotFound) {
+            // That page says so itself.
+            return there;
+        }
+        let (_, _, text) = self.said();
+        with_flash(there, &text)
+    }
+
+    fn said(self) -> (StatusCode, &'static str, String) {
+        match self {
             Self::NotFound => {
                 let text =
                     "There is nothing here. An order may be mistyped, or a list no longer kept.";
@@ -304,15 +345,12 @@ impl Failed {
             }
             Self::Invalid(what) => (StatusCode::BAD_REQUEST, "Something is missing", what),
             Self::TooLarge => {
-                let (status, text) = (
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "Choose fewer orders at once.",
-                );
-                return Problem::new(status, "Too much at once", text).into_response();
+                let text = "Choose fewer orders at once.".to_owned();
+                (StatusCode::PAYLOAD_TOO_LARGE, "Too much at once", text)
             }
             Self::NotOurs => {
-                let text = "This request comes from another page than ours.";
-                return Problem::new(StatusCode::FORBIDDEN, "Not from here", text).into_response();
+                let text = "This request comes from another page than ours.".to_owned();
+                (StatusCode::FORBIDDEN, "Not from here", text)
             }
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, "Not allowed", why.to_owned()),
             Self::NotPossible(why) => {
@@ -328,11 +366,7 @@ impl Failed {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 (status, "Not available right now", text)
             }
-        };
-        if request.is_of_api() {
-            return Problem::new(status, title, &text).into_response();
         }
-        message(status, &request.root, title, &text)
     }
 }
 
@@ -352,7 +386,12 @@ async fn end_sign_in(State(console): Shared, request: PageRequest) -> Response {
 
 async fn signed_out(request: PageRequest) -> Response {
     let text = "You are signed out.";
-    message(StatusCode::OK, &request.root, "Signed out", text)
+    message(
+        StatusCode::OK,
+        Frame::outside(&request.root),
+        "Signed out",
+        text,
+    )
 }
 
 async fn sign_out(State(console): Shared, request: PageRequest) -> Response {
@@ -387,6 +426,10 @@ async fn order(
 
 async fn search(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
     console.search(&request, &by, Timestamp::now()).await
+}
+
+async fn runbook(State(console): Shared, Extension(by): By, request: PageRequest) -> Response {
+    console.runbook(&request, &by, Timestamp::now())
 }
 
 async fn bulk(

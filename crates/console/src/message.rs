@@ -16,9 +16,9 @@ struct Message<'a> {
 }
 
 /// A page that says one thing.
-pub(crate) fn message(status: StatusCode, root: &str, heading: &str, text: &str) -> Response {
+pub(crate) fn message(status: StatusCode, frame: Frame<'_>, heading: &str, text: &str) -> Response {
     let shown = Message {
-        frame: Frame::outside(root).titled(heading),
+        frame: frame.titled(heading).still(),
         code: status.as_u16(),
         heading,
         text,

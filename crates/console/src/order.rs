@@ -1,25 +1,26 @@
 //! An order: its journey, its money, and what can be done about it.
 
-use actions::{Attribution, possible};
+use actions::{Attribution, Refused, possible};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
 use domain::{
-    Event, ExecutionStatus, FailedTry, HistoryEvent, OrderId, OrderState, Origin, PaymentStatus,
-    StatusView, Timestamp,
+    Actor, AuditEvent, Event, ExecutionStatus, FailedTry, HistoryEvent, OrderId, OrderState,
+    Origin, PaymentStatus, StatusView, Timestamp,
 };
 use operations::advice::{self, Action, Advice};
 use operations::{Incident, ProcessState, Projection, Retry, retries};
 use read_models::Row;
+use tracing::info;
 use workflow::Described;
 
-use crate::answer::{live, page, see_other, with_cookie};
+use crate::answer::{live, page, see_other, with_cookie, with_flash};
 use crate::frame::Frame;
 use crate::list::encoded;
 use crate::operator::Operator;
-use crate::request::{ASKED, FLASH, PageRequest};
+use crate::request::{ASKED, PageRequest};
 use crate::words::{self, Moment};
-use crate::{Console, Failed};
+use crate::{Console, Failed, LONGEST_REASON};
 
 /// So many attempts' executions are asked for their histories, the latest.
 const HISTORIES: usize = 5;
@@ -128,6 +129,8 @@ struct Confirm<'a> {
     authorized: String,
     captured: String,
     reason: &'a str,
+    /// What is wrong with the reason. Empty if nothing is.
+    complaint: &'static str,
 }
 
 /// What the page of an order is made of.
@@ -184,12 +187,7 @@ impl Console {
         };
         let mut shown = self.order_page(request, operator, &of, now);
         shown.timeline = timeline(&record, &view, &histories, now);
-        // What is said once is not kept: a browser that goes back would show it again.
-        Ok(if shown.frame.flash.is_some() {
-            with_cookie(page(StatusCode::OK, &shown), FLASH, "", 0)
-        } else {
-            live(request, &shown)
-        })
+        Ok(live(request, &shown))
     }
 
     /// What the executions of the latest attempts tell, the latest attempt last. Only they know of tries that
@@ -339,30 +337,50 @@ impl Console {
         action: Action,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let reason = crate::reason(request.field("reason").unwrap_or_default())?;
-        if request.field("confirmed") != Some("yes") {
-            let (record, described) = self.actions.inspect(order_id).await?;
-            possible(action, &record, &described, now).map_err(Failed::NotPossible)?;
+        let typed = request.field("reason").unwrap_or_default();
+        let ask = |reason: &str| {
             // A page of its own to be asked on: one that answers a form is an error on the way back to it.
             let path = format!("orders/{order_id}/{action}");
             let there = see_other(&format!("{}{path}", request.root));
             let asked = encoded(&format!("{path} {reason}"));
-            return Ok(with_cookie(there, ASKED, &asked, 600));
+            with_cookie(there, ASKED, &asked, 600)
+        };
+        let Ok(reason) = crate::reason(typed) else {
+            // Enough of it to be shortened.
+            let kept: String = typed.trim().chars().take(LONGEST_REASON + 50).collect();
+            return Ok(ask(&kept));
+        };
+        if request.field("confirmed") != Some("yes") {
+            let (record, described) = self.actions.inspect(order_id).await?;
+            return Ok(match possible(action, &record, &described, now) {
+                Ok(()) => ask(reason),
+                Err(why) => {
+                    let quicker = quicker(action, &record, &described);
+                    not_done(request, order_id, quicker, &why, now)
+                }
+            });
         }
         let who = Attribution {
             by: &operator.name,
             reason,
             at: now,
         };
-        let done = self.actions.act(action, order_id, who).await?;
+        let done = match self.actions.act(action, order_id, who).await {
+            Ok(done) => done,
+            Err(Refused::NotPossible(why)) => {
+                let (mut record, described) = self.actions.inspect(order_id).await?;
+                // A cancellation is noted before it is refused.
+                let is_ours =
+                    |entry: &AuditEvent| entry.at.as_millisecond() == now.as_millisecond();
+                record.audit.retain(|entry| !is_ours(entry));
+                let quicker = quicker(action, &record, &described);
+                return Ok(not_done(request, order_id, quicker, &why, now));
+            }
+            Err(refused) => return Err(refused.into()),
+        };
         let there = see_other(&format!("{}orders/{order_id}", request.root));
         let verb = words::verb(action);
-        Ok(with_cookie(
-            there,
-            FLASH,
-            &encoded(&format!("{verb}: {done}.")),
-            60,
-        ))
+        Ok(with_flash(there, &format!("{verb}: {done}.")))
     }
 
     /// Asks for the yes.
@@ -381,7 +399,7 @@ impl Console {
         if let Err(why) = possible(action, &record, &described, now) {
             let there = see_other(&format!("{}orders/{order_id}", request.root));
             let told = format!("{} is not possible now: {why}.", words::verb(action));
-            return Ok(with_cookie(there, FLASH, &encoded(&told), 60));
+            return Ok(with_flash(there, &told));
         }
         let state = &record.state;
         let arn = self.workflow.execution_arn(state);
@@ -402,9 +420,74 @@ impl Console {
             authorized: view.payment.authorized.to_string(),
             captured: view.payment.captured.to_string(),
             reason: &reason,
+            complaint: match crate::reason(&reason) {
+                Ok(_) => "",
+                Err(_) if reason.is_empty() => "Say why: it is kept on the order.",
+                Err(_) => "At most 200 characters: this has more.",
+            },
         };
         Ok(page(StatusCode::OK, &shown))
     }
+}
+
+/// Who was quicker, what they did and when, if that is why an action is not possible any more. A note alone is no
+/// deed: what it announces may have been refused.
+fn quicker<'a>(
+    action: Action,
+    record: &'a Record,
+    described: &Described,
+) -> Option<(&'static str, &'a AuditEvent)> {
+    const APPROVED: (Event, &str) = (Event::Approved, "the order was approved");
+    const REJECTED: (Event, &str) = (Event::Rejected, "the order was rejected");
+    const CANCELLED: (Event, &str) = (Event::Cancelled, "the order was cancelled");
+    const GIVEN_UP: (Event, &str) = (Event::MessageGivenUp, "its message was given up");
+    let state = &record.state;
+    let is_decided = state
+        .review
+        .as_ref()
+        .is_some_and(|of| of.decision.is_some());
+    let at_work = !described.execution.status.has_ended();
+    let deeds: &[(Event, &'static str)] = match action {
+        Action::Approve | Action::Reject if is_decided => &[APPROVED, REJECTED],
+        Action::Approve | Action::Reject | Action::Cancel if state.cancel.is_some() => &[CANCELLED],
+        Action::Cancel if is_decided => &[REJECTED],
+        Action::Redrive if at_work => &[(Event::RedriveRequested, "the order was redriven")],
+        Action::Approve | Action::Reject | Action::Cancel | Action::Redrive => &[],
+        Action::Reprocess => &[(Event::ReprocessRequested, "the order was reprocessed")],
+        Action::Resend => &[
+            (Event::ResendRequested, "its message was sent again"),
+            GIVEN_UP,
+        ],
+        Action::Resolve => &[
+            (Event::ResolveRequested, "the providers were asked"),
+            GIVEN_UP,
+        ],
+    };
+    let done = record.audit.iter().filter_map(|entry| {
+        let (_, what) = deeds.iter().find(|(event, _)| *event == entry.event)?;
+        matches!(entry.by, Actor::Operator(_)).then_some((*what, entry))
+    });
+    done.max_by_key(|(_, entry)| entry.at)
+}
+
+/// Back on the order, which says why nothing was done.
+fn not_done(
+    request: &PageRequest,
+    order_id: &OrderId,
+    quicker: Option<(&'static str, &AuditEvent)>,
+    why: &str,
+    now: Timestamp,
+) -> Response {
+    info!(why, "not possible");
+    let there = see_other(&format!("{}orders/{order_id}", request.root));
+    let told = match quicker {
+        Some((what, AuditEvent { at, by, .. })) => {
+            let ago = words::distance(*at, now);
+            format!("Not done: {what} by {by}, {ago}; {why}.")
+        }
+        None => format!("Not done: {why}."),
+    };
+    with_flash(there, &told)
 }
 
 /// What is possible now, the advised action first; and what is not, with the reason.

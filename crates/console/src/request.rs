@@ -101,9 +101,23 @@ impl PageRequest {
         (!value.is_empty()).then_some(value)
     }
 
-    /// What the last action had to say; it is shown once.
+    /// What the last action had to say; it is shown once, and to a reader: a poll leaves it alone.
     pub(crate) fn flash(&self) -> Option<String> {
-        self.kept(FLASH)
+        self.kept(FLASH).filter(|_| self.header("x-poll").is_none())
+    }
+
+    /// Where people who sent a form to this path find themselves again. `None` if it is no form's.
+    pub(crate) fn back(&self) -> Option<String> {
+        if self.method != Method::POST || !self.is_form() {
+            return None;
+        }
+        let root = &self.root;
+        match self.path.split('/').collect::<Vec<_>>().as_slice() {
+            ["orders", order, _] => Some(format!("{root}orders/{order}")),
+            ["bulk", digest] => Some(format!("{root}bulk/{digest}")),
+            ["bulk"] => Some(format!("{root}orders")),
+            _ => None,
+        }
     }
 
     /// The reason that was given for what is about to be confirmed.

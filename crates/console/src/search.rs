@@ -7,6 +7,7 @@ use domain::{OrderId, Timestamp};
 use read_models::Reference;
 
 use crate::answer::see_other;
+use crate::frame::Frame;
 use crate::message::message;
 use crate::operator::Operator;
 use crate::request::PageRequest;
@@ -35,7 +36,7 @@ impl Console {
             );
             return Ok(message(
                 StatusCode::NOT_FOUND,
-                &request.root,
+                Frame::of(self, request, operator, None, now),
                 "Nothing found",
                 &said,
             ));

@@ -21,6 +21,7 @@ use web::Problem;
 
 use crate::answer::{see_other, with_cookie};
 use crate::config::Issuer;
+use crate::frame::Frame;
 use crate::message::message;
 use crate::operator::Operator;
 use crate::request::PageRequest;
@@ -367,7 +368,7 @@ fn stranger(request: &PageRequest) -> Response {
     );
     message(
         StatusCode::FORBIDDEN,
-        &request.root,
+        Frame::outside(&request.root),
         "Not for this account",
         &text,
     )
@@ -381,7 +382,8 @@ fn not_signed_in(request: &PageRequest, why: &str) -> Response {
         .take(80)
         .collect();
     let text = format!("Signing in did not work: {why}. Begin again at the home page.");
-    message(StatusCode::FORBIDDEN, &request.root, "Not signed in", &text)
+    let frame = Frame::outside(&request.root);
+    message(StatusCode::FORBIDDEN, frame, "Not signed in", &text)
 }
 
 #[cfg(test)]

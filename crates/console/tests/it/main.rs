@@ -61,9 +61,36 @@ impl Page {
         (answer.status().as_u16(), text(&answer))
     }
 
+    /// Sends a form: where it leads, and what the next page says.
+    pub(crate) async fn send(&self, path: &str, form: &str) -> (String, Sent) {
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        let answer = self.ask(request(&Method::POST, path, &headers, form)).await;
+        assert_eq!(answer.status(), 303, "{path}: {}", text(&answer));
+        let header = |name: &str| {
+            let value = answer.headers().get(name)?;
+            Some(value.to_str().expect("a text").to_owned())
+        };
+        let cookie = header("set-cookie").unwrap_or_default();
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        (header("location").expect("a place"), Sent { cookie })
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, sent: &Sent) -> Response<Body> {
+        let cookie = [("cookie", sent.cookie.as_str())];
+        self.ask(request(&Method::GET, path, &cookie, "")).await
+    }
+
     pub(crate) async fn json(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).await.1).expect("JSON")
     }
+}
+
+/// What a browser keeps of an answer to a form.
+pub(crate) struct Sent {
+    cookie: String,
 }
 
 pub(crate) fn text(answer: &Response<Body>) -> String {

@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ErrorName, OrderState, Status, Timestamp};
 use lambda_http::http::Method;
+use operations::advice::of_error;
 use operations::snapshot::take;
-use operations::{ProcessState, Projection};
+use operations::{Incident, ProcessState, Projection};
 use serde_json::json;
 use tests::{READ_MODELS, assert_impersonal, document, submission};
 
@@ -115,6 +116,59 @@ async fn reviews_that_wait_are_told_where_it_is_said_what_needs_a_person() {
 }
 
 #[tokio::test]
+async fn what_needs_a_person_comes_before_what_is_to_be_looked_at() {
+    let page = Page::open(None).await;
+    open_orders(&page, 2).await;
+    let (_, home) = page.get("/").await;
+    let places = [
+        "id=\"needs\"",
+        "id=\"reviews\"",
+        // Folded on a phone: the style sheet holds it open elsewhere.
+        "<details class=\"fold\" id=\"process\">",
+        "<svg class=\"process\"",
+    ];
+    let at = places.map(|place| {
+        home.find(place)
+            .unwrap_or_else(|| panic!("{place}: {home}"))
+    });
+    assert!(at.is_sorted(), "{at:?}");
+}
+
+#[tokio::test]
+async fn the_first_link_of_a_page_leads_to_the_first_thing_to_do() {
+    let page = Page::open(None).await;
+    kept(&page, 2, |projection| {
+        projection.state = Some(ProcessState::ReviewOrder);
+        projection.status = Status::InReview;
+    })
+    .await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    for (path, target) in [
+        ("/", "reviews"),
+        ("/orders?list=reviews", "rows-region"),
+        ("/orders/ord-1", "actions"),
+        ("/runbook", "contents"),
+        ("/nowhere", "main"),
+    ] {
+        let (_, html) = page.get(path).await;
+        let first = html.split("<a class=\"skip\" href=\"#").nth(1);
+        let first = first.and_then(|rest| rest.split('"').next());
+        assert_eq!(first, Some(target), "{path}");
+        let at = html
+            .split(&format!("id=\"{target}\""))
+            .nth(1)
+            .expect("its target");
+        let attributes = at.split('>').next().expect("an element");
+        assert!(
+            attributes.contains("tabindex="),
+            "{path}: it takes the focus"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_is_no_longer_kept_leads_to_the_latest() {
     let page = Page::open(None).await;
     open_orders(&page, 3).await;
@@ -213,6 +267,27 @@ async fn what_is_not_there_is_said_in_our_words_by_every_method_and_path() {
 }
 
 #[tokio::test]
+async fn who_is_signed_in_keeps_the_frame_where_something_is_not_there() {
+    let page = Page::open(None).await;
+    for path in ["/nowhere", "/orders/ord-404", "/search?q=ord-404%20x"] {
+        let (status, html) = page.get(path).await;
+        assert_eq!(status, 404, "{path}");
+        for part in [
+            "<span class=\"env info\">test</span>",
+            "role=\"search\"",
+            "class=\"who\"",
+        ] {
+            assert!(html.contains(part), "{path} has no {part}");
+        }
+        assert!(html.contains("· Orders test</title>"), "{path}");
+        // A poll would take the failure for a lost connection.
+        assert!(!html.contains("data-poll"), "{path}");
+    }
+    let (_, html) = page.get("/search?q=ord-404%20x").await;
+    assert!(html.contains("value=\"ord-404 x\""), "{html}");
+}
+
+#[tokio::test]
 async fn a_page_that_has_not_changed_is_not_sent_again() {
     let page = Page::open(None).await;
     page.database.accepted(&document("ord-1")).await;
@@ -226,6 +301,78 @@ async fn a_page_that_has_not_changed_is_not_sent_again() {
     let again = request(&Method::GET, "/", &[("if-none-match", &tag)], "");
     let again = page.ask(again).await;
     assert_eq!((again.status().as_u16(), text(&again).len()), (304, 0));
+}
+
+/// What alarms say is read where Terraform reads it: `More: docs/RUNBOOK.md, Unfinished.`
+fn sections_that_alarms_name() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../terraform");
+    let texts = ["monitor.json", "monitor.tf"].map(|name| {
+        let text = std::fs::read_to_string(folder.join(name));
+        text.expect("a file of Terraform")
+    });
+    let named = texts
+        .iter()
+        .flat_map(|text| text.split("docs/RUNBOOK.md, "));
+    let named = named.skip(1).filter_map(|rest| rest.split('.').next());
+    named
+        .filter(|section| section.chars().all(char::is_alphanumeric))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_section_that_an_advice_or_an_alarm_names_is_on_the_page_of_the_runbook() {
+    let page = Page::open(None).await;
+    let (status, runbook) = page.get("/runbook").await;
+    assert_eq!(status, 200);
+    let alarms = sections_that_alarms_name();
+    assert!(alarms.len() >= 10, "{alarms:?}");
+    let errors = ErrorName::ALL.iter().map(|error| of_error(*error));
+    let advices = errors.chain(Incident::ALL.iter().map(|incident| incident.advice()));
+    let advised = advices.map(|advice| advice.runbook.to_owned());
+    for section in advised.chain(alarms) {
+        let heading = format!("<h2 id=\"{}\">{section}</h2>", section.to_lowercase());
+        assert_eq!(runbook.matches(&heading).count(), 1, "{section}");
+    }
+}
+
+#[tokio::test]
+async fn no_link_of_the_runbook_leads_nowhere() {
+    let page = Page::open(None).await;
+    let (_, runbook) = page.get("/runbook").await;
+    let links = runbook.split("href=\"#").skip(1);
+    let targets: Vec<&str> = links.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(targets.len() > 50, "{targets:?}");
+    for target in targets {
+        let id = format!("id=\"{target}\"");
+        assert_eq!(runbook.matches(&id).count(), 1, "{target}");
+    }
+    // What it links beside it in the repository is named, and no link: it is not served.
+    assert!(runbook.contains("error table") && !runbook.contains("href=\"../"));
+}
+
+#[tokio::test]
+async fn where_the_runbook_is_named_its_section_is_linked() {
+    let page = Page::open(None).await;
+    kept(&page, 1, |projection| {
+        let now = Timestamp::now();
+        projection.incidents.insert(Incident::Unfinished, now);
+    })
+    .await;
+    let link = "<a href=\"runbook#unfinished\">Runbook: Unfinished</a>";
+    let (_, home) = page.get("/").await;
+    assert!(home.contains(link), "{home}");
+    let cause = home.split("orders?list=cause.").nth(1);
+    let cause = cause.and_then(|rest| rest.split('&').next());
+    let list = format!("/orders?list=cause.{}", cause.expect("a list"));
+    assert!(page.get(&list).await.1.contains(link), "{list}");
+    page.database.validated(&document("ord-1")).await;
+    page.database
+        .reversing("ord-1", ErrorName::CarrierUnavailable)
+        .await;
+    let (_, order) = page.get("/orders/ord-1").await;
+    let link = "<a href=\"../runbook#carrierunavailable\">Runbook: CarrierUnavailable</a>";
+    assert!(order.contains(link), "{order}");
 }
 
 #[tokio::test]
@@ -312,6 +459,129 @@ async fn what_is_asked_before_an_action_can_be_gone_back_to() {
 }
 
 #[tokio::test]
+async fn whoever_is_too_late_is_told_who_was_quicker() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let form = "reason=no+stock&confirmed=yes";
+    let (there, sent) = page.send("/orders/ord-1/cancel", form).await;
+    assert_eq!(there, "../../orders/ord-1");
+    let done = text(&page.get_with("/orders/ord-1", &sent).await);
+    assert!(done.contains("Cancel: cancellation requested"), "{done}");
+    let by = done
+        .split("<span>")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    let who = by.expect("who is signed in").to_owned();
+    // Both before and after the question, and whatever else the first one made impossible.
+    for (path, form) in [
+        ("/orders/ord-1/cancel", "reason=no+stock"),
+        ("/orders/ord-1/cancel", "reason=no+stock&confirmed=yes"),
+        ("/orders/ord-1/approve", "reason=fine&confirmed=yes"),
+    ] {
+        let (there, sent) = page.send(path, form).await;
+        assert_eq!(there, "../../orders/ord-1", "{path}");
+        let told = text(&page.get_with("/orders/ord-1", &sent).await);
+        let said = format!("Not done: the order was cancelled by {who}, ");
+        assert!(told.contains(&said), "{path}, {form}: no {said} in {told}");
+    }
+    // Nobody did anything that is in the way of this.
+    let (_, sent) = page.send("/orders/ord-1/reprocess", "reason=again").await;
+    let told = text(&page.get_with("/orders/ord-1", &sent).await);
+    let why = "Not done: the order is not reversed yet.";
+    assert!(told.contains(why), "{told}");
+    // A program is told as before.
+    let headers = [("content-type", "application/json")];
+    let body = "{\"reason\": \"no stock\"}";
+    let asked = request(&Method::POST, "/api/orders/ord-1/cancel", &headers, body);
+    let answer = page.ask(asked).await;
+    assert_eq!(answer.status(), 409);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn what_came_of_an_action_has_the_focus_and_is_said_once() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let form = "reason=no+stock&confirmed=yes";
+    let (_, sent) = page.send("/orders/ord-1/cancel", form).await;
+    // On whatever page comes next, and on no poll.
+    for path in ["/orders/ord-1", "/", "/runbook"] {
+        let answer = page.get_with(path, &sent).await;
+        let flash = "id=\"flash\" role=\"status\" tabindex=\"-1\" autofocus>Cancel: ";
+        assert!(text(&answer).contains(flash), "{path}: {}", text(&answer));
+        let forgets = answer.headers()["set-cookie"].to_str().expect("a cookie");
+        assert!(forgets.starts_with("flash=; "), "{path}: {forgets}");
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+    }
+    let poll = [("cookie", sent.cookie.as_str()), ("x-poll", "1")];
+    let polled = page.ask(request(&Method::GET, "/", &poll, "")).await;
+    assert!(!text(&polled).contains("id=\"flash\""));
+    assert!(polled.headers().get("set-cookie").is_none());
+    let answer = page.get_with("/nowhere", &sent).await;
+    assert!(!text(&answer).contains("id=\"flash\""));
+    assert!(answer.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test]
+async fn an_action_without_a_reason_is_asked_about_again_with_what_was_typed() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let long = "x".repeat(210);
+    for (reason, typed, complaint) in [
+        ("+", "", "Say why: it is kept on the order."),
+        (
+            &long,
+            long.as_str(),
+            "At most 200 characters: this has more.",
+        ),
+    ] {
+        for confirmed in ["", "&confirmed=yes"] {
+            let form = format!("reason={reason}{confirmed}");
+            let (there, sent) = page.send("/orders/ord-1/cancel", &form).await;
+            assert_eq!(there, "../../orders/ord-1/cancel");
+            let question = text(&page.get_with("/orders/ord-1/cancel", &sent).await);
+            assert!(question.contains(complaint), "{question}");
+            assert!(
+                question.contains(&format!("autofocus value=\"{typed}\"")),
+                "{question}"
+            );
+            assert!(!question.contains("name=\"confirmed\""), "{question}");
+        }
+    }
+    assert!(page.database.state("ord-1").await.cancel.is_none());
+}
+
+#[tokio::test]
+async fn whatever_a_form_sends_is_answered_with_a_redirect() {
+    let page = Page::open(None).await;
+    for (path, form, leads) in [
+        (
+            "/orders/ord-404/cancel",
+            "reason=x&confirmed=yes",
+            "../../orders/ord-404",
+        ),
+        ("/orders/ord-404/fly", "reason=x", "../../orders/ord-404"),
+        ("/bulk", "action=cancel&scope=selected", "orders"),
+        (
+            "/bulk/0123456789abcdef",
+            "reason=x",
+            "../bulk/0123456789abcdef",
+        ),
+    ] {
+        assert_eq!(page.send(path, form).await.0, leads, "{path}");
+    }
+    let (_, sent) = page.send("/bulk", "action=cancel&scope=selected").await;
+    let told = text(&page.get_with("/orders", &sent).await);
+    assert!(told.contains("Choose at least one order"), "{told}");
+}
+
+#[tokio::test]
 async fn what_changes_something_comes_from_our_own_page_or_from_a_program() {
     let page = Page::open(None).await;
     page.database.validated(&document("ord-1")).await;
@@ -358,7 +628,7 @@ async fn every_answer_keeps_other_scripts_and_frames_out() {
 
 #[test]
 fn the_scripts_are_small() {
-    let scripts = ["app.js", "idiomorph.js"];
+    let scripts = ["app.js", "reader.js", "idiomorph.js"];
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
     let sizes = scripts.map(|name| {
         std::fs::metadata(folder.join(name))
@@ -366,5 +636,5 @@ fn the_scripts_are_small() {
             .len()
     });
     // Unpacked; gzip makes about a third of it, and 15 kB is the bound.
-    assert!(sizes.iter().sum::<u64>() < 20_000, "{sizes:?}");
+    assert!(sizes.iter().sum::<u64>() < 24_000, "{sizes:?}");
 }
