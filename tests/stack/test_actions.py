@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,50 @@ def test_a_message_is_not_sent_twice(shop: Shop, resent: Resent) -> None:
 def test_an_order_whose_message_was_sent_is_over(tables: Tables, monitor: Monitor, resent: Resent) -> None:
     monitor.sweep(resent.order)
     assert not tables.projection(resent.order).is_looked_at_again
+
+
+# --- exit codes -------------------------------------------------------------------------------
+
+
+def test_a_script_hears_that_there_is_no_such_order(shop: Shop) -> None:
+    order = shop.completed()
+    done = shop.run("table", order, "check-of-no-order")
+    assert done.returncode == 4
+    assert order in done.stdout
+    assert "there is no order check-of-no-order" in done.stderr
+    assert shop.run("status", "check-of-no-order").returncode == 4
+    assert shop.run("cancel", "check-of-no-order", "--reason", "a check of codes").returncode == 4
+
+
+def test_a_script_hears_that_an_order_is_completed(shop: Shop) -> None:
+    assert shop.run("watch", shop.completed()).returncode == 0
+
+
+def test_a_script_hears_that_an_order_needs_a_person(shop: Shop, situations: Situations) -> None:
+    assert shop.run("watch", situations.waiting(), shop.completed()).returncode == 11
+
+
+def test_a_script_hears_that_an_order_was_rejected(shop: Shop, situations: Situations) -> None:
+    order = situations.waiting()
+    shop.orderctl("reject", order, "--reason", "a check of codes")
+    shop.becomes(order, {"workflow": {"status": "FAILED"}})
+    assert shop.run("watch", order, shop.completed()).returncode == 10
+
+
+def test_a_script_hears_that_an_order_is_under_way(shop: Shop, situations: Situations) -> None:
+    order = situations.overdue()
+    assert shop.run("watch", order, "--timeout", "1").returncode == 12
+    situations.let_go_on(order)
+
+
+def test_a_script_hears_that_a_document_is_refused(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text('{"schema_version": 1, "order_id": "check-of-codes"}')
+    assert shop.run("submit", str(file)).returncode == 1
+    assert shop.run("submit", str(tmp_path / "none.json")).returncode == 2
+
+
+def test_a_script_hears_that_nobody_answers(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({**shop.endpoints, "intake": "http://127.0.0.1:9"}))
+    assert shop.run("--endpoints", str(file), "status", "check-of-no-order").returncode == 5
