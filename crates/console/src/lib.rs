@@ -21,7 +21,7 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actions::{Actions, Refused};
+use actions::{Actions, BulkRefused, Refused};
 use aws_sdk_lambda::types::InvocationType;
 use axum::Router;
 use axum::extract::{Extension, Path, Request, State};
@@ -106,6 +106,16 @@ impl From<Refused> for Failed {
             Refused::NotFound(_) => Self::NotFound,
             Refused::NotPossible(why) => Self::NotPossible(why),
             Refused::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+impl From<BulkRefused> for Failed {
+    fn from(refused: BulkRefused) -> Self {
+        match refused {
+            BulkRefused::NotFound(_) => Self::NotFound,
+            BulkRefused::NotPossible(why) => Self::NotPossible(why),
+            BulkRefused::Unavailable(why) => Self::Unavailable(why),
         }
     }
 }
