@@ -74,6 +74,15 @@ def test_a_cancellation_is_on_the_timeline_with_who_and_why(shop: Shop, situatio
     assert "the customer called" in by_people[0]["detail"]
 
 
+def test_a_reason_with_personal_data_is_refused_and_not_repeated(shop: Shop, situations: Situations) -> None:
+    order = situations.waiting()
+    done = shop.run("cancel", order, "--reason", "ada@example.com called")
+    assert done.returncode == 2
+    assert "an e-mail address" in done.stderr
+    assert "ada" not in done.stdout + done.stderr
+    shop.becomes(order, {"status": "in_review"})
+
+
 # --- resend -----------------------------------------------------------------------------------
 
 

@@ -239,7 +239,7 @@ impl Console {
         let reason = crate::reason(request.field("reason").unwrap_or_default())?;
         let who = Attribution {
             by: &operator.name,
-            reason,
+            reason: &reason,
             at: now,
         };
         let bulk = self.actions.apply(digest, who).await?;

@@ -333,7 +333,7 @@ impl Console {
         }
         let who = Attribution {
             by: &operator.name,
-            reason,
+            reason: &reason,
             at: now,
         };
         let done = self.actions.act(action, order_id, who).await?;

@@ -10,7 +10,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use actions::Attribution;
+use actions::{Attribution, InvalidReason, Reason};
 use clap::{Parser, Subcommand};
 use domain::{OrderId, StatusView, Timestamp};
 use operations::Incident;
@@ -62,49 +62,49 @@ enum Command {
     /// Lets an order that waits for a review go on.
     Approve {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Ends an order that waits for a review.
     Reject {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Asks for an order to be cancelled.
     Cancel {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Lets an execution that ended too early go on where it stopped.
     Redrive {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Begins a new attempt at an order that was reversed.
     Reprocess {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Sends the message that the customer did not get.
     Resend {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Has the providers asked what became of an effect whose outcome nobody knows.
     Resolve {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
@@ -214,13 +214,20 @@ async fn act(
     order: &OrderId,
     reason: &str,
 ) -> Result<Exit, Failure> {
+    let reason = self::reason(reason)?;
     let by = connection.caller().await?;
     let who = Attribution {
         by: &by,
-        reason,
+        reason: &reason,
         at: Timestamp::now(),
     };
     act_as(connection, action, order, who).await
+}
+
+/// It is read here and not by clap, which repeats what it does not take.
+fn reason(text: &str) -> Result<Reason, Failure> {
+    text.parse()
+        .map_err(|invalid: InvalidReason| Failure::wrong(invalid))
 }
 
 async fn act_as(
@@ -347,9 +354,10 @@ mod tests {
         let mut shop = Shop::open().await;
         let order = shop.validated("ord-1", "RUNNING").await;
         let exit = async |shop: &Shop, action, order: &OrderId| {
+            let reason = reason("a test").expect("a reason");
             let who = Attribution {
                 by: "somebody",
-                reason: "a test",
+                reason: &reason,
                 at: Timestamp::now(),
             };
             let done = act_as(&shop.connection, action, order, who).await;
@@ -368,6 +376,22 @@ mod tests {
         shop.connection.send_to(&::tests::nobody().await);
         let failure = shop.connection.status(&order).await.expect_err("nobody");
         assert_eq!(failure.exit, Exit::NoAnswer);
+    }
+
+    #[tokio::test]
+    async fn a_reason_with_personal_data_is_a_wrong_command_line_and_not_repeated() {
+        let shop = Shop::open().await;
+        let order = shop.validated("ord-1", "RUNNING").await;
+        let why = "ada@example.com called";
+        let acted = act(&shop.connection, Action::Cancel, &order, why).await;
+        let failure = acted.expect_err("no reason");
+        assert_eq!(failure.exit, Exit::WrongCommandLine);
+        let told = failure.to_string();
+        assert!(
+            told.contains("an e-mail address") && !told.contains("ada"),
+            "{told}"
+        );
+        assert!(shop.database.state("ord-1").await.cancel.is_none());
     }
 
     #[tokio::test]

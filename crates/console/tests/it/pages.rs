@@ -263,6 +263,11 @@ async fn an_action_takes_a_reason_and_is_refused_where_it_is_not_possible() {
     assert_eq!(act("cancel", "{\"reason\": \" \"}").await.0, 400);
     let long = json!({"reason": "x".repeat(201)}).to_string();
     assert_eq!(act("cancel", &long).await.0, 400);
+    let personal = json!({"reason": "ada@example.com called"}).to_string();
+    let (status, why) = act("cancel", &personal).await;
+    assert_eq!(status, 400);
+    assert!(why.contains("an e-mail address"), "{why}");
+    assert!(!why.contains("ada"), "{why}");
     let (status, why) = act("reprocess", "{\"reason\": \"a test\"}").await;
     assert_eq!(status, 409);
     assert!(why.contains("not reversed yet"), "{why}");
@@ -308,6 +313,39 @@ async fn what_is_asked_before_an_action_can_be_gone_back_to() {
     // The reason was given for this and nothing else.
     for path in ["/orders/ord-1/resolve", "/orders/ord-2/cancel"] {
         assert_eq!(page.ask(look(path)).await.status(), 303, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_asks_for_a_reason_without_personal_data_and_takes_no_other() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let (_, shown) = page.get("/orders/ord-1").await;
+    assert!(shown.contains("maxlength=\"200\""), "{shown}");
+    assert!(shown.contains("At most 200 characters, without personal data"));
+    let form = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let post = async |path: &str, body: &str| {
+        let answer = page.ask(request(&Method::POST, path, &form, body)).await;
+        let there = answer.headers().get("location");
+        let there = there.map(|there| there.to_str().expect("a text").to_owned());
+        (answer.status().as_u16(), text(&answer), there)
+    };
+    let preview = post("/bulk", "action=cancel&scope=selected&order=ord-1").await;
+    let there = preview.2.expect("a preview");
+    let bulk = there.trim_start_matches("..").to_owned();
+    let bulk = format!("/{}", bulk.trim_start_matches('/'));
+    for path in ["/orders/ord-1/cancel", bulk.as_str()] {
+        let (status, why, _) = post(path, "reason=call+%2B49+170+1234567").await;
+        assert_eq!(status, 400, "{path}");
+        assert!(why.contains("a card or telephone number"), "{why}");
+        assert!(!why.contains("1234567"), "{why}");
+        let (status, _, _) = post(path, "reason=no+stock").await;
+        assert_eq!(status, 303, "{path}");
     }
 }
 

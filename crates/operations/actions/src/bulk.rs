@@ -140,11 +140,8 @@ impl Actions {
     /// What was applied before, by whomever, stays as it is.
     ///
     /// # Errors
-    /// If there is no such preview, it has no orders, no reason is given, or the database does not answer.
+    /// If there is no such preview, it has no orders, or the database does not answer.
     pub async fn apply(&self, digest: &str, who: Attribution<'_>) -> Result<Bulk, BulkRefused> {
-        if who.reason.trim().is_empty() {
-            return Err(BulkRefused::not_possible("say why: it is kept"));
-        }
         let mut bulk = self.bulk(digest).await?;
         if bulk.applied.is_some() {
             return Ok(bulk);
@@ -156,7 +153,7 @@ impl Actions {
         bulk.revision += 1;
         bulk.applied = Some(Applied {
             by: Actor::Operator(who.by.to_owned()),
-            reason: who.reason.to_owned(),
+            reason: who.reason.to_string(),
             at: who.at,
         });
         if self.read_models.put_bulk(&bulk, who.at).await? {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod guard;
+mod reason;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use guard::possible;
 use operations::advice::Action;
 use operations::{ProcessState, Projection};
 use read_models::{ReadModels, Row};
+pub use reason::{InvalidReason, Reason};
 use serde_json::{Value, json};
 use store::{Begun, Store};
 use workflow::{Described, Woken, Workflow, WorkflowError};
@@ -29,8 +31,8 @@ pub const STEP: Duration = Duration::from_secs(45);
 pub struct Attribution<'a> {
     /// Who: an ARN, or the name that they signed in with.
     pub by: &'a str,
-    /// Why, in their words, without personal data.
-    pub reason: &'a str,
+    /// Why.
+    pub reason: &'a Reason,
     /// When.
     pub at: Timestamp,
 }
@@ -134,9 +136,6 @@ impl Actions {
         order_id: &OrderId,
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
-        if who.reason.trim().is_empty() {
-            return Err(Refused::NotPossible("say why: it is kept".to_owned()));
-        }
         match action {
             // The write itself says whether it is possible: a decision that was made before may have woken
             // nobody, and is safe to repeat.
@@ -390,6 +389,6 @@ fn event(event: Event, who: Attribution<'_>) -> AuditEvent {
         at: who.at,
         event,
         by: Actor::Operator(who.by.to_owned()),
-        reason: who.reason.to_owned(),
+        reason: who.reason.to_string(),
     }
 }
