@@ -121,6 +121,21 @@ def test_an_order_whose_message_was_sent_is_over(tables: Tables, monitor: Monito
     assert not tables.projection(resent.order).is_looked_at_again
 
 
+# --- groups -----------------------------------------------------------------------------------
+
+
+def test_a_group_is_listed_with_what_to_do_and_with_its_orders(
+    shop: Shop, situations: Situations, monitor: Monitor
+) -> None:
+    order = situations.message_given_up()
+    monitor.sweep(order)
+    group = monitor.group(order)
+    listed = shop.orderctl("groups").split(f"\n{group}  ")[1]
+    assert listed.startswith("message_not_sent in NotifyCustomer")
+    assert "resend the message" in " ".join(listed.split())
+    assert shop.run("orders", "--group", "0123456789abcdef").returncode == 4
+
+
 # --- exit codes -------------------------------------------------------------------------------
 
 

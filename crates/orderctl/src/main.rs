@@ -3,6 +3,7 @@
 mod connection;
 mod exit;
 mod follow;
+mod groups;
 #[cfg(test)]
 mod shop;
 mod table;
@@ -113,7 +114,12 @@ enum Command {
         /// Only those with this incident, such as `unfinished`; `any` for each that has one.
         #[arg(long, alias = "trouble")]
         incident: Option<String>,
+        /// Those of the group with this id, which `orderctl groups` lists.
+        #[arg(long, conflicts_with = "incident")]
+        group: Option<String>,
     },
+    /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
+    Groups,
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
         /// A JSON array of articles; see `orders/catalogue/sample.json`.
@@ -164,7 +170,11 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Resolve { order, reason } => {
             act(&connection, Action::Resolve, &order, &reason).await
         }
-        Command::Orders { incident } => orders(&connection, incident.as_deref()).await,
+        Command::Orders {
+            group: Some(group), ..
+        } => groups::print_orders(&connection, &group).await,
+        Command::Orders { incident, .. } => orders(&connection, incident.as_deref()).await,
+        Command::Groups => groups::print(&connection).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }
 }
