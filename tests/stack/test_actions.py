@@ -136,6 +136,23 @@ def test_a_group_is_listed_with_what_to_do_and_with_its_orders(
     assert shop.run("orders", "--group", "0123456789abcdef").returncode == 4
 
 
+# --- many at once -----------------------------------------------------------------------------
+
+
+def test_what_was_previewed_is_applied_and_carried_out(shop: Shop, situations: Situations, monitor: Monitor) -> None:
+    order = situations.waiting()
+    preview = shop.orderctl("bulk", "reject", order, "check-of-no-order")
+    assert "Reject 1 order?" in preview
+    assert "check-of-no-order  there is no such order" in preview
+    digest = next(line.split()[4] for line in preview.splitlines() if line.startswith("apply "))
+    shop.orderctl("bulk", "--apply", digest, "--reason", "a check of bulks")
+    assert "a check of bulks" in shop.orderctl("bulk", "--show", digest)
+    monitor.sweep()
+    view = shop.becomes(order, {"status": "rejected"})
+    assert [entry for entry in view["timeline"] if f"(bulk {digest})" in (entry["detail"] or "")]
+    assert shop.run("bulk", "reprocess", shop.completed()).returncode == 3
+
+
 # --- exit codes -------------------------------------------------------------------------------
 
 

@@ -108,6 +108,11 @@ _COMMANDS = {
         lambda _, situations: situations.message_given_up(),
         (("ReadModels", "dynamodb:BatchGetItem"),),
     ),
+    "bulk": Command(
+        "Cancel 1 order?",
+        lambda _, situations: situations.waiting(),
+        (("Executions", "states:DescribeExecution"), ("ReadModels", "dynamodb:PutItem")),
+    ),
     "catalogue": Command("are in the catalogue", None, (("Catalogue", "dynamodb:UpdateItem"),)),
     "approve": Command(
         "goes on",
@@ -186,6 +191,8 @@ def arguments(command: str, shop: Shop, situations: Situations, monitor: Monitor
         monitor.sweep(situations.waiting())
         return (command,)
     order = plant(shop, situations)
+    if command == "bulk":
+        return (command, "cancel", order)
     if command == "group":
         monitor.sweep(order)
         return ("orders", "--group", monitor.group(order))

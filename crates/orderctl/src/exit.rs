@@ -43,8 +43,10 @@ impl Exit {
             Self::WrongCommandLine => {
                 "the command line is wrong, or a file that it names cannot be read"
             }
-            Self::NotPossible => "refused: not possible for this order now",
-            Self::NotFound => "there is no such order or group",
+            Self::NotPossible => {
+                "refused: not possible for this order now, or for none of a bulk's"
+            }
+            Self::NotFound => "there is no such order, group or bulk",
             Self::NoAnswer => {
                 "something that is needed does not answer, or not to these credentials"
             }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bulk;
 mod connection;
 mod exit;
 mod follow;
@@ -120,6 +121,8 @@ enum Command {
     },
     /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
     Groups,
+    /// Does one action to many orders: previews it, and applies what was previewed by its digest.
+    Bulk(bulk::Arguments),
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
         /// A JSON array of articles; see `orders/catalogue/sample.json`.
@@ -174,6 +177,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             group: Some(group), ..
         } => groups::print_orders(&connection, &group).await,
         Command::Orders { incident, .. } => orders(&connection, incident.as_deref()).await,
+        Command::Bulk(arguments) => bulk::run(&connection, arguments).await,
         Command::Groups => groups::print(&connection).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }

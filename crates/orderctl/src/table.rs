@@ -15,8 +15,9 @@ pub(crate) fn of(views: &[StatusView]) -> String {
     aligned(&rows)
 }
 
-fn aligned(rows: &[[String; 7]]) -> String {
-    let mut widths = [0; 7];
+/// With each column as wide as what is in it.
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
