@@ -130,7 +130,7 @@ def _check_that_a_compile_error_blocks_nothing(watched: Stack, news: queue.Queue
         source.write_text(text)
     say("mended")
     _wait_for(news, "validate", "is live")
-    run.orderctl(watched, "watch", *(_order(number) for number in range(1, 61)))
+    run.follow(watched, *(_order(number) for number in range(1, 61)))
     intake = watched.endpoints()["intake"]
     views = [run.call(f"{intake}/orders/{_order(number)}") for number in range(1, 61)]
     lost = {view["order_id"]: view["status"] for view in views if view["status"] != "completed"}

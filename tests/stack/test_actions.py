@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,15 @@ def test_a_cancellation_is_on_the_timeline_with_who_and_why(shop: Shop, situatio
     assert "the customer called" in by_people[0]["detail"]
 
 
+def test_a_reason_with_personal_data_is_refused_and_not_repeated(shop: Shop, situations: Situations) -> None:
+    order = situations.waiting()
+    done = shop.run("cancel", order, "--reason", "ada@example.com called")
+    assert done.returncode == 2
+    assert "an e-mail address" in done.stderr
+    assert "ada" not in done.stdout + done.stderr
+    shop.becomes(order, {"status": "in_review"})
+
+
 # --- resend -----------------------------------------------------------------------------------
 
 
@@ -108,3 +119,82 @@ def test_a_message_is_not_sent_twice(shop: Shop, resent: Resent) -> None:
 def test_an_order_whose_message_was_sent_is_over(tables: Tables, monitor: Monitor, resent: Resent) -> None:
     monitor.sweep(resent.order)
     assert not tables.projection(resent.order).is_looked_at_again
+
+
+# --- groups -----------------------------------------------------------------------------------
+
+
+def test_a_group_is_listed_with_what_to_do_and_with_its_orders(
+    shop: Shop, situations: Situations, monitor: Monitor
+) -> None:
+    order = situations.message_given_up()
+    monitor.sweep(order)
+    group = monitor.group(order)
+    listed = shop.orderctl("groups").split(f"\n{group}  ")[1]
+    assert listed.startswith("message_not_sent in NotifyCustomer")
+    assert "resend the message" in " ".join(listed.split())
+    assert shop.run("orders", "--group", "0123456789abcdef").returncode == 4
+
+
+# --- many at once -----------------------------------------------------------------------------
+
+
+def test_what_was_previewed_is_applied_and_carried_out(shop: Shop, situations: Situations, monitor: Monitor) -> None:
+    order = situations.waiting()
+    preview = shop.orderctl("bulk", "reject", order, "check-of-no-order")
+    assert "Reject 1 order?" in preview
+    assert "check-of-no-order  there is no such order" in preview
+    digest = next(line.split()[4] for line in preview.splitlines() if line.startswith("apply "))
+    shop.orderctl("bulk", "--apply", digest, "--reason", "a check of bulks")
+    assert "a check of bulks" in shop.orderctl("bulk", "--show", digest)
+    monitor.sweep()
+    view = shop.becomes(order, {"status": "rejected"})
+    assert [entry for entry in view["timeline"] if f"(bulk {digest})" in (entry["detail"] or "")]
+    assert shop.run("bulk", "reprocess", shop.completed()).returncode == 3
+
+
+# --- exit codes -------------------------------------------------------------------------------
+
+
+def test_a_script_hears_that_there_is_no_such_order(shop: Shop) -> None:
+    order = shop.completed()
+    done = shop.run("table", order, "check-of-no-order")
+    assert done.returncode == 4
+    assert order in done.stdout
+    assert "there is no order check-of-no-order" in done.stderr
+    assert shop.run("status", "check-of-no-order").returncode == 4
+    assert shop.run("cancel", "check-of-no-order", "--reason", "a check of codes").returncode == 4
+
+
+def test_a_script_hears_that_an_order_is_completed(shop: Shop) -> None:
+    assert shop.run("watch", shop.completed()).returncode == 0
+
+
+def test_a_script_hears_that_an_order_needs_a_person(shop: Shop, situations: Situations) -> None:
+    assert shop.run("watch", situations.waiting(), shop.completed()).returncode == 11
+
+
+def test_a_script_hears_that_an_order_was_rejected(shop: Shop, situations: Situations) -> None:
+    order = situations.waiting()
+    shop.orderctl("reject", order, "--reason", "a check of codes")
+    shop.becomes(order, {"workflow": {"status": "FAILED"}})
+    assert shop.run("watch", order, shop.completed()).returncode == 10
+
+
+def test_a_script_hears_that_an_order_is_under_way(shop: Shop, situations: Situations) -> None:
+    order = situations.overdue()
+    assert shop.run("watch", order, "--timeout", "1").returncode == 12
+    situations.let_go_on(order)
+
+
+def test_a_script_hears_that_a_document_is_refused(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text('{"schema_version": 1, "order_id": "check-of-codes"}')
+    assert shop.run("submit", str(file)).returncode == 1
+    assert shop.run("submit", str(tmp_path / "none.json")).returncode == 2
+
+
+def test_a_script_hears_that_nobody_answers(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({**shop.endpoints, "intake": "http://127.0.0.1:9"}))
+    assert shop.run("--endpoints", str(file), "status", "check-of-no-order").returncode == 5

@@ -27,6 +27,7 @@ from support.asked_otherwise import asked_otherwise
 from support.callers import Callers, signed
 from support.deployments import Deployments, Done
 from support.iam import Roles, Statement
+from support.monitor import Monitor
 from support.operations import Resources, Walk, is_denied, resources
 from support.shop import REVIEWED, Shop
 from support.situations import Situations
@@ -101,6 +102,17 @@ _COMMANDS = {
     "watch": Command("completed", lambda shop, _: shop.completed()),
     "table": Command("completed", lambda shop, _: shop.completed()),
     "orders": Command("ReviewOrder", None, (("OpenOrders", "dynamodb:Query"),)),
+    "groups": Command("As of", None),
+    "group": Command(
+        "message_not_sent",
+        lambda _, situations: situations.message_given_up(),
+        (("ReadModels", "dynamodb:BatchGetItem"),),
+    ),
+    "bulk": Command(
+        "Cancel 1 order?",
+        lambda _, situations: situations.waiting(),
+        (("Executions", "states:DescribeExecution"), ("ReadModels", "dynamodb:PutItem")),
+    ),
     "catalogue": Command("are in the catalogue", None, (("Catalogue", "dynamodb:UpdateItem"),)),
     "approve": Command(
         "goes on",
@@ -171,14 +183,19 @@ def command(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def arguments(command: str, shop: Shop, situations: Situations) -> tuple[str, ...]:
+def arguments(command: str, shop: Shop, situations: Situations, monitor: Monitor) -> tuple[str, ...]:
     plant = _COMMANDS[command].order
     if command == "catalogue":
         return (command, str(shop.article_file))
     if plant is None:
-        situations.waiting()
+        monitor.sweep(situations.waiting())
         return (command,)
     order = plant(shop, situations)
+    if command == "bulk":
+        return (command, "cancel", order)
+    if command == "group":
+        monitor.sweep(order)
+        return ("orders", "--group", monitor.group(order))
     return (command, order) if command in ("status", "watch", "table") else (command, order, *_WHY)
 
 

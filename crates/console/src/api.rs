@@ -198,7 +198,7 @@ impl Console {
         let reason = crate::reason(&body)?;
         let who = Attribution {
             by: &operator.name,
-            reason,
+            reason: &reason,
             at: now,
         };
         let done = self.actions.act(action, order_id, who).await?;

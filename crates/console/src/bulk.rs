@@ -1,18 +1,12 @@
 //! One action on many orders: previewed, frozen, applied; the monitor carries it out.
 
-use std::collections::BTreeSet;
-
-use actions::possible;
+use actions::Attribution;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{Actor, OrderId, Timestamp};
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use domain::{OrderId, Timestamp};
 use operations::ProcessState;
-use operations::advice::Action;
-use operations::bulk::{Applied, Bulk, LARGEST, Outcome, OutcomeKind, Part, Skipped};
+use operations::bulk::{Bulk, LARGEST, Outcome, OutcomeKind, Part};
 use operations::snapshot::List;
-use read_models::Row;
 use tracing::info;
 
 use crate::answer::{live, page, see_other, soon};
@@ -21,9 +15,6 @@ use crate::operator::Operator;
 use crate::request::PageRequest;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
-
-/// So many orders are inspected at once.
-const AT_ONCE: usize = 8;
 
 #[derive(askama::Template)]
 #[template(path = "bulk_preview.html")]
@@ -132,21 +123,7 @@ impl Console {
             let why = "Choose at least one order, or all of the list.";
             return Err(Failed::NotPossible(why.to_owned()));
         }
-        let previewed: Vec<_> = stream::iter(orders)
-            .map(|order_id| self.look_for(action, order_id, now))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let (mut parts, mut skipped) = (Vec::new(), Vec::new());
-        for part in previewed {
-            match part? {
-                Ok(part) => parts.push(part),
-                Err(left_out) => skipped.push(left_out),
-            }
-        }
-        let bulk = Bulk::preview(action, parts, skipped, now);
-        // The same orders previewed in the same second are the same preview.
-        self.read_models.put_bulk(&bulk, now).await?;
+        let bulk = self.actions.preview(action, orders, now).await?;
         Ok(see_other(&format!("{}bulk/{}", request.root, bulk.digest)))
     }
 
@@ -160,58 +137,7 @@ impl Console {
             return self.all_listed(&list, snapshot, LARGEST).await;
         }
         let ids = request.fields("order").map(crate::order_id);
-        let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
-        // Twice is once: a part that nobody finds would wait for ever.
-        let mut seen = BTreeSet::new();
-        ids.retain(|id| seen.insert(id.clone()));
-        ids.truncate(LARGEST);
-        Ok(ids)
-    }
-
-    async fn look_for(
-        &self,
-        action: Action,
-        order_id: OrderId,
-        now: Timestamp,
-    ) -> Result<Result<Part, Skipped>, Failed> {
-        let left_out = |why: &str| Skipped {
-            order_id: order_id.clone(),
-            why: why.to_owned(),
-        };
-        let (record, described) = match self.actions.inspect(&order_id).await {
-            Ok(found) => found,
-            Err(actions::Refused::NotFound(_)) => {
-                return Ok(Err(left_out("there is no such order")));
-            }
-            Err(refused) => return Err(refused.into()),
-        };
-        if let Err(why) = possible(action, &record, &described, now) {
-            return Ok(Err(left_out(&why)));
-        }
-        let state = &record.state;
-        let to_pass = match action {
-            // A new attempt has to get past where the last one failed.
-            Action::Reprocess => {
-                let row = self.read_models.order(&order_id).await?;
-                let projection = row.and_then(Row::projection);
-                projection.and_then(|projection| projection.failed_in)
-            }
-            Action::Approve
-            | Action::Reject
-            | Action::Cancel
-            | Action::Redrive
-            | Action::Resend
-            | Action::Resolve => ProcessState::of(state).map(|(at, _)| at),
-        };
-        Ok(Ok(Part {
-            order_id,
-            version: state.version,
-            attempt: state.attempt,
-            state: to_pass,
-            total: state.total,
-            requested_at: None,
-            outcome: Outcome::Waiting,
-        }))
+        ids.collect()
     }
 
     /// A preview, or how far it has come.
@@ -311,25 +237,14 @@ impl Console {
         now: Timestamp,
     ) -> Result<Response, Failed> {
         let reason = crate::reason(request.field("reason").unwrap_or_default())?;
-        let bulk = self.read_models.bulk(digest).await?;
-        let mut bulk = bulk.ok_or(Failed::NotFound)?;
-        let there = format!("{}bulk/{digest}", request.root);
-        if bulk.applied.is_some() {
-            return Ok(see_other(&there));
-        }
-        if bulk.parts.is_empty() {
-            return Err(Failed::NotPossible(
-                "It is possible for none of these orders.".to_owned(),
-            ));
-        }
-        bulk.revision += 1;
-        bulk.applied = Some(Applied {
-            by: Actor::Operator(operator.name.clone()),
-            reason: reason.to_owned(),
+        let who = Attribution {
+            by: &operator.name,
+            reason: &reason,
             at: now,
-        });
-        // Somebody else's press of the same button was quicker: it is applied once.
-        if self.read_models.put_bulk(&bulk, now).await? {
+        };
+        let bulk = self.actions.apply(digest, who).await?;
+        // Somebody may have applied it before.
+        if bulk.applied.is_some_and(|applied| applied.at == now) {
             info!(
                 bulk = digest,
                 action = bulk.action.as_str(),
@@ -338,7 +253,7 @@ impl Console {
             );
         }
         self.snapshot(now).await?;
-        Ok(see_other(&there))
+        Ok(see_other(&format!("{}bulk/{digest}", request.root)))
     }
 }
 

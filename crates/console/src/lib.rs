@@ -22,7 +22,7 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actions::{Actions, Refused};
+use actions::{Actions, BulkRefused, InvalidReason, Reason, Refused};
 use aws_sdk_lambda::types::InvocationType;
 use axum::Router;
 use axum::extract::{Extension, Path, Request, State};
@@ -112,6 +112,16 @@ impl From<Refused> for Failed {
             Refused::NotFound(_) => Self::NotFound,
             Refused::NotPossible(why) => Self::NotPossible(why),
             Refused::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+impl From<BulkRefused> for Failed {
+    fn from(refused: BulkRefused) -> Self {
+        match refused {
+            BulkRefused::NotFound(_) => Self::NotFound,
+            BulkRefused::NotPossible(why) => Self::NotPossible(why),
+            BulkRefused::Unavailable(why) => Self::Unavailable(why),
         }
     }
 }
@@ -343,7 +353,7 @@ impl Failed {
                     "There is nothing here. An order may be mistyped, or a list no longer kept.";
                 (StatusCode::NOT_FOUND, "Not found", text.to_owned())
             }
-            Self::Invalid(what) => (StatusCode::BAD_REQUEST, "Something is missing", what),
+            Self::Invalid(what) => (StatusCode::BAD_REQUEST, "Not valid", what),
             Self::TooLarge => {
                 let text = "Choose fewer orders at once.".to_owned();
                 (StatusCode::PAYLOAD_TOO_LARGE, "Too much at once", text)
@@ -513,17 +523,8 @@ fn action(text: &str) -> Result<Action, Failed> {
     Action::from_word(text).ok_or(Failed::NotFound)
 }
 
-/// The longest reason that is kept.
-const LONGEST_REASON: usize = 200;
-
 /// Why somebody wants something, in their words.
-fn reason(text: &str) -> Result<&str, Failed> {
-    let text = text.trim();
-    if (1..=LONGEST_REASON).contains(&text.chars().count()) {
-        return Ok(text);
-    }
-    let what = format!(
-        "Say why, as `reason`, with at most {LONGEST_REASON} characters: it is kept on the order."
-    );
-    Err(Failed::Invalid(what))
+fn reason(text: &str) -> Result<Reason, Failed> {
+    let reason = text.parse();
+    reason.map_err(|invalid: InvalidReason| Failed::Invalid(invalid.to_string()))
 }

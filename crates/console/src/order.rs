@@ -1,6 +1,6 @@
 //! An order: its journey, its money, and what can be done about it.
 
-use actions::{Attribution, Refused, possible};
+use actions::{Attribution, Reason, Refused, possible};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
@@ -20,7 +20,7 @@ use crate::list::encoded;
 use crate::operator::Operator;
 use crate::request::{ASKED, PageRequest};
 use crate::words::{self, Moment};
-use crate::{Console, Failed, LONGEST_REASON};
+use crate::{Console, Failed};
 
 /// So many attempts' executions are asked for their histories, the latest.
 const HISTORIES: usize = 5;
@@ -130,7 +130,7 @@ struct Confirm<'a> {
     captured: String,
     reason: &'a str,
     /// What is wrong with the reason. Empty if nothing is.
-    complaint: &'static str,
+    complaint: String,
 }
 
 /// What the page of an order is made of.
@@ -345,15 +345,15 @@ impl Console {
             let asked = encoded(&format!("{path} {reason}"));
             with_cookie(there, ASKED, &asked, 600)
         };
-        let Ok(reason) = crate::reason(typed) else {
+        let Ok(reason) = typed.parse::<Reason>() else {
             // Enough of it to be shortened.
-            let kept: String = typed.trim().chars().take(LONGEST_REASON + 50).collect();
+            let kept: String = typed.trim().chars().take(Reason::LONGEST + 50).collect();
             return Ok(ask(&kept));
         };
         if request.field("confirmed") != Some("yes") {
             let (record, described) = self.actions.inspect(order_id).await?;
             return Ok(match possible(action, &record, &described, now) {
-                Ok(()) => ask(reason),
+                Ok(()) => ask(reason.as_str()),
                 Err(why) => {
                     let quicker = quicker(action, &record, &described);
                     not_done(request, order_id, quicker, &why, now)
@@ -362,7 +362,7 @@ impl Console {
         }
         let who = Attribution {
             by: &operator.name,
-            reason,
+            reason: &reason,
             at: now,
         };
         let done = match self.actions.act(action, order_id, who).await {
@@ -412,7 +412,7 @@ impl Console {
             id: order_id.as_str(),
             word: action.as_str(),
             verb,
-            consequence: words::consequence(action),
+            consequence: action.consequence(),
             dangerous: words::is_dangerous(action),
             attempt: state.attempt,
             status: words::status(view.status),
@@ -420,10 +420,9 @@ impl Console {
             authorized: view.payment.authorized.to_string(),
             captured: view.payment.captured.to_string(),
             reason: &reason,
-            complaint: match crate::reason(&reason) {
-                Ok(_) => "",
-                Err(_) if reason.is_empty() => "Say why: it is kept on the order.",
-                Err(_) => "At most 200 characters: this has more.",
+            complaint: match reason.parse::<Reason>() {
+                Ok(_) => String::new(),
+                Err(invalid) => invalid.to_string(),
             },
         };
         Ok(page(StatusCode::OK, &shown))
@@ -519,7 +518,7 @@ fn offers(
             Ok(()) => offers.push(Offer {
                 word: action.as_str(),
                 verb: words::verb(action),
-                consequence: words::consequence(action),
+                consequence: action.consequence(),
                 recommended: rank(&action) < advised.len(),
                 dangerous: words::is_dangerous(action),
             }),

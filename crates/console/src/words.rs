@@ -180,27 +180,7 @@ pub(crate) const fn verb(action: Action) -> &'static str {
 
 /// What happens then.
 pub(crate) const fn consequence(action: Action) -> &'static str {
-    match action {
-        Action::Approve => "The order goes on: its money is held, and it is shipped.",
-        Action::Reject => "The order ends: everything is reversed, and the customer is told.",
-        Action::Cancel => {
-            "The next step sees it: everything is reversed, and the customer is told."
-        }
-        Action::Redrive => {
-            "The execution goes on in the state where it stopped, on the version it started with."
-        }
-        Action::Reprocess => {
-            "A new attempt begins, with the same document and the same means of payment. The last \
-             one's history stays."
-        }
-        Action::Resend => {
-            "The customer gets the message; twice, if the first one arrived after all."
-        }
-        Action::Resolve => {
-            "The providers are asked what became of it; nothing is paid or shipped. Where only a \
-             message is missing, it is given up."
-        }
-    }
+    action.consequence()
 }
 
 /// Whether it takes something away that cannot be had back.

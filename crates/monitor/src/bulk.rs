@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actions::Attribution;
+use actions::{Attribution, Reason};
 use domain::ports::{Operators, Orders as _};
 use domain::{OrderId, Timestamp};
 use operations::bulk::{Applied, Bulk};
@@ -89,7 +89,7 @@ impl<P: Operators> Monitor<P> {
             Ok(_) => return Some("it has changed since the preview".to_owned()),
             Err(error) => return Some(error.to_string()),
         }
-        let reason = format!("{} (bulk {})", applied.reason, bulk.digest);
+        let reason = Reason::of_bulk(applied, &bulk.digest);
         let by = applied.by.to_string();
         let who = Attribution {
             by: &by,

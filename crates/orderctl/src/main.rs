@@ -1,13 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod bulk;
 mod connection;
+mod exit;
 mod follow;
+mod groups;
+#[cfg(test)]
+mod shop;
 mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use actions::Attribution;
+use actions::{Attribution, InvalidReason, Reason};
 use clap::{Parser, Subcommand};
 use domain::{OrderId, StatusView, Timestamp};
 use operations::Incident;
@@ -15,10 +20,11 @@ use operations::advice::Action;
 use store::Article;
 
 use crate::connection::{Connection, Failure};
+use crate::exit::Exit;
 
 /// Orders from the command line.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = exit::help())]
 struct Arguments {
     /// Where the shop is: a file like the one that `make up` writes.
     #[arg(
@@ -58,49 +64,49 @@ enum Command {
     /// Lets an order that waits for a review go on.
     Approve {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Ends an order that waits for a review.
     Reject {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Asks for an order to be cancelled.
     Cancel {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Lets an execution that ended too early go on where it stopped.
     Redrive {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Begins a new attempt at an order that was reversed.
     Reprocess {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Sends the message that the customer did not get.
     Resend {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
     /// Has the providers asked what became of an effect whose outcome nobody knows.
     Resolve {
         order: OrderId,
-        /// Why; it is kept on the order.
+        /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
     },
@@ -109,7 +115,14 @@ enum Command {
         /// Only those with this incident, such as `unfinished`; `any` for each that has one.
         #[arg(long, alias = "trouble")]
         incident: Option<String>,
+        /// Those of the group with this id, which `orderctl groups` lists.
+        #[arg(long, conflicts_with = "incident")]
+        group: Option<String>,
     },
+    /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
+    Groups,
+    /// Does one action to many orders: previews it, and applies what was previewed by its digest.
+    Bulk(bulk::Arguments),
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {
         /// A JSON array of articles; see `orders/catalogue/sample.json`.
@@ -120,34 +133,25 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments).await {
-        Ok(code) => code,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    let exit = run(arguments).await.unwrap_or_else(|failure| {
+        eprintln!("error: {failure}");
+        failure.exit
+    });
+    exit.into()
 }
 
-async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let connection = Connection::open(&arguments.endpoints).await?;
     match arguments.command {
         Command::Submit { files } => submit(&connection, &files).await,
         Command::Status { order } => {
             show(&connection.status(&order).await?);
-            Ok(ExitCode::SUCCESS)
+            Ok(Exit::Well)
         }
         Command::Watch { orders, timeout } => {
             follow::until_ended(&connection, &orders, timeout).await
         }
-        Command::Table { orders } => {
-            let mut views = Vec::with_capacity(orders.len());
-            for order in &orders {
-                views.push(connection.status(order).await?);
-            }
-            print!("{}", table::of(&views));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Table { orders } => print_table(&connection, &orders).await,
         Command::Approve { order, reason } => {
             act(&connection, Action::Approve, &order, &reason).await
         }
@@ -169,22 +173,53 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Resolve { order, reason } => {
             act(&connection, Action::Resolve, &order, &reason).await
         }
-        Command::Orders { incident } => orders(&connection, incident.as_deref()).await,
+        Command::Orders {
+            group: Some(group), ..
+        } => groups::print_orders(&connection, &group).await,
+        Command::Orders { incident, .. } => orders(&connection, incident.as_deref()).await,
+        Command::Bulk(arguments) => bulk::run(&connection, arguments).await,
+        Command::Groups => groups::print(&connection).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }
 }
 
-async fn submit(connection: &Connection, files: &[PathBuf]) -> Result<ExitCode, Failure> {
-    let mut code = ExitCode::SUCCESS;
-    for file in files {
-        let document = connection::read(file)?;
+async fn submit(connection: &Connection, files: &[PathBuf]) -> Result<Exit, Failure> {
+    // Nothing is sent if one of them cannot be read.
+    let read = files.iter().map(|file| Ok((file, connection::read(file)?)));
+    let documents = read.collect::<Result<Vec<_>, Failure>>()?;
+    let mut exit = Exit::Well;
+    for (file, document) in documents {
         let answer = connection.post("/orders", document).await?;
         println!("{}: {}", file.display(), answer.summary());
-        if !answer.ok() {
-            code = ExitCode::FAILURE;
+        exit = exit.max(answer.exit());
+    }
+    Ok(exit)
+}
+
+async fn find_all(
+    connection: &Connection,
+    orders: &[OrderId],
+) -> Result<(Vec<StatusView>, Vec<Failure>), Failure> {
+    let (mut views, mut missing) = (Vec::with_capacity(orders.len()), Vec::new());
+    for order in orders {
+        match connection.find(order).await? {
+            Some(view) => views.push(view),
+            None => missing.push(Failure::no_order(order)),
         }
     }
-    Ok(code)
+    Ok((views, missing))
+}
+
+/// Those that there are; the others are named.
+async fn print_table(connection: &Connection, orders: &[OrderId]) -> Result<Exit, Failure> {
+    let (views, missing) = find_all(connection, orders).await?;
+    if !views.is_empty() {
+        print!("{}", table::of(&views));
+    }
+    for failure in &missing {
+        eprintln!("error: {failure}");
+    }
+    Ok(missing.first().map_or(Exit::Well, |failure| failure.exit))
 }
 
 async fn act(
@@ -192,17 +227,33 @@ async fn act(
     action: Action,
     order: &OrderId,
     reason: &str,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
+    let reason = self::reason(reason)?;
     let by = connection.caller().await?;
     let who = Attribution {
         by: &by,
-        reason,
+        reason: &reason,
         at: Timestamp::now(),
     };
+    act_as(connection, action, order, who).await
+}
+
+/// It is read here and not by clap, which repeats what it does not take.
+fn reason(text: &str) -> Result<Reason, Failure> {
+    text.parse()
+        .map_err(|invalid: InvalidReason| Failure::wrong(invalid))
+}
+
+async fn act_as(
+    connection: &Connection,
+    action: Action,
+    order: &OrderId,
+    who: Attribution<'_>,
+) -> Result<Exit, Failure> {
     let done = connection.actions.act(action, order, who).await;
-    let done = done.map_err(|refused| Failure::new(format!("{order}: {refused}")))?;
+    let done = done.map_err(|refused| Failure::from(refused).about(order))?;
     println!("{order}: {done}");
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Well)
 }
 
 /// Which open orders are listed.
@@ -224,17 +275,17 @@ impl Wanted {
         Incident::from_word(word).map(Self::With).ok_or_else(|| {
             let known = Incident::ALL.iter().map(|known| known.as_str());
             let known = known.collect::<Vec<_>>().join(", ");
-            Failure::new(format!(
+            Failure::wrong(format!(
                 "there is no incident {word}; there are any, {known}"
             ))
         })
     }
 }
 
-async fn orders(connection: &Connection, incident: Option<&str>) -> Result<ExitCode, Failure> {
+async fn orders(connection: &Connection, incident: Option<&str>) -> Result<Exit, Failure> {
     let wanted = Wanted::read(incident)?;
     let open = connection.read_models.open_orders().await;
-    let mut open = open.map_err(Failure::of)?.projections;
+    let mut open = open?.projections;
     open.retain(|projection| match wanted {
         Wanted::All => true,
         Wanted::WithAnyIncident => !projection.incidents.is_empty(),
@@ -246,23 +297,22 @@ async fn orders(connection: &Connection, incident: Option<&str>) -> Result<ExitC
             Wanted::WithAnyIncident => println!("no open order has an incident"),
             Wanted::With(incident) => println!("no open order has the incident {incident}"),
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Well);
     }
     open.sort_by_key(|projection| projection.received_at);
     print!("{}", table::of_open(&open, Timestamp::now()));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Well)
 }
 
-async fn catalogue(connection: &Connection, file: &Path) -> Result<ExitCode, Failure> {
+async fn catalogue(connection: &Connection, file: &Path) -> Result<Exit, Failure> {
     let content = connection::read(file)?;
     let articles: Vec<Article> = serde_json::from_slice(&content)
-        .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+        .map_err(|error| Failure::wrong(format!("{}: {error}", file.display())))?;
     for article in &articles {
-        let put = connection.store.put_article(article).await;
-        put.map_err(Failure::of)?;
+        connection.store.put_article(article).await?;
     }
     println!("{} articles are in the catalogue", articles.len());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Well)
 }
 
 fn show(view: &StatusView) {
@@ -284,8 +334,10 @@ fn show(view: &StatusView) {
 mod tests {
     use clap::CommandFactory as _;
     use operations::advice::Action;
+    use serde_json::{Value, json};
 
-    use super::Arguments;
+    use super::*;
+    use crate::shop::{Shop, id};
 
     #[test]
     fn every_action_is_a_command() {
@@ -294,5 +346,89 @@ mod tests {
             .iter()
             .filter(|action| command.find_subcommand(action.as_str()).is_none());
         assert_eq!(missing.collect::<Vec<_>>(), Vec::<&Action>::new());
+    }
+
+    #[tokio::test]
+    async fn a_table_is_of_those_that_there_are() {
+        let shop = Shop::open().await;
+        let order = shop.validated("ord-1", "RUNNING").await;
+        let exit = print_table(&shop.connection, std::slice::from_ref(&order)).await;
+        assert_eq!(exit.expect("a table"), Exit::Well);
+        let found = find_all(&shop.connection, &[id("ord-2"), order]).await;
+        let (views, missing) = found.expect("an answer");
+        assert_eq!(views.len(), 1);
+        assert_eq!(missing.len(), 1);
+        assert_eq!(missing[0].to_string(), "there is no order ord-2");
+        let exit = print_table(&shop.connection, &[id("ord-2")]).await;
+        assert_eq!(exit.expect("an answer"), Exit::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_done_tells_whether_it_may_be_later() {
+        let mut shop = Shop::open().await;
+        let order = shop.validated("ord-1", "RUNNING").await;
+        let exit = async |shop: &Shop, action, order: &OrderId| {
+            let reason = reason("a test").expect("a reason");
+            let who = Attribution {
+                by: "somebody",
+                reason: &reason,
+                at: Timestamp::now(),
+            };
+            let done = act_as(&shop.connection, action, order, who).await;
+            done.unwrap_or_else(|failure| failure.exit)
+        };
+        assert_eq!(
+            exit(&shop, Action::Redrive, &order).await,
+            Exit::NotPossible
+        );
+        assert_eq!(
+            exit(&shop, Action::Redrive, &id("ord-2")).await,
+            Exit::NotFound
+        );
+        shop.step_functions.throttles("DescribeExecution", true);
+        assert_eq!(exit(&shop, Action::Redrive, &order).await, Exit::NoAnswer);
+        shop.connection.send_to(&::tests::nobody().await);
+        let failure = shop.connection.status(&order).await.expect_err("nobody");
+        assert_eq!(failure.exit, Exit::NoAnswer);
+    }
+
+    #[tokio::test]
+    async fn a_reason_with_personal_data_is_a_wrong_command_line_and_not_repeated() {
+        let shop = Shop::open().await;
+        let order = shop.validated("ord-1", "RUNNING").await;
+        let why = "ada@example.com called";
+        let acted = act(&shop.connection, Action::Cancel, &order, why).await;
+        let failure = acted.expect_err("no reason");
+        assert_eq!(failure.exit, Exit::WrongCommandLine);
+        let told = failure.to_string();
+        assert!(
+            told.contains("an e-mail address") && !told.contains("ada"),
+            "{told}"
+        );
+        assert!(shop.database.state("ord-1").await.cancel.is_none());
+    }
+
+    #[tokio::test]
+    async fn one_document_that_is_refused_is_told_and_the_others_are_taken() {
+        let shop = Shop::open().await;
+        let folder = std::env::temp_dir().join(format!("orderctl-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let write = |name: &str, document: &Value| {
+            let file = folder.join(name);
+            std::fs::write(&file, document.to_string()).expect("a file");
+            file
+        };
+        let wrong = write("wrong", &json!({"order_id": "ord-1"}));
+        let right = write("right", &::tests::document("ord-2"));
+        let files = [wrong, right, folder.join("none")];
+        let read = submit(&shop.connection, &files).await;
+        assert_eq!(read.expect_err("no such file").exit, Exit::WrongCommandLine);
+        let found = shop.connection.find(&id("ord-2")).await.expect("an answer");
+        assert!(found.is_none(), "nothing is sent if a file cannot be read");
+        let sent = submit(&shop.connection, &files[..2]).await;
+        assert_eq!(sent.expect("answers"), Exit::DocumentRefused);
+        let found = shop.connection.find(&id("ord-2")).await.expect("an answer");
+        assert!(found.is_some());
+        std::fs::remove_dir_all(&folder).expect("the folder");
     }
 }

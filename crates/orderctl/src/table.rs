@@ -1,7 +1,9 @@
 //! What became of orders, as a table.
 
-use domain::{Event, ShipmentStatus, Status, StatusView, Timestamp};
+use domain::{ErrorName, Event, ShipmentStatus, Status, StatusView, Timestamp};
 use operations::{ProcessState, Projection};
+
+use crate::groups::distance;
 
 /// One row an order: outcome, why, how long, tracking number, money captured.
 pub(crate) fn of(views: &[StatusView]) -> String {
@@ -13,8 +15,9 @@ pub(crate) fn of(views: &[StatusView]) -> String {
     aligned(&rows)
 }
 
-fn aligned(rows: &[[String; 7]]) -> String {
-    let mut widths = [0; 7];
+/// With each column as wide as what is in it.
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -83,6 +86,34 @@ pub(crate) fn of_open(open: &[Projection], now: Timestamp) -> String {
             projection.waits_for().to_owned(),
             retry,
             incidents.collect::<Vec<_>>().join(" "),
+        ]
+    }));
+    aligned(&rows)
+}
+
+/// One row for each order of a group that was reversed: how it ended, where, and why.
+pub(crate) fn of_reversed(reversed: &[Projection], now: Timestamp) -> String {
+    let heading = [
+        "ORDER",
+        "OUTCOME",
+        "ENDED",
+        "WORTH",
+        "FAILED IN",
+        "WITH",
+        "MESSAGE",
+    ];
+    let mut rows = vec![heading.map(str::to_owned)];
+    rows.extend(reversed.iter().map(|projection| {
+        let failed_in = projection.failed_in.map_or("-", ProcessState::as_str);
+        let error = projection.error.map_or("-", ErrorName::as_str);
+        [
+            projection.order_id.to_string(),
+            projection.status.to_string(),
+            distance(projection.since, now),
+            projection.total.to_string(),
+            failed_in.to_owned(),
+            error.to_owned(),
+            projection.message.clone().unwrap_or_default(),
         ]
     }));
     aligned(&rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from support.waiting import in_time
 
 _FUNCTION = "orders-local-monitor"
 _SCHEDULE = "orders-local-monitor-schedule"
+# A line of `orderctl groups` that begins a group.
+_GROUP = re.compile(r"[0-9a-f]{16}  ")
 
 # An entry of the log.
 Line = dict[str, Any]
@@ -79,6 +82,13 @@ class Monitor:
         )
         texts = [line["message"] for page in pages for line in page["events"]]
         return [json.loads(text) for text in texts if text.startswith("{")]
+
+    def group(self, order: str) -> str:
+        """The id of the first group in the latest snapshot that the order is in."""
+        # Each begins with its id, and what belongs to it is indented.
+        lines = [line for line in self._shop.orderctl("groups").splitlines() if _GROUP.match(line)]
+        ids = [line.split()[0] for line in lines]
+        return next(group for group in ids if order in self._shop.orderctl("orders", "--group", group))
 
     def listed(self, problem: str) -> str:
         """What `orderctl` lists of the orders with an incident of this problem, or of `any`."""

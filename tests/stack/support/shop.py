@@ -20,6 +20,8 @@ from support.waiting import PATIENCE_S, in_time
 _ARTICLE, _PRICE = "EVENT-01", 1299
 # An order of so many is looked at by a person first.
 REVIEWED = 50
+# What orderctl exits with when an action is not possible for an order now.
+_NOT_POSSIBLE = 3
 
 # What `GET /orders/{id}` answers.
 View = dict[str, Any]
@@ -141,7 +143,8 @@ class Shop:
     def refused(self, action: str, order: str) -> str:
         """The reason that orderctl gives for not doing it."""
         done = self.run(action, order, "--reason", "a check of the guards")
-        assert done.returncode != 0, f"orderctl {action} {order} was not refused: {done.stdout.strip()}"
+        what = f"orderctl {action} {order} exits with {done.returncode}: {done.stdout.strip()} {done.stderr.strip()}"
+        assert done.returncode == _NOT_POSSIBLE, what
         return done.stderr
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

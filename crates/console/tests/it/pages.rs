@@ -410,6 +410,11 @@ async fn an_action_takes_a_reason_and_is_refused_where_it_is_not_possible() {
     assert_eq!(act("cancel", "{\"reason\": \" \"}").await.0, 400);
     let long = json!({"reason": "x".repeat(201)}).to_string();
     assert_eq!(act("cancel", &long).await.0, 400);
+    let personal = json!({"reason": "ada@example.com called"}).to_string();
+    let (status, why) = act("cancel", &personal).await;
+    assert_eq!(status, 400);
+    assert!(why.contains("an e-mail address"), "{why}");
+    assert!(!why.contains("ada"), "{why}");
     let (status, why) = act("reprocess", "{\"reason\": \"a test\"}").await;
     assert_eq!(status, 409);
     assert!(why.contains("not reversed yet"), "{why}");
@@ -534,11 +539,11 @@ async fn an_action_without_a_reason_is_asked_about_again_with_what_was_typed() {
         .tells("ord-1-1", json!({"status": "RUNNING"}));
     let long = "x".repeat(210);
     for (reason, typed, complaint) in [
-        ("+", "", "Say why: it is kept on the order."),
+        ("+", "", "Say why: the reason is kept on the order."),
         (
             &long,
             long.as_str(),
-            "At most 200 characters: this has more.",
+            "The reason has 210 characters, and at most 200 are kept.",
         ),
     ] {
         for confirmed in ["", "&confirmed=yes"] {
@@ -579,6 +584,41 @@ async fn whatever_a_form_sends_is_answered_with_a_redirect() {
     let (_, sent) = page.send("/bulk", "action=cancel&scope=selected").await;
     let told = text(&page.get_with("/orders", &sent).await);
     assert!(told.contains("Choose at least one order"), "{told}");
+}
+
+#[tokio::test]
+async fn a_form_asks_for_a_reason_without_personal_data_and_takes_no_other() {
+    let page = Page::open(None).await;
+    page.database.validated(&document("ord-1")).await;
+    page.step_functions
+        .tells("ord-1-1", json!({"status": "RUNNING"}));
+    let (_, shown) = page.get("/orders/ord-1").await;
+    assert!(shown.contains("maxlength=\"200\""), "{shown}");
+    assert!(shown.contains("At most 200 characters, without personal data"));
+    let form = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let post = async |path: &str, body: &str| {
+        let answer = page.ask(request(&Method::POST, path, &form, body)).await;
+        assert_eq!(answer.status(), 303, "{path}");
+        let there = answer.headers()["location"].to_str().expect("a text");
+        there.trim_start_matches("../").to_owned()
+    };
+    let bulk = post("/bulk", "action=cancel&scope=selected&order=ord-1").await;
+    let number = "reason=call+%2B49+170+1234567";
+    for (path, again) in [
+        ("/orders/ord-1/cancel", "/orders/ord-1/cancel"),
+        (&format!("/{bulk}"), &format!("/{bulk}")),
+    ] {
+        let (_, sent) = page.send(path, number).await;
+        let complaint = text(&page.get_with(again, &sent).await);
+        assert!(
+            complaint.contains("a card or telephone number"),
+            "{complaint}"
+        );
+    }
+    assert!(page.database.state("ord-1").await.cancel.is_none());
 }
 
 #[tokio::test]

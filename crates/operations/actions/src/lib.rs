@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod bulk;
 mod guard;
+mod reason;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
+pub use bulk::BulkRefused;
 use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
 use domain::view::{payment_is_unknown, shipment_is_unknown};
 use domain::{Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, Timestamp};
@@ -15,6 +18,7 @@ pub use guard::possible;
 use operations::advice::Action;
 use operations::{ProcessState, Projection};
 use read_models::{ReadModels, Row};
+pub use reason::{InvalidReason, Reason};
 use serde_json::{Value, json};
 use store::{Begun, Store};
 use workflow::{Described, Woken, Workflow, WorkflowError};
@@ -27,8 +31,8 @@ pub const STEP: Duration = Duration::from_secs(45);
 pub struct Attribution<'a> {
     /// Who: an ARN, or the name that they signed in with.
     pub by: &'a str,
-    /// Why, in their words, without personal data.
-    pub reason: &'a str,
+    /// Why.
+    pub reason: &'a Reason,
     /// When.
     pub at: Timestamp,
 }
@@ -132,9 +136,6 @@ impl Actions {
         order_id: &OrderId,
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
-        if who.reason.trim().is_empty() {
-            return Err(Refused::NotPossible("say why: it is kept".to_owned()));
-        }
         match action {
             // The write itself says whether it is possible: a decision that was made before may have woken
             // nobody, and is safe to repeat.
@@ -388,6 +389,6 @@ fn event(event: Event, who: Attribution<'_>) -> AuditEvent {
         who.at,
         event,
         Actor::Operator(who.by.to_owned()),
-        who.reason,
+        who.reason.as_str(),
     )
 }

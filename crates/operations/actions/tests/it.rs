@@ -4,16 +4,21 @@
 
 use std::collections::HashMap;
 
-use actions::{Actions, Attribution, Refused};
+use actions::{Actions, Attribution, BulkRefused, Reason, Refused};
 use domain::ledger::Authorize;
 use domain::ports::Orders as _;
-use domain::{ErrorName, Stage, Timestamp};
+use domain::{Actor, ErrorName, OrderId, Stage, Timestamp};
 use operations::advice::Action;
+use operations::bulk::{Bulk, LARGEST};
 use serde_json::{Value, json};
 use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
 
 const ORDER: &str = "ord-1";
+
+fn why() -> Reason {
+    "a test".parse().expect("a reason")
+}
 
 struct Shop {
     database: Database,
@@ -50,7 +55,7 @@ impl Shop {
         let order_id = ORDER.parse().expect("an order id");
         let who = Attribution {
             by: "somebody",
-            reason: "a test",
+            reason: &why(),
             at: Timestamp::now(),
         };
         self.actions.act(action, &order_id, who).await
@@ -214,23 +219,12 @@ async fn what_is_not_possible_now_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn an_action_without_a_reason_or_an_order_is_refused() {
+async fn an_action_without_an_order_is_refused() {
     let shop = Shop::open().await;
     assert!(matches!(
         shop.act(Action::Cancel).await,
         Err(Refused::NotFound(_))
     ));
-    let order_id = ORDER.parse().expect("an order id");
-    let who = Attribution {
-        by: "somebody",
-        reason: " ",
-        at: Timestamp::now(),
-    };
-    let refused = shop.actions.act(Action::Cancel, &order_id, who).await;
-    assert!(
-        matches!(refused, Err(Refused::NotPossible(_))),
-        "{refused:?}"
-    );
 }
 
 #[tokio::test]
@@ -250,4 +244,86 @@ async fn a_message_that_cannot_be_sent_is_given_up_by_a_person() {
     let events = shop.events().await;
     assert_eq!(events, ["message_given_up by somebody: a test"]);
     assert!(shop.refused(Action::Resend).await.contains("no message"));
+}
+
+fn ids(orders: &[&str]) -> Vec<OrderId> {
+    let ids = orders.iter().map(|order| order.parse());
+    ids.collect::<Result<_, _>>().expect("order ids")
+}
+
+impl Shop {
+    /// Orders that are being processed.
+    async fn running(orders: &[&str]) -> Self {
+        let shop = Self::open().await;
+        for order in orders {
+            shop.database.validated(&document(order)).await;
+            let running = json!({"status": "RUNNING"});
+            shop.step_functions.tells(&format!("{order}-1"), running);
+        }
+        shop
+    }
+
+    async fn preview(&self, action: Action, orders: &[&str]) -> Result<Bulk, BulkRefused> {
+        let now = Timestamp::now();
+        self.actions.preview(action, ids(orders), now).await
+    }
+
+    async fn apply(&self, digest: &str, by: &str) -> Result<Bulk, BulkRefused> {
+        let who = Attribution {
+            by,
+            reason: &why(),
+            at: Timestamp::now(),
+        };
+        self.actions.apply(digest, who).await
+    }
+}
+
+fn applied_by(bulk: &Bulk) -> Option<Actor> {
+    bulk.applied.as_ref().map(|applied| applied.by.clone())
+}
+
+#[tokio::test]
+async fn a_preview_has_each_order_once_or_why_not_and_is_applied_once() {
+    let shop = Shop::running(&["ord-1", "ord-2"]).await;
+    let orders = ["ord-2", "ord-1", "ord-2", "ord-9"];
+    let bulk = shop.preview(Action::Cancel, &orders).await;
+    let bulk = bulk.expect("a preview");
+    let parts = bulk.parts.iter().map(|part| part.order_id.as_str());
+    let parts: Vec<&str> = parts.collect();
+    assert_eq!(parts, ["ord-1", "ord-2"]);
+    assert_eq!(bulk.skipped.len(), 1);
+    assert_eq!(bulk.skipped[0].why, "there is no such order");
+    let kept = shop.actions.bulk(&bulk.digest).await.expect("the bulk");
+    assert_eq!((kept.parts, kept.applied), (bulk.parts, None));
+    for by in ["somebody", "somebody else"] {
+        let applied = shop.apply(&bulk.digest, by).await.expect("applied");
+        let somebody = Actor::Operator("somebody".to_owned());
+        assert_eq!(applied_by(&applied), Some(somebody), "{by}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_bulk_can_be_made_of_is_told() {
+    let shop = Shop::running(&["ord-1"]).await;
+    let many: Vec<String> = (0..=LARGEST)
+        .map(|number| format!("ord-{number}"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (orders, told) in [(&[] as &[&str], "no order"), (&many, "200 are the most")] {
+        match shop.preview(Action::Cancel, orders).await {
+            Err(BulkRefused::NotPossible(why)) => assert!(why.contains(told), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    let none = shop.preview(Action::Reprocess, &["ord-1"]).await;
+    let none = none.expect("a preview");
+    assert_eq!(none.skipped[0].why, "the order is not reversed yet");
+    let refused = shop.apply(&none.digest, "somebody").await;
+    assert!(
+        matches!(refused, Err(BulkRefused::NotPossible(_))),
+        "{refused:?}"
+    );
+    let gone = shop.apply("0123456789abcdef", "somebody").await;
+    let not_found = BulkRefused::NotFound("0123456789abcdef".to_owned());
+    assert_eq!(gone, Err(not_found));
 }

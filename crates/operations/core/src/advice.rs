@@ -53,6 +53,35 @@ words! {
     }
 }
 
+impl Action {
+    /// What happens then, in a sentence or two.
+    #[must_use]
+    pub const fn consequence(self) -> &'static str {
+        match self {
+            Self::Approve => "The order goes on: its money is held, and it is shipped.",
+            Self::Reject => "The order ends: everything is reversed, and the customer is told.",
+            Self::Cancel => {
+                "The next step sees it: everything is reversed, and the customer is told."
+            }
+            Self::Redrive => {
+                "The execution goes on in the state where it stopped, on the version it started \
+                 with."
+            }
+            Self::Reprocess => {
+                "A new attempt begins, with the same document and the same means of payment. The \
+                 last one's history stays."
+            }
+            Self::Resend => {
+                "The customer gets the message; twice, if the first one arrived after all."
+            }
+            Self::Resolve => {
+                "The providers are asked what became of it; nothing is paid or shipped. Where \
+                 only a message is missing, it is given up."
+            }
+        }
+    }
+}
+
 /// What is to be known about an error or a kind of incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Advice {
