@@ -28,6 +28,7 @@ _SUITES = [
     "test_incidents",
     "test_actions",
     "test_metrics",
+    "test_night",
     "test_page",
     "test_rights",
     "test_queue",
