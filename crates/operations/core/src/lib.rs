@@ -3,19 +3,21 @@
 pub mod advice;
 pub mod bulk;
 mod cause;
+pub mod filter;
 #[cfg(test)]
 mod fixtures;
 mod incident;
 mod process;
 mod projection;
 pub mod snapshot;
+pub mod sort;
 pub mod trend;
 
 pub use cause::{Cause, Problem};
 pub use incident::Incident;
 pub use process::{Health, ProcessState};
 pub use projection::{
-    Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised,
+    Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised, skus,
 };
 use sha2::{Digest as _, Sha256};
 
