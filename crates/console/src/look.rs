@@ -16,10 +16,13 @@ use crate::{Console, Failed};
 
 /// So many requests go into looking for orders: a page makes at most 25, and there is a page around them.
 const REQUESTS: usize = 20;
-/// Of these, so many go into the open orders at most: a megabyte each, which is about a thousand.
+/// Of these, so many go into the open orders at most: with ten thousand of them two for each of their eight parts.
 const FOR_OPEN: usize = 16;
-/// So many of these are made at once: each answer takes memory while it is read.
-const AT_ONCE: usize = 4;
+/// So many open orders are read with one request. A megabyte, which is the most, would take too much of the time
+/// that a request has to be read on so small a machine.
+const OPEN_AT_A_TIME: usize = 700;
+/// So many of these requests are made at once, for the same reason.
+const AT_ONCE: usize = 2;
 /// So many orders that are over are read with one request.
 const AT_A_TIME: usize = 250;
 /// So many references of a customer are read with one, and their orders with another.
@@ -311,7 +314,7 @@ impl Console {
             let most = AT_ONCE.min(FOR_OPEN - looked.requests).min(parts.len());
             let now_read = parts
                 .drain(..most)
-                .map(|part| self.read_models.open_part(part));
+                .map(|part| self.read_models.open_part(part, Some(OPEN_AT_A_TIME)));
             looked.requests += most;
             for (open, rest) in try_join_all(now_read).await? {
                 looked.blanks += open.blanks.len();

@@ -177,7 +177,7 @@ impl ReadModels {
         let mut open = Open::default();
         let mut parts = OpenPart::all();
         while let Some(part) = parts.pop() {
-            let (page, rest) = self.open_part(part).await?;
+            let (page, rest) = self.open_part(part, None).await?;
             open.projections.extend(page.projections);
             open.blanks.extend(page.blanks);
             parts.extend(rest);
@@ -185,11 +185,16 @@ impl ReadModels {
         Ok(open)
     }
 
-    /// A megabyte of the open orders, with one request; and what is left of that part of them.
+    /// At most `limit` open orders, and a megabyte of them, with one request; and what is left of that part of
+    /// them.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn open_part(&self, part: OpenPart) -> Result<(Open, Option<OpenPart>), StoreError> {
+    pub async fn open_part(
+        &self,
+        part: OpenPart,
+        limit: Option<usize>,
+    ) -> Result<(Open, Option<OpenPart>), StoreError> {
         let shard = part.shard;
         let found = self
             .client
@@ -198,6 +203,7 @@ impl ReadModels {
             .index_name("open")
             .key_condition_expression("open_shard = :shard")
             .expression_attribute_values(":shard", text(shard.to_string()))
+            .set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)))
             .set_exclusive_start_key(part.after)
             .send()
             .await
