@@ -96,6 +96,11 @@ data "aws_iam_policy_document" "console" {
     resources = [aws_dynamodb_table.read_models.arn]
   }
   statement {
+    sid       = "OpenOrders"
+    actions   = ["dynamodb:Query"]
+    resources = ["${aws_dynamodb_table.read_models.arn}/index/open"]
+  }
+  statement {
     sid       = "ClosedOrders"
     actions   = ["dynamodb:Query"]
     resources = ["${aws_dynamodb_table.read_models.arn}/index/closed"]

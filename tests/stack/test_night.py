@@ -7,7 +7,6 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -134,7 +133,7 @@ def _happening(html: str) -> tuple[int, int] | None:
 
 
 @pytest.fixture(scope="module")
-def night(shop: Shop, monitor: Monitor, browser: Browser) -> Iterator[Night]:
+def night(shop: Shop, monitor: Monitor, browser: Browser) -> Night:
     article = {"sku": _ARTICLE, "unit_price": _PRICE, "currency": _CURRENCY, "available": 1_000}
     file = shop.stack.folder / "night-article.json"
     file.write_text(json.dumps([article]))
@@ -171,7 +170,7 @@ def night(shop: Shop, monitor: Monitor, browser: Browser) -> Iterator[Night]:
         # The longest wait between two tries is a minute.
         shop.becomes(order, {"status": "completed", "workflow": {"status": "SUCCEEDED"}}, patience_s=90)
     night.after = watch.look()
-    yield night
+    return night
 
 
 def _document(shop: Shop, order: str) -> dict[str, object]:

@@ -136,6 +136,8 @@ def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_a
         "orders": "/orders",
         "list": "/orders?list=reviews",
         "completed": "/orders?status=completed",
+        "filtered": "/orders?within=24h&sort=-amount",
+        "refused": "/orders?within=soon&status=lost&sort=size",
         "order": f"/orders/{rejected}",
         "review": f"/orders/{in_review}",
         "named": f"/orders/{named_after_a_script}",
@@ -157,7 +159,20 @@ class Look:
 
 
 WAYS = [(width, scheme) for width in (1920, 320) for scheme in ("light", "dark")]
-PAGES = ["home", "orders", "list", "completed", "order", "review", "named", "nothing", "preview", "runbook"]
+PAGES = [
+    "home",
+    "orders",
+    "list",
+    "completed",
+    "filtered",
+    "refused",
+    "order",
+    "review",
+    "named",
+    "nothing",
+    "preview",
+    "runbook",
+]
 
 
 def way(parameter: tuple[str, int, str]) -> str:
@@ -529,6 +544,78 @@ def test_whoever_is_too_late_is_told_who_was_quicker(shop: Shop, open_page: Open
     page.wait_for_selector("#flash")
     assert page.inner_text("h1") == order
     assert "Not done: the order was approved by " in page.inner_text("#flash")
+
+
+# --- what is looked for --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A filter that was filled in, and found a rejected order."""
+
+    order: str
+    page: Page
+
+
+@pytest.fixture(scope="module")
+def filtered(open_page: Open, rejected: str) -> Filtered:
+    page = open_page("/orders")
+    page.click("#filters > summary")
+    page.fill("#filter-within", "2h")
+    page.fill("#filter-sku", "event-01")
+    page.check("#filter-status-rejected")
+    page.click("#filters button:has-text('Show')")
+    page.wait_for_url("**/orders?status=rejected*")
+    reload_until(page, lambda: page.query_selector(f"#row-{rejected}") is not None, "the filter finds the order")
+    page.screenshot(path=SHOTS / "filter.png", full_page=True)
+    return Filtered(rejected, page)
+
+
+def test_a_filter_that_is_filled_in_is_the_address_and_nothing_else(filtered: Filtered, base_url: str) -> None:
+    assert filtered.page.url == f"{base_url}/orders?status=rejected&within=2h&sku=event-01"
+
+
+def test_a_filter_finds_only_what_it_says(filtered: Filtered) -> None:
+    statuses = filtered.page.eval_on_selector_all("#rows .mark.off", "marks => marks.map(mark => mark.textContent)")
+    assert set(statuses) == {"rejected"}
+    assert len(statuses) == filtered.page.locator("#rows tr").count()
+
+
+def test_the_form_shows_what_is_set(filtered: Filtered) -> None:
+    assert filtered.page.input_value("#filter-sku") == "event-01"
+    assert filtered.page.is_checked("#filter-status-rejected")
+
+
+def test_the_head_of_a_column_sorts_and_says_so(filtered: Filtered, open_page: Open, base_url: str) -> None:
+    page = open_page(filtered.page.url.removeprefix(base_url))
+    page.click("thead a:has-text('Amount')")
+    page.wait_for_selector("th[aria-sort=descending]:has-text('Amount')")
+    page.click("thead a:has-text('Amount')")
+    page.wait_for_selector("th[aria-sort=ascending]:has-text('Amount')")
+    assert page.url.endswith("sort=amount")
+
+
+def test_what_means_nothing_is_said_at_its_field(open_page: Open) -> None:
+    page = open_page("/orders?within=soon")
+    said = page.get_attribute("#filter-within", "aria-describedby")
+    assert "24h" in page.inner_text(f"#{said}")
+
+
+def test_a_list_for_a_spreadsheet_has_what_the_filter_finds(
+    context: BrowserContext, base_url: str, filtered: Filtered
+) -> None:
+    answer = context.request.get(f"{base_url}/orders.csv?status=rejected&within=2h&sku=event-01")
+    assert answer.ok
+    assert any(line.startswith(f"{filtered.order},rejected,") for line in answer.text().splitlines())
+
+
+def test_a_search_takes_any_capitals_and_the_address_of_a_page(open_page: Open, base_url: str, completed: str) -> None:
+    for text in [f"  {completed.upper()} ", f"{base_url}/orders/{completed}"]:
+        page = open_page("/")
+        page.fill("#q", text)
+        page.press("#q", "Enter")
+        page.wait_for_selector("#status")
+        assert page.inner_text("h1") == completed
 
 
 # --- without JavaScript -------------------------------------------------------------------------

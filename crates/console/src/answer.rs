@@ -5,7 +5,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use operations::filter::Invalid;
+use serde_json::json;
 use tracing::error;
+use web::Problem;
 
 use crate::list::encoded;
 use crate::request::{FLASH, PageRequest, tag_of};
@@ -83,6 +86,18 @@ pub(crate) fn see_other(location: &str) -> Response {
         // Made of our own words and of percent-encoded ones.
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }
+}
+
+/// What is wrong with an address, for a program: each part by its name.
+pub(crate) fn problem_of(invalid: &[Invalid]) -> Response {
+    let said: Vec<&str> = invalid.iter().map(|invalid| invalid.why.as_str()).collect();
+    let parts: Vec<_> = invalid
+        .iter()
+        .map(|invalid| json!({"name": invalid.name, "why": invalid.why}))
+        .collect();
+    Problem::new(StatusCode::BAD_REQUEST, "Not a filter", &said.join(" "))
+        .with("invalid", json!(parts))
+        .into_response()
 }
 
 /// The same with a cookie that scripts cannot read and other sites cannot send with a form.

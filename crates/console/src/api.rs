@@ -8,12 +8,16 @@ use operations::advice::Action;
 use operations::snapshot::List;
 use operations::trend::{self, Flow};
 use operations::{Health, Incident, ProcessState, Projection, Retry};
+use read_models::PAGE;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use web::Problem;
 
+use crate::answer::problem_of;
+use crate::look::Looked;
 use crate::operator::Operator;
 use crate::request::PageRequest;
+use crate::view::{Plain, View, no_such_place};
 use crate::{Console, Failed};
 
 /// What operators know of an order, as it is sent.
@@ -126,29 +130,42 @@ impl Console {
         Ok(web::json(StatusCode::OK, &body))
     }
 
-    /// `GET /api/orders?status=&cursor=`: a page, and where the next one begins.
+    /// `GET /api/orders` with the parameters of the page, and `cursor`: a page, and where the next one begins.
     pub(crate) async fn orders(
         &self,
         request: &PageRequest,
         now: Timestamp,
     ) -> Result<Response, Failed> {
+        let view = match View::of(request) {
+            Ok(view) => view,
+            Err(invalid) => return Ok(problem_of(&invalid)),
+        };
         let (snapshot, _) = self.snapshot(now).await?;
-        let word = request.query("status");
-        let status = word.and_then(Status::from_word);
-        if word.is_some() && status.is_none() {
-            let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
-            let detail = format!("There is no such status; there are {}.", words.join(", "));
-            return Ok(
-                Problem::new(StatusCode::BAD_REQUEST, "No such status", &detail).into_response(),
-            );
-        }
-        let (found, next) = self
-            .by_status(status, request.query("cursor"), snapshot.as_ref())
-            .await?;
+        let from = request.query("cursor");
+        let mut looked = match view.plain() {
+            Some(Plain::Status(status)) => {
+                let (found, next) = self.by_status(status, from, snapshot.as_ref()).await?;
+                Looked {
+                    found,
+                    next,
+                    ..Looked::default()
+                }
+            }
+            Some(Plain::List(_)) | None => match self.look(&view, from, PAGE, now).await? {
+                Some(looked) => looked,
+                None => return Ok(problem_of(&[no_such_place()])),
+            },
+        };
         let body = json!({
-            "orders": found.iter().map(Listed::of).collect::<Vec<_>>(),
-            "cursor": next,
+            "orders": looked.found.iter().map(Listed::of).collect::<Vec<_>>(),
+            "cursor": looked.next.take(),
             "as_of": snapshot.map(|snapshot| snapshot.at),
+            "looked_through": {
+                "over": looked.over,
+                "to": looked.reached,
+                "more_open": looked.more_open,
+                "unknown": looked.unknown + looked.blanks,
+            },
         });
         Ok(web::json(StatusCode::OK, &body))
     }

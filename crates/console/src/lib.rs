@@ -5,9 +5,12 @@ mod api;
 mod assets;
 mod bulk;
 mod config;
+mod csv;
+mod filters;
 mod frame;
 mod home;
 mod list;
+mod look;
 mod message;
 mod operator;
 mod order;
@@ -17,6 +20,7 @@ mod rows;
 mod runbook;
 mod search;
 mod sign_in;
+mod view;
 mod words;
 
 use std::sync::Arc;
@@ -55,8 +59,8 @@ use crate::request::PageRequest;
 const STEP: Duration = Duration::from_secs(6);
 
 /// What the longest request can take: it asks for the issuer's keys, reads the order, asks Step Functions, notes who
-/// and why, and has two steps asked. A preview of many orders may take longer while the database is slow; it changes
-/// nothing, and is asked for again.
+/// and why, and has two steps asked. A preview of many orders, or a look through many, may take longer while the
+/// database is slow; it changes nothing, and is asked for again.
 pub const WORST_CASE: Duration =
     Duration::from_secs(6 + budget::worst_case(2, 0).as_secs() + 3 + 2 * STEP.as_secs());
 
@@ -184,6 +188,7 @@ impl Console {
         let looking = Router::new()
             .route("/", get(home))
             .route("/orders", get(list))
+            .route("/orders.csv", get(csv))
             .route("/orders/{id}", get(order))
             .route("/search", get(search))
             .route("/runbook", get(runbook))
@@ -422,6 +427,10 @@ async fn home(State(console): Shared, Extension(by): By, request: PageRequest) -
 
 async fn list(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
     console.list(&request, &by, Timestamp::now()).await
+}
+
+async fn csv(State(console): Shared, request: PageRequest) -> Answered {
+    console.csv(&request, Timestamp::now()).await
 }
 
 async fn order(

@@ -1,18 +1,23 @@
-//! Lists of orders, a page at a time: those that a number of the snapshot counts, and those of a status.
+//! Lists of orders, a page at a time: those that a number of the snapshot counts, those of a status, and those
+//! of a filter.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{OrderId, Status, Timestamp};
 use operations::advice::Action;
+use operations::filter::Invalid;
 use operations::snapshot::{List, Snapshot};
 use operations::{Problem, Projection};
 use read_models::PAGE;
 
 use crate::answer::{live, see_other, soon};
+use crate::filters::{Filters, Head, heads};
 use crate::frame::Frame;
+use crate::look::Looked;
 use crate::operator::Operator;
 use crate::request::PageRequest;
 use crate::rows::Row;
+use crate::view::{Plain, View, no_such_place};
 use crate::words;
 use crate::{Console, Failed};
 
@@ -38,7 +43,7 @@ enum Chosen {
 /// A filter that can be chosen.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    pub(crate) word: &'static str,
+    pub(crate) link: String,
     pub(crate) text: &'static str,
     pub(crate) count: Option<usize>,
     pub(crate) chosen: bool,
@@ -52,12 +57,19 @@ struct ListPage<'a> {
     total: Option<String>,
     list_name: String,
     snapshot_id: &'a str,
+    heads: Vec<Head>,
     rows: Vec<Row>,
+    /// What is said where there are none.
+    nothing: &'static str,
     choices: Vec<Choice>,
+    /// Not around what was searched.
+    filters: Option<Filters>,
     /// Set where the rows are those of a snapshot that is not the latest.
     newer_list: Option<String>,
     first: Option<String>,
     older: Option<String>,
+    /// What comes then.
+    older_is: &'static str,
     newer: Option<String>,
     actions: Vec<(&'static str, &'static str)>,
     advice: Option<(String, &'static str, &'static str)>,
@@ -99,6 +111,55 @@ fn cursor(status: Status, page: usize, snapshot: &str) -> String {
 
 fn closed_cursor(status: Status, after: &str) -> String {
     format!("{}~closed~{after}", status.as_str())
+}
+
+const NOTHING: &str = "No orders here.";
+const NEXT_PAGE: &str = "Next page";
+
+/// What there is to say of what was looked through.
+fn notes(view: &View, looked: &Looked, now: Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
+    let sort = view.sort();
+    if !view.filter.ends().is_empty() {
+        let end = if sort.is_oldest_first() {
+            "earliest"
+        } else {
+            "latest"
+        };
+        notes.push(format!(
+            "Open orders come first, sorted among all of them. Then come those that are over, the \
+             {end} end first, sorted only among those that are shown."
+        ));
+    }
+    if let Some(reached) = looked.reached {
+        let way = if sort.is_oldest_first() { "up" } else { "back" };
+        notes.push(format!(
+            "Looked through {} that {} over, {way} to {}.",
+            words::orders(looked.over),
+            if looked.over == 1 { "is" } else { "are" },
+            words::Moment::of(reached, now).text,
+        ));
+    }
+    if looked.more_open {
+        notes.push(
+            "There are more open orders than one page looks through; the lists of the home page \
+             have all of them."
+                .to_owned(),
+        );
+    }
+    if looked.blanks > 0 {
+        notes.push(format!(
+            "Nothing is known yet of {} that came in just now or that another version wrote.",
+            words::orders(looked.blanks)
+        ));
+    }
+    if looked.unknown > 0 {
+        notes.push(format!(
+            "An earlier version did not note the articles of {}; they are not among these.",
+            words::orders(looked.unknown)
+        ));
+    }
+    notes
 }
 
 /// The words for a list of a snapshot.
@@ -232,15 +293,27 @@ impl Console {
         operator: &Operator,
         now: Timestamp,
     ) -> Result<Response, Failed> {
+        let view = match View::of(request) {
+            Ok(view) => view,
+            Err(wrong) => return Ok(self.refused(request, operator, &wrong, now)),
+        };
+        if request.pairs().iter().any(|(_, value)| value.is_empty()) {
+            // What a form sends that nobody filled in is not worth an address.
+            return Ok(see_other(&view.link()));
+        }
         let (snapshot, coming) = self.snapshot(now).await?;
-        let page = match request.query("list") {
-            Some(name) => {
-                let list: List = name.parse().map_err(|_| Failed::NotFound)?;
-                self.list_of_snapshot(request, operator, snapshot.as_ref(), list, now)
+        let snapshot = snapshot.as_ref();
+        let page = match view.plain() {
+            Some(Plain::List(list)) => {
+                self.list_of_snapshot(request, operator, snapshot, list, now)
+                    .await?
+            }
+            Some(Plain::Status(status)) => {
+                self.list_of_status(request, operator, snapshot, status, now)
                     .await?
             }
             None => {
-                self.list_of_status(request, operator, snapshot.as_ref(), now)
+                self.list_of_view(request, operator, snapshot, &view, now)
                     .await?
             }
         };
@@ -287,7 +360,12 @@ impl Console {
         };
         let heading = heading(snapshot, &of.list);
         let frame = Frame::of(self, request, operator, snapshot, now).titled(heading.clone());
+        let view = View::of_list(of.list.clone());
         let page = ListPage {
+            heads: heads(Some(&view)),
+            nothing: NOTHING,
+            filters: Some(Filters::of(request, Some(&view), &[])),
+            older_is: NEXT_PAGE,
             heading,
             total: snapshot
                 .filter(|_| is_latest)
@@ -323,24 +401,23 @@ impl Console {
         request: &PageRequest,
         operator: &Operator,
         snapshot: Option<&Snapshot>,
+        status: Option<Status>,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let word = request.query("status");
-        let status = word.and_then(Status::from_word);
-        if word.is_some() && status.is_none() {
-            return Err(Failed::NotFound);
-        }
         let (found, older) = self
             .by_status(status, request.query("cursor"), snapshot)
             .await?;
-        let filter =
-            status.map_or_else(String::new, |status| format!("status={}&", status.as_str()));
+        let view = status.map(View::of_status).unwrap_or_default();
         let heading = match status {
             Some(status) => format!("{} orders", capital(words::status(status))),
             None => "Orders".to_owned(),
         };
         let frame = Frame::of(self, request, operator, snapshot, now).titled(heading.clone());
         let page = ListPage {
+            heads: heads(Some(&view)),
+            nothing: NOTHING,
+            filters: Some(Filters::of(request, Some(&view), &[])),
+            older_is: NEXT_PAGE,
             heading,
             total: None,
             list_name: String::new(),
@@ -351,14 +428,104 @@ impl Console {
                 .collect(),
             choices: choices(snapshot, &status.map_or(Chosen::All, Chosen::Status)),
             newer_list: None,
-            first: request.query("cursor").map(|_| format!("orders?{filter}")),
+            first: request.query("cursor").map(|_| view.link()),
             newer: None,
-            older: older.map(|older| format!("orders?{filter}cursor={}", encoded(&older))),
+            older: older.map(|older| view.link_after(older)),
             actions: actions(operator, None),
             advice: None,
             frame,
         };
         Ok(live(request, &page))
+    }
+
+    /// What is found of a view by the requests of one page, and where to look further.
+    async fn list_of_view(
+        &self,
+        request: &PageRequest,
+        operator: &Operator,
+        snapshot: Option<&Snapshot>,
+        view: &View,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
+        let from = request.query("cursor");
+        let Some(looked) = self.look(view, from, PAGE, now).await? else {
+            return Ok(self.refused(request, operator, &[no_such_place()], now));
+        };
+        let heading = match &view.filter.list {
+            Some(list) => heading(snapshot, list),
+            None => "Orders".to_owned(),
+        };
+        let mut frame = Frame::of(self, request, operator, snapshot, now).titled(heading.clone());
+        let mut filters = Filters::of(request, Some(view), &[]);
+        filters.notes = notes(view, &looked, now);
+        // What costs much is not asked for again and again.
+        if from.is_some() || !looked.is_cheap() {
+            frame = frame.still();
+            filters.notes.push(
+                "This page does not follow by itself: load it again to see what has changed."
+                    .to_owned(),
+            );
+        }
+        let is_full = looked.found.len() >= PAGE;
+        let page = ListPage {
+            heads: heads(Some(view)),
+            nothing: if looked.next.is_some() {
+                "None among those that were looked through."
+            } else {
+                NOTHING
+            },
+            filters: Some(filters),
+            older_is: if is_full { NEXT_PAGE } else { "Look further" },
+            heading,
+            total: None,
+            list_name: String::new(),
+            snapshot_id: "",
+            rows: looked
+                .found
+                .iter()
+                .map(|projection| Row::of(projection, now))
+                .collect(),
+            choices: choices(snapshot, &Chosen::List),
+            newer_list: None,
+            first: from.map(|_| view.link()),
+            newer: None,
+            older: looked.next.map(|next| view.link_after(next)),
+            actions: actions(operator, None),
+            advice: None,
+            frame,
+        };
+        Ok(live(request, &page))
+    }
+
+    /// What is wrong with an address, next to its fields.
+    fn refused(
+        &self,
+        request: &PageRequest,
+        operator: &Operator,
+        wrong: &[Invalid],
+        now: Timestamp,
+    ) -> Response {
+        let frame = Frame::of(self, request, operator, None, now).titled("Orders");
+        let page = ListPage {
+            heading: "Orders".to_owned(),
+            total: None,
+            list_name: String::new(),
+            snapshot_id: "",
+            heads: Vec::new(),
+            rows: Vec::new(),
+            nothing: "Nothing was looked for: something in the filter is not right.",
+            choices: choices(None, &Chosen::List),
+            filters: Some(Filters::of(request, None, wrong)),
+            newer_list: None,
+            first: None,
+            older: None,
+            older_is: NEXT_PAGE,
+            newer: None,
+            actions: Vec::new(),
+            advice: None,
+            frame: frame.still(),
+        };
+        crate::answer::page(StatusCode::BAD_REQUEST, &page)
     }
 
     /// Orders that were looked for.
@@ -372,6 +539,10 @@ impl Console {
     ) -> Response {
         let frame = Frame::of(self, request, operator, None, now).titled(heading.clone());
         let page = ListPage {
+            heads: heads(None),
+            nothing: NOTHING,
+            filters: None,
+            older_is: NEXT_PAGE,
             heading,
             total: None,
             list_name: String::new(),
@@ -396,7 +567,7 @@ impl Console {
 /// The statuses to choose from; open ones with how many there are.
 fn choices(snapshot: Option<&Snapshot>, chosen: &Chosen) -> Vec<Choice> {
     let mut choices = vec![Choice {
-        word: "",
+        link: View::default().link(),
         text: "all",
         count: None,
         chosen: *chosen == Chosen::All,
@@ -406,7 +577,7 @@ fn choices(snapshot: Option<&Snapshot>, chosen: &Chosen) -> Vec<Choice> {
             .and_then(|snapshot| snapshot.statuses.get(&status))
             .copied();
         Choice {
-            word: status.as_str(),
+            link: View::of_status(status).link(),
             text: words::status(status),
             count: if status.is_final() {
                 None

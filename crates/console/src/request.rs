@@ -82,6 +82,11 @@ impl PageRequest {
         value(&self.query, name)
     }
 
+    /// The query as it came, in its order.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.query
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         value(&self.form, name)
     }

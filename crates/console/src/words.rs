@@ -2,6 +2,7 @@
 
 use domain::{Status, Timestamp};
 use operations::advice::{Action, Responsible};
+use operations::sort::{Sort, SortBy};
 use operations::{Health, Incident, Problem, Projection};
 
 /// A moment: for machines, and for people who look at it today.
@@ -95,6 +96,20 @@ pub(crate) const fn status(status: Status) -> &'static str {
         Status::Cancelled => "cancelled",
         Status::Failed => "failed",
         Status::NeedsAttention => "needs attention",
+    }
+}
+
+/// An order of rows.
+pub(crate) const fn sort(sort: Sort) -> &'static str {
+    match (sort.by, sort.descending) {
+        (SortBy::Received, true) => "Received, latest first",
+        (SortBy::Received, false) => "Received, earliest first",
+        (SortBy::Since, false) => "Since, longest first",
+        (SortBy::Since, true) => "Since, shortest first",
+        (SortBy::Amount, true) => "Amount, largest first",
+        (SortBy::Amount, false) => "Amount, smallest first",
+        (SortBy::Deadline, false) => "Deadline, nearest first",
+        (SortBy::Deadline, true) => "Deadline, furthest first",
     }
 }
 

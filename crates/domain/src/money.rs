@@ -137,6 +137,12 @@ impl Money {
         self.amount
     }
 
+    /// The amount as a decimal number, where the currency is named elsewhere: `12.99`.
+    #[must_use]
+    pub fn decimal(self) -> String {
+        decimal(self.amount, self.currency)
+    }
+
     /// The currency.
     #[must_use]
     pub fn currency(self) -> Currency {

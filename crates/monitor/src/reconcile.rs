@@ -3,7 +3,7 @@
 use domain::ports::{Operators, Orders as _, Record};
 use domain::{Discrepancy, Execution, ExecutionStatus, FailedTry, OrderId, Timestamp};
 use operations::trend::{Counter, Flow, Increment};
-use operations::{Observation, ProcessState, Projection, Retry, Tally, durations, retries};
+use operations::{Observation, ProcessState, Projection, Retry, Tally, durations, retries, skus};
 use read_models::{Reference, Row};
 use tracing::{info, warn};
 use workflow::Described;
@@ -193,7 +193,10 @@ impl<P: Operators> Monitor<P> {
         now: Timestamp,
     ) -> Result<Option<Projection>, Failed> {
         let (record, before) = (&stored.record, &stored.before);
-        let next = before.next(&record.state, observed, &self.limits, now);
+        let next = Projection {
+            skus: skus(&record.order),
+            ..before.next(&record.state, observed, &self.limits, now)
+        };
         let unchanged = Projection {
             revision: before.revision,
             due_at: before.due_at,
@@ -245,17 +248,24 @@ impl<P: Operators> Monitor<P> {
         record: &Record,
     ) -> Result<(), Failed> {
         let read_models = &self.reach.read_models;
-        if before.revision <= 1 {
-            let customer = record.state.customer_id.as_str();
+        let (order_id, customer) = (&next.order_id, record.state.customer_id.as_str());
+        // One that an earlier version knew by its capitals is known anew.
+        let is_new = before.revision <= 1 || before.customer_id.is_none();
+        if is_new {
             let customer = read_models.remember(Reference::Customer, customer, next);
             customer.await?;
+        }
+        // Its row is found by its id as it is.
+        if is_new && order_id.as_str().contains(|c: char| c.is_ascii_uppercase()) {
+            let order = read_models.remember(Reference::Order, order_id.as_str(), next);
+            order.await?;
         }
         for (reference, known, found) in [
             (Reference::Payment, &before.payment, &next.payment),
             (Reference::Tracking, &before.tracking, &next.tracking),
         ] {
             if let Some(found) = found
-                && known.as_ref() != Some(found)
+                && (is_new || known.as_ref() != Some(found))
             {
                 read_models.remember(reference, found, next).await?;
             }

@@ -124,6 +124,59 @@ async fn orders_are_found_by_what_people_know_of_them() {
 }
 
 #[tokio::test]
+async fn a_projection_has_the_articles_and_the_customer_of_its_order() {
+    let shop = Shop::open().await;
+    completed(&shop.database, ORDER).await;
+    shop.ledger().await;
+    let projection = shop.projection(ORDER).await;
+    let skus: Vec<&str> = projection.skus.iter().map(domain::Sku::as_str).collect();
+    assert_eq!(skus, ["MUG-01"]);
+    let customer = projection.customer_id.map(String::from);
+    assert_eq!(customer.as_deref(), Some("cus-7"));
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_knew_is_known_anew_with_its_references() {
+    let shop = Shop::open().await;
+    let mut order = document("Ord-1");
+    order["customer"]["customer_id"] = json!("Cus-7");
+    shop.database.validated(&order).await;
+    shop.sweep(30).await;
+    // As an earlier version wrote it, and as one.
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let update = shop.database.client.update_item().table_name(READ_MODELS);
+    let update = update
+        .key("pk", text("order#Ord-1"))
+        .key("sk", text("projection"))
+        .update_expression("REMOVE skus, customer_id");
+    update.send().await.expect("written");
+    for (reference, value) in [(Reference::Customer, "cus-7"), (Reference::Order, "ord-1")] {
+        let key = if reference == Reference::Order {
+            format!("id#{value}")
+        } else {
+            format!("customer#{value}")
+        };
+        let found = shop.database.read_models.find(reference, value).await;
+        assert_eq!(found.expect("an answer").len(), 1, "{key}");
+        let received = shop.database.state("Ord-1").await.received_at;
+        let name = format!("{:015}#Ord-1", received.as_millisecond());
+        let delete = shop.database.client.delete_item().table_name(READ_MODELS);
+        let delete = delete.key("pk", text(&key)).key("sk", text(&name));
+        delete.send().await.expect("gone");
+        let found = shop.database.read_models.find(reference, value).await;
+        assert_eq!(found, Ok(Vec::new()), "{key}");
+    }
+    shop.sweep(10 * 60).await;
+    assert_eq!(shop.projection("Ord-1").await.skus.len(), 1);
+    for (reference, value) in [(Reference::Customer, "cus-7"), (Reference::Order, "oRD-1")] {
+        let found = shop.database.read_models.find(reference, value).await;
+        let found = found.expect("an answer");
+        assert_eq!(found.len(), 1, "{reference:?}");
+        assert_eq!(found[0].as_str(), "Ord-1");
+    }
+}
+
+#[tokio::test]
 async fn what_happens_to_an_order_is_counted_once_however_often_it_is_told() {
     let shop = Shop::open().await;
     completed(&shop.database, ORDER).await;

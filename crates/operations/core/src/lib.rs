@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod bulk;
 mod cause;
+pub mod filter;
 #[cfg(test)]
 mod fixtures;
 mod incident;
@@ -11,6 +12,7 @@ mod process;
 mod projection;
 pub mod retries;
 pub mod snapshot;
+pub mod sort;
 pub mod trend;
 
 pub use cause::{Cause, Problem};
@@ -18,7 +20,7 @@ pub use incident::Incident;
 pub use limits::{InvalidLimits, Limits};
 pub use process::{Health, ProcessState};
 pub use projection::{
-    Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised,
+    Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised, skus,
 };
 use sha2::{Digest as _, Sha256};
 

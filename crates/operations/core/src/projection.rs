@@ -8,8 +8,8 @@ use std::time::Duration;
 use domain::ledger::{Authorization, Booking, CaptureResult, Entry, Reversal};
 use domain::view::{asks_first, payment, payment_is_unknown, shipment, shipment_is_unknown};
 use domain::{
-    Currency, Discrepancy, ErrorName, Execution, ExecutionStatus, FailedTry, Money, OrderId,
-    OrderState, PaymentStatus, Stage, Status, TaskError, Timestamp,
+    Currency, CustomerId, Discrepancy, ErrorName, Execution, ExecutionStatus, FailedTry, Money,
+    Order, OrderId, OrderState, PaymentStatus, Sku, Stage, Status, TaskError, Timestamp,
 };
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
@@ -208,6 +208,13 @@ pub struct Projection {
     /// When it was accepted.
     #[serde(with = "millisecond::required")]
     pub received_at: Timestamp,
+    /// The shop's name for whoever ordered. `None` if an earlier version wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// The articles that are in it, sorted; [`skus`]. None if an earlier version wrote this, or nobody has
+    /// reconciled it yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skus: Vec<Sku>,
     /// What was counted.
     pub counted: Tally,
     /// When it is to be reconciled though no event reports anything. `None` once it is over.
@@ -263,6 +270,8 @@ impl Projection {
             incidents: BTreeMap::new(),
             total: state.total,
             received_at: state.received_at,
+            customer_id: Some(state.customer_id.clone()),
+            skus: Vec::new(),
             counted: Tally::nothing(state.total.currency()),
             due_at: Some(state.received_at + FIRST_RECONCILED_AFTER),
         }
@@ -367,6 +376,8 @@ impl Projection {
             incidents,
             total: state.total,
             received_at: self.received_at,
+            customer_id: Some(state.customer_id.clone()),
+            skus: self.skus.clone(),
             counted: counted(self, state, ended, retry.as_ref(), same_state, now),
             retry,
             due_at: None,
@@ -677,6 +688,15 @@ fn hold_lapses_at(state: &OrderState) -> Option<Timestamp> {
         Some(Entry::Open(claim)) => Some(claim.since + Authorization::TRUSTED_FOR),
         Some(Entry::Done { .. }) | None => state.hold_trusted_until(),
     }
+}
+
+/// The articles of an order, sorted, as [`Projection::skus`] has them.
+#[must_use]
+pub fn skus(order: &Order) -> Vec<Sku> {
+    let mut skus: Vec<Sku> = order.lines.iter().map(|line| line.sku.clone()).collect();
+    skus.sort();
+    skus.dedup();
+    skus
 }
 
 /// A message without what differs from order to order: each word with a digit in it becomes `…`, so that the

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
 use domain::ports::StoreError;
 use domain::{OrderId, Status, Timestamp};
 use operations::Projection;
-use store::announcement::{PARTITION, SHARDS, order_key, row_key, shard};
+use store::announcement::{PARTITION, SHARDS, order_key, shard};
 use store::error::{classify, unreadable};
 use store::item::{Item, millisecond, number, text, with_key};
 use tracing::warn;
@@ -90,6 +90,56 @@ pub struct Open {
     pub blanks: Vec<Blank>,
 }
 
+/// A part of the open orders that is still to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenPart {
+    shard: u64,
+    after: Option<Item>,
+}
+
+impl OpenPart {
+    /// The parts that are all of them together.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        (0..SHARDS)
+            .map(|shard| Self { shard, after: None })
+            .collect()
+    }
+}
+
+/// Which orders that are over to read, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How they ended.
+    pub status: Status,
+    /// Not before this.
+    pub from: Timestamp,
+    /// Not after this.
+    pub to: Timestamp,
+    /// The first that ended first, not the last.
+    pub oldest_first: bool,
+}
+
+impl Ended {
+    /// All that ended like this, the latest first.
+    #[must_use]
+    pub fn as_status(status: Status) -> Self {
+        Self {
+            status,
+            from: Timestamp::UNIX_EPOCH,
+            to: Timestamp::MAX,
+            oldest_first: false,
+        }
+    }
+
+    /// Where a page of them ends with this order.
+    #[must_use]
+    pub fn place(projection: &Projection) -> String {
+        let ended_at = projection.since.as_millisecond();
+        format!("{ended_at}.{}", projection.order_id)
+    }
+}
+
 /// The item of a projection: in the index of open orders while it has a time at which it is reconciled again,
 /// and after that in the index of closed ones.
 ///
@@ -125,28 +175,53 @@ impl ReadModels {
     /// If the database does not answer.
     pub async fn open_orders(&self) -> Result<Open, StoreError> {
         let mut open = Open::default();
-        for shard in 0..SHARDS {
-            let mut pages = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("open")
-                .key_condition_expression("open_shard = :shard")
-                .expression_attribute_values(":shard", text(shard.to_string()))
-                .into_paginator()
-                .send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| classify("Query", &error))?;
-                for item in page.items.unwrap_or_default() {
-                    match Row::read(item) {
-                        Some(Row::Projection(projection)) => open.projections.push(*projection),
-                        Some(Row::Blank(blank)) => open.blanks.push(blank),
-                        None => {}
-                    }
-                }
-            }
+        let mut parts = OpenPart::all();
+        while let Some(part) = parts.pop() {
+            let (page, rest) = self.open_part(part, None).await?;
+            open.projections.extend(page.projections);
+            open.blanks.extend(page.blanks);
+            parts.extend(rest);
         }
         Ok(open)
+    }
+
+    /// At most `limit` open orders, and a megabyte of them, with one request; and what is left of that part of
+    /// them.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn open_part(
+        &self,
+        part: OpenPart,
+        limit: Option<usize>,
+    ) -> Result<(Open, Option<OpenPart>), StoreError> {
+        let shard = part.shard;
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("open")
+            .key_condition_expression("open_shard = :shard")
+            .expression_attribute_values(":shard", text(shard.to_string()))
+            .set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)))
+            .set_exclusive_start_key(part.after)
+            .send()
+            .await
+            .map_err(|error| classify("Query", &error))?;
+        let mut open = Open::default();
+        for item in found.items.unwrap_or_default() {
+            match Row::read(item) {
+                Some(Row::Projection(projection)) => open.projections.push(*projection),
+                Some(Row::Blank(blank)) => open.blanks.push(blank),
+                None => {}
+            }
+        }
+        let after = found.last_evaluated_key;
+        let rest = after.map(|after| OpenPart {
+            shard,
+            after: Some(after),
+        });
+        Ok((open, rest))
     }
 
     /// Replaces an order's projection by the one that follows it. `false` if somebody else did.
@@ -208,16 +283,42 @@ impl ReadModels {
         after: Option<&str>,
         limit: usize,
     ) -> Result<(Vec<Projection>, Option<String>), StoreError> {
+        let ended = Ended::as_status(status);
+        self.ended_orders(&ended, after, limit).await
+    }
+
+    /// A page of the orders that are over, with one request. `after` is where the last page ended.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn ended_orders(
+        &self,
+        ended: &Ended,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Projection>, Option<String>), StoreError> {
+        let status = ended.status.as_str();
         // It comes back from whoever was given it: what is no place to go on at is the beginning.
         let start = after.and_then(|after| after.split_once('.'));
-        let start = start.filter(|(ended_at, order_id)| {
-            ended_at.parse::<i64>().is_ok() && order_id.parse::<OrderId>().is_ok()
+        let start = start.and_then(|(ended_at, order_id)| {
+            let order_id: OrderId = order_id.parse().ok()?;
+            Some((ended_at.parse::<i64>().ok()?, order_id))
         });
-        let start = start.map(|(ended_at, order_id)| {
-            let mut key = row_key(format!("order#{order_id}"), "projection");
-            key.insert("closed_as".to_owned(), text(status.as_str()));
-            let ended_at = AttributeValue::N(ended_at.to_owned());
-            key.insert("ended_at".to_owned(), ended_at);
+        let (from, to) = (ended.from.as_millisecond(), ended.to.as_millisecond());
+        if let Some((at, _)) = &start
+            && !(from..=to).contains(at)
+        {
+            // The database refuses to begin where nothing can be: the span has moved on since.
+            let is_past = (*at > to) == ended.oldest_first;
+            if is_past {
+                return Ok((Vec::new(), None));
+            }
+        }
+        let start = start.filter(|(at, _)| (from..=to).contains(at));
+        let start = start.map(|(at, order_id)| {
+            let mut key = order_key(&order_id);
+            key.insert("closed_as".to_owned(), text(status));
+            key.insert("ended_at".to_owned(), number(at));
             key
         });
         let found = self
@@ -225,9 +326,11 @@ impl ReadModels {
             .query()
             .table_name(&self.table)
             .index_name("closed")
-            .key_condition_expression("closed_as = :status")
-            .expression_attribute_values(":status", text(status.as_str()))
-            .scan_index_forward(false)
+            .key_condition_expression("closed_as = :status AND ended_at BETWEEN :from AND :to")
+            .expression_attribute_values(":status", text(status))
+            .expression_attribute_values(":from", number(from))
+            .expression_attribute_values(":to", number(to))
+            .scan_index_forward(ended.oldest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .send()

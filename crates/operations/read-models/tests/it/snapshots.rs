@@ -6,8 +6,9 @@ use operations::bulk::{Applied, Bulk, Outcome, Part};
 use operations::snapshot::{List, Lists, take};
 use operations::trend::{self, Counter, Flow, Increment};
 use operations::{Limits, Observation, Projection};
-use read_models::{PAGE, Reference};
-use tests::{Database, database, document, money, submission};
+use read_models::{Ended, PAGE, Reference, Referred};
+use store::item::text;
+use tests::{Database, READ_MODELS, database, document, money, submission};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_428_000 + second).expect("a time")
@@ -133,6 +134,39 @@ async fn a_snapshot_is_kept_with_its_lists_and_each_page_is_read_alone() {
 }
 
 #[tokio::test]
+async fn what_ended_in_a_span_is_read_either_way_and_on_from_any_of_them() {
+    let database = database().await;
+    for number in 0..5 {
+        ended(&database, &format!("ord-{number}"), number).await;
+    }
+    let read_models = &database.read_models;
+    let read = async |oldest_first, after: Option<&str>| {
+        let span = Ended {
+            from: at(1),
+            to: at(3),
+            oldest_first,
+            ..Ended::as_status(Status::Completed)
+        };
+        let page = read_models.ended_orders(&span, after, 10).await;
+        let (page, next) = page.expect("a page");
+        assert_eq!(next, None);
+        let ids = page.into_iter().map(|order| order.order_id.to_string());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(read(false, None).await, ["ord-3", "ord-2", "ord-1"]);
+    assert_eq!(read(true, None).await, ["ord-1", "ord-2", "ord-3"]);
+    let page = read_models.closed_orders(Status::Completed, None, 5).await;
+    let places: Vec<String> = page.expect("a page").0.iter().map(Ended::place).collect();
+    // The latest, then the others; beyond the span nothing is left, or all of it.
+    assert_eq!(read(false, Some(&places[1])).await, ["ord-2", "ord-1"]);
+    assert_eq!(read(true, Some(&places[2])).await, ["ord-3"]);
+    assert_eq!(read(false, Some(&places[4])).await, [""; 0]);
+    assert_eq!(read(true, Some(&places[0])).await, [""; 0]);
+    assert_eq!(read(false, Some(&places[0])).await.len(), 3);
+    assert_eq!(read(true, Some(&places[4])).await.len(), 3);
+}
+
+#[tokio::test]
 async fn one_of_many_that_look_asks_for_the_next_snapshot() {
     let database = database().await;
     let read_models = &database.read_models;
@@ -158,6 +192,58 @@ async fn orders_are_found_by_customer_payment_and_tracking_number() {
     assert_eq!(found, Ok(vec![id("ord-2"), id("ord-1")]));
     let none = read_models.find(Reference::Payment, "cus-7").await;
     assert_eq!(none, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn orders_are_found_whatever_the_capitals_and_those_of_an_earlier_version_as_they_were() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    for (order, second, value) in [("ord-1", 10, "Cus-7"), ("ord-2", 20, "CUS-7")] {
+        let (_, projection) = projection(order, second);
+        let done = read_models.remember(Reference::Customer, value, &projection);
+        done.await.expect("remembered");
+    }
+    // An earlier version kept a value as it was written.
+    let old = database.client.put_item().table_name(READ_MODELS);
+    let old = old
+        .item("pk", text("customer#Cus-7"))
+        .item("sk", text("001795428015000#ord-3"))
+        .item("of", text("ord-3"));
+    old.send().await.expect("written");
+    let as_written = read_models.find(Reference::Customer, "Cus-7").await;
+    let all = ["ord-2", "ord-3", "ord-1"].map(id);
+    assert_eq!(as_written, Ok(all.to_vec()), "the latest first");
+    let small = read_models.find(Reference::Customer, "cus-7").await;
+    assert_eq!(small, Ok(vec![id("ord-2"), id("ord-1")]));
+}
+
+#[tokio::test]
+async fn references_are_read_on_from_the_last_one_that_is_known_either_way() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    for number in 0..3 {
+        let (_, projection) = projection(&format!("ord-{number}"), number);
+        let done = read_models.remember(Reference::Customer, "cus-7", &projection);
+        done.await.expect("remembered");
+    }
+    for oldest_first in [false, true] {
+        let asked = Referred {
+            reference: Reference::Customer,
+            key: "cus-7".to_owned(),
+            oldest_first,
+        };
+        let first = read_models.referred(&asked, None, 2).await;
+        let first = first.expect("an answer");
+        let place = first[1].place.as_str();
+        let second = read_models.referred(&asked, Some(place), 2).await;
+        let found = first.iter().chain(second.as_ref().expect("an answer"));
+        let found: Vec<&str> = found.map(|found| found.order_id.as_str()).collect();
+        let mut expected = ["ord-2", "ord-1", "ord-0"];
+        if oldest_first {
+            expected.reverse();
+        }
+        assert_eq!(found, expected);
+    }
 }
 
 #[tokio::test]
