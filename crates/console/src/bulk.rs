@@ -25,7 +25,7 @@ struct Preview<'a> {
     dangerous: bool,
     count: String,
     parts: Vec<PartView>,
-    skipped: Vec<(&'a str, &'a str)>,
+    skipped: Vec<SkippedView<'a>>,
     skipped_count: String,
     worth: Vec<String>,
     previewed: Moment,
@@ -51,6 +51,13 @@ struct Running<'a> {
 }
 
 #[derive(Debug)]
+struct SkippedView<'a> {
+    id: &'a str,
+    why: &'a str,
+    left_to: Option<&'a str>,
+}
+
+#[derive(Debug)]
 struct PartView {
     id: String,
     state_to_pass: &'static str,
@@ -59,6 +66,7 @@ struct PartView {
     outcome: &'static str,
     tone: &'static str,
     why: String,
+    left_to: Option<String>,
     requested: Option<Moment>,
 }
 
@@ -104,6 +112,7 @@ impl PartView {
             outcome,
             tone,
             why,
+            left_to: part.left_to.clone(),
             requested: Moment::maybe(part.requested_at, now),
         }
     }
@@ -217,7 +226,11 @@ impl Console {
             skipped: bulk
                 .skipped
                 .iter()
-                .map(|skipped| (skipped.order_id.as_str(), skipped.why.as_str()))
+                .map(|skipped| SkippedView {
+                    id: skipped.order_id.as_str(),
+                    why: &skipped.why,
+                    left_to: skipped.left_to.as_deref(),
+                })
                 .collect(),
             skipped_count: words::orders(bulk.skipped.len()),
             worth: bulk.worth().texts(),

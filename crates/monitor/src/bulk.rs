@@ -20,22 +20,41 @@ const PAGE: usize = 100;
 impl<P: Operators> Monitor<P> {
     /// Gets on with every bulk that is at work.
     pub(crate) async fn carry_out(&self, now: Timestamp) {
-        let digests = match self.reach.read_models.bulks_at_work().await {
+        let read_models = &self.reach.read_models;
+        let digests = match read_models.digests_at_work().await {
             Ok(digests) => digests,
             Err(error) => {
                 warn!(%error, "failed to read the bulks at work");
                 return;
             }
         };
+        // Two that were applied at the same moment have not heard of each other.
+        let all = if digests.len() > 1 {
+            match read_models.bulks_at_work().await {
+                Ok(all) => all,
+                Err(error) => {
+                    warn!(%error, "failed to read the bulks at work");
+                    return;
+                }
+            }
+        } else {
+            Vec::new()
+        };
         let began = Instant::now();
         for digest in digests {
-            if let Err(error) = self.get_on(&digest, began, now).await {
+            if let Err(error) = self.get_on(&digest, &all, began, now).await {
                 warn!(bulk = digest, %error, "failed to carry out a bulk");
             }
         }
     }
 
-    async fn get_on(&self, digest: &str, began: Instant, now: Timestamp) -> Result<(), Failed> {
+    async fn get_on(
+        &self,
+        digest: &str,
+        all: &[Bulk],
+        began: Instant,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
         let read_models = &self.reach.read_models;
         let Some(mut bulk) = read_models.bulk(digest).await? else {
             read_models.bulk_is_over(digest, now).await?;
@@ -60,6 +79,7 @@ impl<P: Operators> Monitor<P> {
                 bulk.see(&projection);
             }
         }
+        bulk.leave_to(all, now);
         for order_id in bulk.next_wave(now) {
             if began.elapsed() > ACTING {
                 break;

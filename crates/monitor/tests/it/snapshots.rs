@@ -186,6 +186,7 @@ async fn applied(shop: &Shop, orders: &[&str]) -> String {
             total: record.state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            left_to: None,
         });
     }
     let now = Timestamp::now();
@@ -285,7 +286,25 @@ async fn an_order_that_changed_since_it_was_looked_at_is_left_alone() {
     refresh(&shop).await;
     assert_eq!(outcomes(&shop, &digest).await, ["refused"]);
     refresh(&shop).await;
-    let at_work = shop.database.read_models.bulks_at_work().await;
+    let at_work = shop.database.read_models.digests_at_work().await;
     assert_eq!(at_work, Ok(Vec::new()), "nothing is left to do");
     assert_eq!(shop.database.state(ORDER).await.attempt, 1);
+}
+
+#[tokio::test]
+async fn an_order_of_two_bulks_that_were_applied_at_once_is_acted_on_once() {
+    let shop = Shop::open().await;
+    for order in ["ord-1", "ord-2"] {
+        failed(&shop, order).await;
+        let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+        shop.step_functions.tells(&format!("{order}-1"), ended);
+    }
+    let first = applied(&shop, &["ord-1"]).await;
+    let second = applied(&shop, &["ord-1", "ord-2"]).await;
+    refresh(&shop).await;
+    assert_eq!(outcomes(&shop, &first).await, ["requested"]);
+    assert_eq!(outcomes(&shop, &second).await, ["refused", "requested"]);
+    let bulk = shop.database.read_models.bulk(&second).await;
+    let parts = bulk.expect("an answer").expect("the bulk").parts;
+    assert_eq!(parts[0].left_to, Some(first));
 }

@@ -41,7 +41,7 @@ impl BulkRefused {
 
 impl Actions {
     /// Looks at each of these orders, and keeps what was seen under a digest. Those that the action is not
-    /// possible for are left out, each with the reason.
+    /// possible for, or that another bulk has in hand, are left out, each with the reason.
     ///
     /// # Errors
     /// If there are no orders or more than [`LARGEST`], or something does not answer.
@@ -62,8 +62,9 @@ impl Actions {
             let why = format!("{count} orders are too many at once: {most} are the most");
             return Err(BulkRefused::NotPossible(why));
         }
+        let at_work = self.read_models.bulks_at_work().await?;
         let looked: Vec<Result<Part, Skipped>> = stream::iter(orders)
-            .map(|order_id| self.look_at(action, order_id, now))
+            .map(|order_id| self.look_at(action, order_id, &at_work, now))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -84,14 +85,23 @@ impl Actions {
         &self,
         action: Action,
         order_id: OrderId,
+        at_work: &[Bulk],
         now: Timestamp,
     ) -> Result<Result<Part, Skipped>, BulkRefused> {
         let left_out = |order_id, why: &str| {
             Ok(Err(Skipped {
                 order_id,
                 why: why.to_owned(),
+                left_to: None,
             }))
         };
+        if let Some(holder) = at_work.iter().find_map(|bulk| bulk.holder_of(&order_id)) {
+            return Ok(Err(Skipped {
+                order_id,
+                why: holder.to_string(),
+                left_to: Some(holder.digest),
+            }));
+        }
         let (record, described) = match self.inspect(&order_id).await {
             Ok(found) => found,
             Err(Refused::NotFound(_)) => return left_out(order_id, "there is no such order"),
@@ -124,6 +134,7 @@ impl Actions {
             total: state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            left_to: None,
         }))
     }
 
@@ -137,7 +148,7 @@ impl Actions {
     }
 
     /// Lets exactly what was previewed happen, and returns the bulk: the monitor carries it out from now on.
-    /// What was applied before, by whomever, stays as it is.
+    /// What was applied before, by whomever, stays as it is; what another bulk has in hand by now is left to it.
     ///
     /// # Errors
     /// If there is no such preview, it has no orders, no reason is given, or the database does not answer.
@@ -159,6 +170,9 @@ impl Actions {
             reason: who.reason.to_owned(),
             at: who.at,
         });
+        // Another one may have been applied since the preview.
+        let at_work = self.read_models.bulks_at_work().await?;
+        bulk.leave_to(&at_work, who.at);
         if self.read_models.put_bulk(&bulk, who.at).await? {
             return Ok(bulk);
         }

@@ -9,7 +9,7 @@ use domain::ledger::Authorize;
 use domain::ports::Orders as _;
 use domain::{Actor, ErrorName, OrderId, Stage, Timestamp};
 use operations::advice::Action;
-use operations::bulk::{Bulk, LARGEST};
+use operations::bulk::{Bulk, LARGEST, Outcome};
 use serde_json::{Value, json};
 use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
@@ -333,4 +333,31 @@ async fn what_no_bulk_can_be_made_of_is_told() {
     let gone = shop.apply("0123456789abcdef", "somebody").await;
     let not_found = BulkRefused::NotFound("0123456789abcdef".to_owned());
     assert_eq!(gone, Err(not_found));
+}
+
+#[tokio::test]
+async fn what_another_bulk_has_in_hand_is_left_to_it_at_the_preview_and_when_it_is_applied() {
+    let shop = Shop::running(&["ord-1", "ord-2"]).await;
+    let both = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
+    let both = both.expect("a preview").digest;
+    let one = shop.preview(Action::Cancel, &["ord-1"]).await;
+    let one = one.expect("a preview").digest;
+    shop.apply(&one, "somebody").await.expect("applied");
+    let told = "another bulk has it in hand: cancel by somebody since";
+    let late = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
+    let late = late.expect("a preview");
+    assert_eq!(late.parts.len(), 1);
+    assert!(late.skipped[0].why.starts_with(told), "{:?}", late.skipped);
+    assert_eq!(late.skipped[0].left_to, Some(one.clone()));
+    // This one was previewed before the other was applied.
+    let both = shop.apply(&both, "somebody else").await.expect("applied");
+    let [first, second] = &both.parts[..] else {
+        panic!("{both:?}");
+    };
+    assert!(
+        matches!(&first.outcome, Outcome::Refused(why) if why.starts_with(told)),
+        "{first:?}"
+    );
+    assert_eq!(first.left_to, Some(one));
+    assert_eq!(second.outcome, Outcome::Waiting);
 }

@@ -1,6 +1,8 @@
 //! One action on many orders: previewed and frozen under a digest, then done to one order, to ten more, and to
 //! the rest, and stopped when one fails again.
 
+use std::fmt;
+
 use domain::{Actor, Money, OrderId, Status, Sums, Timestamp, words};
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
@@ -90,15 +92,49 @@ pub struct Part {
     pub requested_at: Option<Timestamp>,
     /// What became of it.
     pub outcome: Outcome,
+    /// The digest of the other bulk that it was left to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_to: Option<String>,
 }
 
-/// An order that the action is not possible for.
+/// An order that is left out: the action is not possible for it, or another bulk has it in hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Which order.
     pub order_id: OrderId,
     /// Why.
     pub why: String,
+    /// The digest of the other bulk that has it in hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_to: Option<String>,
+}
+
+/// Another bulk that has an order in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its digest.
+    pub digest: String,
+    /// What it does.
+    pub action: Action,
+    /// Who let it happen.
+    pub by: Actor,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            digest,
+            action,
+            by,
+            since,
+        } = self;
+        write!(
+            out,
+            "another bulk has it in hand: {action} by {by} since {since:.0} (bulk {digest})"
+        )
+    }
 }
 
 /// Who lets it happen, and why.
@@ -209,6 +245,58 @@ impl Bulk {
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         self.applied.is_some() && self.ended_at.is_none()
+    }
+
+    /// Itself as whoever has this order in hand, if it has.
+    #[must_use]
+    pub fn holder_of(&self, order_id: &OrderId) -> Option<Holder> {
+        self.holds(order_id).and_then(|_| self.holder())
+    }
+
+    /// Leaves to other bulks what they have in hand. Of two that were applied at once the earlier one goes on,
+    /// whichever of them is asked.
+    pub fn leave_to(&mut self, others: &[Self], now: Timestamp) {
+        let Some(since) = self.began() else {
+            return;
+        };
+        let others = others.iter().filter(|other| other.digest != self.digest);
+        let others: Vec<&Self> = others.collect();
+        let waiting = self.parts.iter_mut();
+        for part in waiting.filter(|part| part.outcome == Outcome::Waiting) {
+            let holder = others.iter().find_map(|other| {
+                let theirs = other.holds(&part.order_id)?;
+                let first = theirs.is_under_way() || other.began() < Some(since.clone());
+                other.holder().filter(|_| first)
+            });
+            if let Some(holder) = holder {
+                part.requested_at = Some(now);
+                part.outcome = Outcome::Refused(holder.to_string());
+                part.left_to = Some(holder.digest);
+            }
+        }
+    }
+
+    /// By which bulks are put in order: when it was applied, and its digest.
+    fn began(&self) -> Option<(Timestamp, String)> {
+        let applied = self.applied.as_ref()?;
+        Some((applied.at, self.digest.clone()))
+    }
+
+    fn holder(&self) -> Option<Holder> {
+        let applied = self.applied.as_ref()?;
+        Some(Holder {
+            digest: self.digest.clone(),
+            action: self.action,
+            by: applied.by.clone(),
+            since: applied.at,
+        })
+    }
+
+    /// The part that is acted on, or is going to be.
+    fn holds(&self, order_id: &OrderId) -> Option<&Part> {
+        let part = self.parts.iter().find(|part| part.order_id == *order_id)?;
+        let to_come = part.outcome == Outcome::Waiting && self.stopped.is_none();
+        (self.is_at_work() && (part.is_under_way() || to_come)).then_some(part)
     }
 
     /// The orders whose projections say what became of them.
@@ -370,6 +458,7 @@ mod tests {
             total: projection.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            left_to: None,
         }
     }
 
@@ -504,6 +593,46 @@ mod tests {
         stopped.execution = Some(ended(60));
         other.see(&stopped);
         assert_eq!(other.parts[0].outcome, Outcome::FailedAgain);
+    }
+
+    #[test]
+    fn an_order_is_in_the_hands_of_one_bulk_and_free_once_that_is_done_with_it() {
+        let order_id = projection(0).order_id;
+        let mut first = applied(2, Action::Reprocess, ProcessState::ShipOrder);
+        let mut second = Bulk {
+            digest: "second".to_owned(),
+            ..first.clone()
+        };
+        if let Some(applied) = &mut second.applied {
+            applied.at = moment(2);
+        }
+        assert!(second.holder_of(&order_id).is_some());
+        first.leave_to(&[second.clone()], moment(3));
+        assert_eq!(
+            first.count(OutcomeKind::Refused),
+            0,
+            "the earlier one goes on"
+        );
+        let mut late = second.clone();
+        late.leave_to(&[first.clone(), second.clone()], moment(3));
+        assert_eq!(late.count(OutcomeKind::Refused), 2);
+        let why = format!(
+            "another bulk has it in hand: reprocess by somebody since 2026-11-23T10:00:01Z (bulk {})",
+            first.digest
+        );
+        assert_eq!(late.parts[0].outcome, Outcome::Refused(why));
+        assert_eq!(late.parts[0].left_to, Some(first.digest.clone()));
+        // What is under way is let be, whoever was first.
+        act(&mut second);
+        first.leave_to(&[second.clone()], moment(3));
+        assert_eq!(first.count(OutcomeKind::Refused), 1);
+        // What a stopped bulk did not begin is free.
+        second.stopped = Some("a test".to_owned());
+        let other = projection(1).order_id;
+        assert!(second.holder_of(&order_id).is_some(), "it is under way");
+        assert_eq!(second.holder_of(&other), None);
+        went(&mut second, 0, ProcessState::CapturePayment, None);
+        assert_eq!(second.holder_of(&order_id), None);
     }
 
     #[test]

@@ -58,11 +58,24 @@ impl ReadModels {
         bulk.map(Some).map_err(|_| unreadable("a bulk"))
     }
 
-    /// The digests of the bulks that are at work.
+    /// The bulks that are at work: few, for each is read.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn bulks_at_work(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn bulks_at_work(&self) -> Result<Vec<Bulk>, StoreError> {
+        let mut at_work = Vec::new();
+        for digest in self.digests_at_work().await? {
+            let bulk = self.bulk(&digest).await?;
+            at_work.extend(bulk.filter(Bulk::is_at_work));
+        }
+        Ok(at_work)
+    }
+
+    /// The digests of the bulks that are at work, and of some that are not yet or were until a moment ago.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn digests_at_work(&self) -> Result<Vec<String>, StoreError> {
         let rows = self.rows(AT_WORK).await?;
         let digests = rows.iter().filter_map(|item| {
             let over = item.get("over").is_some();
