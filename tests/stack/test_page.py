@@ -141,6 +141,7 @@ def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_a
         "named": f"/orders/{named_after_a_script}",
         "nothing": "/search?q=nothing-like-it",
         "preview": preview,
+        "bulks": "/bulk",
     }
 
 
@@ -156,7 +157,7 @@ class Look:
 
 
 WAYS = [(width, scheme) for width in (1920, 320) for scheme in ("light", "dark")]
-PAGES = ["home", "orders", "list", "completed", "order", "review", "named", "nothing", "preview"]
+PAGES = ["home", "orders", "list", "completed", "order", "review", "named", "nothing", "preview", "bulks"]
 
 
 def way(parameter: tuple[str, int, str]) -> str:

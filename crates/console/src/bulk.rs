@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{OrderId, Timestamp};
 use operations::ProcessState;
-use operations::bulk::{Bulk, LARGEST, Outcome, OutcomeKind, Part};
+use operations::bulk::{Bulk, BulkState, LARGEST, Outcome, OutcomeKind, Part};
 use operations::snapshot::List;
+use read_models::PAGE;
 use tracing::info;
 
 use crate::answer::{live, page, see_other, soon};
@@ -50,6 +51,50 @@ struct Running<'a> {
     parts: Vec<PartView>,
 }
 
+#[derive(askama::Template)]
+#[template(path = "bulks.html")]
+struct Latest<'a> {
+    frame: Frame<'a>,
+    bulks: Vec<BulkView>,
+    is_full: bool,
+}
+
+/// A bulk on the list of them.
+#[derive(Debug)]
+struct BulkView {
+    digest: String,
+    verb: &'static str,
+    count: String,
+    by: String,
+    reason: String,
+    begun: Moment,
+    state: &'static str,
+    tone: &'static str,
+    outcomes: String,
+}
+
+impl BulkView {
+    fn of(bulk: &Bulk, now: Timestamp) -> Option<Self> {
+        let applied = bulk.applied.as_ref()?;
+        let (state, tone) = state(bulk.state());
+        let counts = OutcomeKind::ALL.iter().filter_map(|kind| {
+            let count = bulk.count(*kind);
+            (count > 0).then(|| format!("{count} {}", outcome(*kind).0))
+        });
+        Some(Self {
+            digest: bulk.digest.clone(),
+            verb: words::verb(bulk.action),
+            count: words::orders(bulk.parts.len()),
+            by: applied.by.to_string(),
+            reason: applied.reason.clone(),
+            begun: Moment::of(applied.at, now),
+            state,
+            tone,
+            outcomes: counts.collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
 #[derive(Debug)]
 struct SkippedView<'a> {
     id: &'a str,
@@ -79,6 +124,15 @@ struct Phase {
     current: bool,
     shares: Vec<(&'static str, String, String)>,
     says: String,
+}
+
+const fn state(state: BulkState) -> (&'static str, &'static str) {
+    match state {
+        BulkState::Previewed => ("previewed", "off"),
+        BulkState::Running => ("running", "info"),
+        BulkState::Stopped => ("stopped", "bad"),
+        BulkState::Done => ("done", "ok"),
+    }
 }
 
 const fn outcome(kind: OutcomeKind) -> (&'static str, &'static str) {
@@ -149,6 +203,24 @@ impl Console {
         ids.collect()
     }
 
+    /// The bulks that were applied last.
+    pub(crate) async fn bulks(
+        &self,
+        request: &PageRequest,
+        operator: &Operator,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
+        let bulks = self.read_models.latest_bulks().await?;
+        let bulks = bulks.iter().filter_map(|bulk| BulkView::of(bulk, now));
+        let bulks: Vec<BulkView> = bulks.collect();
+        let page = Latest {
+            frame: Frame::of(self, request, operator, None, now).titled("Bulks"),
+            is_full: bulks.len() >= PAGE,
+            bulks,
+        };
+        Ok(live(request, &page))
+    }
+
     /// A preview, or how far it has come.
     pub(crate) async fn bulk(
         &self,
@@ -164,11 +236,7 @@ impl Console {
         };
         // Whoever looks has it carried on sooner than the schedule would.
         let coming = bulk.is_at_work() && self.snapshot(now).await?.1;
-        let (state, tone) = match (&bulk.stopped, bulk.ended_at) {
-            (Some(_), _) => ("stopped", "bad"),
-            (None, Some(_)) => ("done", "ok"),
-            (None, None) => ("running", "info"),
-        };
+        let (state, tone) = state(bulk.state());
         let verb = words::verb(bulk.action);
         let frame =
             Frame::of(self, request, operator, None, now).titled(format!("{verb}: {state}"));

@@ -52,10 +52,10 @@ impl<'a> Frame<'a> {
             assets: assets::tag(),
             environment: &console.environment,
             title: String::new(),
-            here: if request.path.is_empty() {
-                "home"
-            } else {
-                "orders"
+            here: match request.path.split('/').next() {
+                Some("") | None => "home",
+                Some("bulk") => "bulks",
+                Some(_) => "orders",
             },
             inside: true,
             operator: &operator.name,

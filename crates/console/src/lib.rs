@@ -179,6 +179,7 @@ impl Console {
             .route("/orders", get(list))
             .route("/orders/{id}", get(order))
             .route("/search", get(search))
+            .route("/bulk", get(bulks))
             .route("/bulk/{digest}", get(bulk))
             .route("/api/summary", get(api_summary))
             .route("/api/orders", get(api_orders))
@@ -394,6 +395,10 @@ async fn order(
 
 async fn search(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
     console.search(&request, &by, Timestamp::now()).await
+}
+
+async fn bulks(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
+    console.bulks(&request, &by, Timestamp::now()).await
 }
 
 async fn bulk(

@@ -55,6 +55,20 @@ words! {
     }
 }
 
+words! {
+    /// How far a bulk is.
+    pub enum BulkState {
+        /// It was looked at, and nobody has let it happen yet.
+        Previewed = "previewed",
+        /// The monitor carries it out.
+        Running = "running",
+        /// No further order is touched; those that were are followed to their end.
+        Stopped = "stopped",
+        /// Nothing is left to do.
+        Done = "done",
+    }
+}
+
 impl Outcome {
     /// Which it is, whatever the reason.
     #[must_use]
@@ -239,6 +253,21 @@ impl Bulk {
     pub fn count(&self, kind: OutcomeKind) -> usize {
         let parts = self.parts.iter();
         parts.filter(|part| part.outcome.kind() == kind).count()
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub const fn state(&self) -> BulkState {
+        match self {
+            Self { applied: None, .. } => BulkState::Previewed,
+            Self {
+                stopped: Some(_), ..
+            } => BulkState::Stopped,
+            Self {
+                ended_at: Some(_), ..
+            } => BulkState::Done,
+            Self { .. } => BulkState::Running,
+        }
     }
 
     /// Whether something is left to do or to see.

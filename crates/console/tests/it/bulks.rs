@@ -1,0 +1,100 @@
+//! One action on many orders, as it is asked for on the page.
+
+use lambda_http::http::Method;
+use lambda_http::{Body, Response};
+use serde_json::json;
+use tests::document;
+
+use crate::{Page, request, text};
+
+/// Orders that are being processed.
+async fn running(orders: &[&str]) -> Page {
+    let page = Page::open(None).await;
+    for order in orders {
+        page.database.validated(&document(order)).await;
+        page.step_functions
+            .tells(&format!("{order}-1"), json!({"status": "RUNNING"}));
+    }
+    page
+}
+
+async fn post(page: &Page, path: &str, form: &str) -> Response<Body> {
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    page.ask(request(&Method::POST, path, &headers, form)).await
+}
+
+fn location(answer: &Response<Body>) -> &str {
+    assert_eq!(answer.status(), 303, "{}", text(answer));
+    answer.headers()["location"].to_str().expect("a path")
+}
+
+/// The digest of a preview of cancelling these.
+async fn preview(page: &Page, orders: &str) -> String {
+    let form = format!("action=cancel&scope=selected&{orders}");
+    let answer = post(page, "/bulk", &form).await;
+    let path = location(&answer).split('?').next().expect("a path");
+    path.rsplit('/').next().expect("a digest").to_owned()
+}
+
+async fn apply(page: &Page, digest: &str) {
+    let answer = post(page, &format!("/bulk/{digest}"), "reason=no+stock").await;
+    assert_eq!(location(&answer), format!("../bulk/{digest}"));
+}
+
+#[tokio::test]
+async fn an_order_that_is_chosen_twice_is_in_a_bulk_once() {
+    let page = running(&["ord-1", "ord-2"]).await;
+    let digest = preview(&page, "order=ord-1&order=ord-2&order=ord-1").await;
+    let bulk = page.database.read_models.bulk(&digest).await;
+    let parts = bulk.expect("an answer").expect("the bulk").parts;
+    assert_eq!(parts.len(), 2);
+}
+
+#[tokio::test]
+async fn an_order_of_another_bulk_is_left_out_with_whose_it_is_and_a_link() {
+    let page = running(&["ord-1", "ord-2"]).await;
+    let first = preview(&page, "order=ord-1").await;
+    apply(&page, &first).await;
+    let second = preview(&page, "order=ord-1&order=ord-2").await;
+    let (status, html) = page.get(&format!("/bulk/{second}")).await;
+    assert_eq!(status, 200);
+    assert!(html.contains("1 order left out"), "{html}");
+    assert!(
+        html.contains("another bulk has it in hand: cancel by"),
+        "{html}"
+    );
+    assert!(
+        html.contains(&format!("href=\"../bulk/{first}\"")),
+        "{html}"
+    );
+}
+
+#[tokio::test]
+async fn bulks_are_listed_with_who_and_why_and_home_says_that_one_is_at_work() {
+    let page = running(&["ord-1", "ord-2"]).await;
+    let (_, none) = page.get("/bulk").await;
+    assert!(none.contains("Nothing was done to many orders"), "{none}");
+    let (_, home) = page.get("/").await;
+    assert!(!home.contains("at work"), "{home}");
+    let digest = preview(&page, "order=ord-1&order=ord-2").await;
+    apply(&page, &digest).await;
+    let _ = page.requests.take();
+    let (status, html) = page.get("/bulk").await;
+    assert_eq!((status, page.requests.take().len()), (200, 2));
+    for part in [
+        &format!("href=\"bulk/{digest}\">Cancel: 2 orders</a>"),
+        "no stock",
+        "running",
+        "2 waiting",
+    ] {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+    let (_, home) = page.get("/").await;
+    assert!(
+        home.contains("<a href=\"bulk\">1 bulk is at work</a>"),
+        "{home}"
+    );
+}
