@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use tracing::error;
 
-use crate::request::{PageRequest, tag_of};
+use crate::request::{FLASH, PageRequest, tag_of};
 
 /// What a page may load: what we serve ourselves, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -40,8 +40,18 @@ pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
+/// Look there, where this is said once.
+pub(crate) fn see_other_told(location: &str, told: &str) -> Response {
+    let told: String = form_urlencoded::byte_serialize(told.as_bytes()).collect();
+    with_cookie(see_other(location), FLASH, &told, 60)
+}
+
 /// A page that is polled: unchanged, it is not sent again.
 pub(crate) fn live(request: &PageRequest, shown: &impl Template) -> Response {
+    // What is said once is not kept: a browser that goes back would show it again.
+    if request.flash().is_some() {
+        return with_cookie(page(StatusCode::OK, shown), FLASH, "", 0);
+    }
     let text = match shown.render() {
         Ok(text) => text,
         Err(defect) => return not_written(&defect),

@@ -1,16 +1,16 @@
 //! One action on many orders: previewed, frozen, applied; the monitor carries it out.
 
-use actions::Attribution;
+use actions::{Attribution, BulkRefused};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{OrderId, Timestamp};
 use operations::ProcessState;
-use operations::bulk::{Bulk, BulkState, LARGEST, Outcome, OutcomeKind, Part};
+use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome, OutcomeKind, Part};
 use operations::snapshot::List;
 use read_models::PAGE;
 use tracing::info;
 
-use crate::answer::{live, page, see_other, soon};
+use crate::answer::{live, page, see_other, see_other_told, soon};
 use crate::frame::Frame;
 use crate::operator::Operator;
 use crate::request::PageRequest;
@@ -45,8 +45,14 @@ struct Running<'a> {
     begun: Moment,
     by: String,
     reason: &'a str,
+    digest: &'a str,
     stopped: Option<&'a str>,
+    stopped_by: Option<String>,
     untouched: String,
+    controlled: Vec<(&'static str, String, Moment)>,
+    may_pause: bool,
+    may_resume: bool,
+    may_stop: bool,
     phases: Vec<Phase>,
     parts: Vec<PartView>,
 }
@@ -130,8 +136,17 @@ const fn state(state: BulkState) -> (&'static str, &'static str) {
     match state {
         BulkState::Previewed => ("previewed", "off"),
         BulkState::Running => ("running", "info"),
+        BulkState::Paused => ("paused", "warn"),
         BulkState::Stopped => ("stopped", "bad"),
         BulkState::Done => ("done", "ok"),
+    }
+}
+
+const fn done(control: Control) -> &'static str {
+    match control {
+        Control::Pause => "paused",
+        Control::Resume => "resumed",
+        Control::Stop => "stopped",
     }
 }
 
@@ -236,6 +251,11 @@ impl Console {
         };
         // Whoever looks has it carried on sooner than the schedule would.
         let coming = bulk.is_at_work() && self.snapshot(now).await?.1;
+        let is_left = operator.may_act && bulk.count(OutcomeKind::Waiting) > 0;
+        let is = |state: BulkState| is_left && bulk.state() == state;
+        let (may_pause, may_resume) = (is(BulkState::Running), is(BulkState::Paused));
+        let stop = bulk.controlled.last();
+        let stop = stop.filter(|last| last.control == Control::Stop);
         let (state, tone) = state(bulk.state());
         let verb = words::verb(bulk.action);
         let frame =
@@ -253,7 +273,20 @@ impl Console {
             begun: Moment::of(applied.at, now),
             by: applied.by.to_string(),
             reason: &applied.reason,
+            digest: &bulk.digest,
             stopped: bulk.stopped.as_deref(),
+            stopped_by: stop.map(|stop| stop.by.to_string()),
+            controlled: bulk
+                .controlled
+                .iter()
+                .map(|did| {
+                    let at = Moment::of(did.at, now);
+                    (self::done(did.control), did.by.to_string(), at)
+                })
+                .collect(),
+            may_pause,
+            may_resume,
+            may_stop: may_pause || may_resume,
             untouched: match bulk.count(OutcomeKind::Waiting) {
                 1 => "1 order was".to_owned(),
                 count => format!("{count} orders were"),
@@ -307,6 +340,47 @@ impl Console {
             may_act: operator.may_act,
         };
         page(StatusCode::OK, &preview)
+    }
+
+    /// Pauses, resumes or stops what the monitor carries out.
+    pub(crate) async fn control(
+        &self,
+        request: &PageRequest,
+        operator: &Operator,
+        digest: &str,
+        control: Control,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
+        let there = format!("{}bulk/{digest}", request.root);
+        let reason = match (
+            control,
+            crate::reason(request.field("reason").unwrap_or("")),
+        ) {
+            (Control::Stop, Err(Failed::Invalid(what))) => {
+                return Ok(see_other_told(&there, &what));
+            }
+            (Control::Stop, reason) => reason?,
+            (Control::Pause | Control::Resume, _) => "",
+        };
+        let who = Attribution {
+            by: &operator.name,
+            reason,
+            at: now,
+        };
+        let (done, then) = (self::done(control), words::then(control));
+        match self.actions.control(control, digest, who).await {
+            Ok(_) => {
+                info!(bulk = digest, control = control.as_str(), "bulk controlled");
+                self.snapshot(now).await?;
+                let told = format!("It is {done}: {then}.");
+                Ok(see_other_told(&there, &told))
+            }
+            Err(BulkRefused::NotPossible(why)) => {
+                let told = format!("It is not {done}: {why}.");
+                Ok(see_other_told(&there, &told))
+            }
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     /// Lets exactly what was previewed happen.

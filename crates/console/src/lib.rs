@@ -33,6 +33,7 @@ pub use config::{Config, Issuer};
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use operations::advice::Action;
+use operations::bulk::Control;
 use operations::snapshot::{self, Snapshot};
 use read_models::ReadModels;
 use serde_json::json;
@@ -172,6 +173,7 @@ impl Console {
             .route("/orders/{id}/{action}", get(confirm).post(act))
             .route("/bulk", post(preview))
             .route("/bulk/{digest}", post(apply))
+            .route("/bulk/{digest}/{control}", post(control))
             .route("/api/orders/{id}/{action}", post(api_act))
             .route_layer(from_fn(operators_only));
         let looking = Router::new()
@@ -459,6 +461,17 @@ async fn apply(
 ) -> Answered {
     let now = Timestamp::now();
     console.apply(&request, &by, &digest, now).await
+}
+
+async fn control(
+    State(console): Shared,
+    Extension(by): By,
+    Path((digest, control)): Path<(String, String)>,
+    request: PageRequest,
+) -> Answered {
+    let control = Control::from_word(&control).ok_or(Failed::NotFound)?;
+    let now = Timestamp::now();
+    console.control(&request, &by, &digest, control, now).await
 }
 
 async fn api_act(

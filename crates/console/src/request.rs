@@ -101,9 +101,9 @@ impl PageRequest {
         (!value.is_empty()).then_some(value)
     }
 
-    /// What the last action had to say; it is shown once.
+    /// What the last action had to say; it is shown once, to whoever looks and not to a page that polls beside.
     pub(crate) fn flash(&self) -> Option<String> {
-        self.kept(FLASH)
+        self.kept(FLASH).filter(|_| self.header("x-poll").is_none())
     }
 
     /// The reason that was given for what is about to be confirmed.

@@ -2,6 +2,7 @@
 
 use domain::{Status, Timestamp};
 use operations::advice::{Action, Responsible};
+use operations::bulk::Control;
 use operations::{Health, Incident, Problem, Projection};
 
 /// A moment: for machines, and for people who look at it today.
@@ -199,6 +200,15 @@ pub(crate) const fn consequence(action: Action) -> &'static str {
             "The providers are asked what became of it; nothing is paid or shipped. Where only a \
              message is missing, it is given up."
         }
+    }
+}
+
+/// What becomes of a bulk then.
+pub(crate) const fn then(control: Control) -> &'static str {
+    match control {
+        Control::Pause => "no further order is begun until somebody resumes it",
+        Control::Resume => "further orders are begun",
+        Control::Stop => "no further order is begun",
     }
 }
 

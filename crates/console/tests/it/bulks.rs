@@ -98,3 +98,55 @@ async fn bulks_are_listed_with_who_and_why_and_home_says_that_one_is_at_work() {
         "{home}"
     );
 }
+
+/// The page that a form's answer leads to, with what it says once.
+async fn followed(page: &Page, answer: &Response<Body>, path: &str) -> String {
+    let cookie = answer.headers()["set-cookie"].to_str().expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a cookie");
+    let asked = request(&Method::GET, path, &[("cookie", cookie)], "");
+    let shown = page.ask(asked).await;
+    let cleared = shown.headers()["set-cookie"].to_str().expect("a cookie");
+    assert!(cleared.starts_with("flash=; "), "said once: {cleared}");
+    text(&shown)
+}
+
+#[tokio::test]
+async fn a_bulk_is_paused_resumed_and_stopped_with_who_and_when_and_a_reason() {
+    let page = running(&["ord-1", "ord-2"]).await;
+    let digest = preview(&page, "order=ord-1&order=ord-2").await;
+    apply(&page, &digest).await;
+    let path = format!("/bulk/{digest}");
+    let control = async |word: &str, form: &str| {
+        let answer = post(&page, &format!("{path}/{word}"), form).await;
+        assert_eq!(location(&answer), format!("../../bulk/{digest}"));
+        followed(&page, &answer, &path).await
+    };
+    let has = |html: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    };
+    let paused = control("pause", "").await;
+    has(
+        &paused,
+        &["It is paused: no further order", "/resume\"", "/stop\""],
+    );
+    assert!(!paused.contains("/pause\""), "{paused}");
+    let again = control("pause", "").await;
+    has(&again, &["It is not paused: it was paused before."]);
+    has(&control("resume", "").await, &["It is resumed", "/pause\""]);
+    has(&control("stop", "").await, &["Say why", "running"]);
+    let stopped = control("stop", "reason=wrong+list").await;
+    has(
+        &stopped,
+        &["Stopped by", "wrong list", "2 orders were untouched"],
+    );
+    assert!(!stopped.contains("/stop\""), "{stopped}");
+    let nothing = post(&page, &format!("{path}/fly"), "").await;
+    assert_eq!(nothing.status(), 404);
+    // What another page says is not for one that polls beside it.
+    let polled = [("cookie", "flash=Hello"), ("x-poll", "1")];
+    let polled = page.ask(request(&Method::GET, "/bulk", &polled, "")).await;
+    assert!(!text(&polled).contains("Hello"));
+    assert!(!polled.headers().contains_key("set-cookie"));
+}

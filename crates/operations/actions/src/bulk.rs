@@ -5,13 +5,15 @@ use domain::{Actor, OrderId, Timestamp};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use operations::ProcessState;
 use operations::advice::Action;
-use operations::bulk::{Applied, Bulk, LARGEST, Outcome, Part, Skipped};
+use operations::bulk::{Applied, Bulk, Control, LARGEST, Outcome, Part, Skipped};
 use read_models::Row;
 
 use crate::{Actions, Attribution, Refused, possible};
 
 /// So many orders are looked at at once.
 const AT_ONCE: usize = 8;
+/// So often what somebody else wrote meanwhile is read anew. The monitor writes twice in some seconds.
+const TRIES: usize = 8;
 
 /// Why nothing came of what was asked of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -178,5 +180,33 @@ impl Actions {
         }
         // Somebody else's press of the same button was quicker: it is applied once.
         self.bulk(digest).await
+    }
+
+    /// Pauses, resumes or stops a bulk, and returns it. A stop takes a reason.
+    ///
+    /// # Errors
+    /// If there is no such bulk, that is not possible now, or the database does not answer.
+    pub async fn control(
+        &self,
+        control: Control,
+        digest: &str,
+        who: Attribution<'_>,
+    ) -> Result<Bulk, BulkRefused> {
+        if control == Control::Stop && who.reason.trim().is_empty() {
+            return Err(BulkRefused::not_possible("say why: it is kept"));
+        }
+        for _ in 0..TRIES {
+            let mut bulk = self.bulk(digest).await?;
+            let by = Actor::Operator(who.by.to_owned());
+            bulk.control(control, by, who.reason, who.at)
+                .map_err(BulkRefused::not_possible)?;
+            bulk.revision += 1;
+            // The monitor may have written what it did meanwhile: neither is lost.
+            if self.read_models.put_bulk(&bulk, who.at).await? {
+                return Ok(bulk);
+            }
+        }
+        let why = "it is being written all the time: try again";
+        Err(BulkRefused::Unavailable(why.to_owned()))
     }
 }

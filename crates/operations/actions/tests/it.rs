@@ -9,7 +9,7 @@ use domain::ledger::Authorize;
 use domain::ports::Orders as _;
 use domain::{Actor, ErrorName, OrderId, Stage, Timestamp};
 use operations::advice::Action;
-use operations::bulk::{Bulk, LARGEST, Outcome};
+use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome};
 use serde_json::{Value, json};
 use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
@@ -285,6 +285,17 @@ impl Shop {
     }
 }
 
+impl Shop {
+    async fn control(&self, control: Control, digest: &str) -> Result<Bulk, BulkRefused> {
+        let who = Attribution {
+            by: "somebody",
+            reason: "a test",
+            at: Timestamp::now(),
+        };
+        self.actions.control(control, digest, who).await
+    }
+}
+
 fn applied_by(bulk: &Bulk) -> Option<Actor> {
     bulk.applied.as_ref().map(|applied| applied.by.clone())
 }
@@ -360,4 +371,32 @@ async fn what_another_bulk_has_in_hand_is_left_to_it_at_the_preview_and_when_it_
     );
     assert_eq!(first.left_to, Some(one));
     assert_eq!(second.outcome, Outcome::Waiting);
+}
+
+#[tokio::test]
+async fn a_bulk_is_paused_and_stopped_also_by_two_at_once() {
+    let shop = Shop::running(&["ord-1", "ord-2"]).await;
+    let bulk = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
+    let digest = bulk.expect("a preview").digest;
+    let early = shop.control(Control::Stop, &digest).await;
+    let why = "it was not applied yet".to_owned();
+    assert_eq!(early, Err(BulkRefused::NotPossible(why)));
+    shop.apply(&digest, "somebody").await.expect("applied");
+    // Both read it before either writes.
+    let (paused, stopped) = tokio::join!(
+        shop.control(Control::Pause, &digest),
+        shop.control(Control::Stop, &digest)
+    );
+    let paused_after_the_stop = Err(BulkRefused::NotPossible("it was stopped before".to_owned()));
+    assert!(
+        paused.is_ok() || paused == paused_after_the_stop,
+        "{paused:?}"
+    );
+    assert_eq!(stopped.map(|bulk| bulk.state()), Ok(BulkState::Stopped));
+    let kept = shop.actions.bulk(&digest).await.expect("the bulk");
+    assert_eq!(kept.state(), BulkState::Stopped);
+    assert_eq!(kept.stopped.as_deref(), Some("a test"));
+    let last = kept.controlled.last().expect("a stop");
+    let somebody = Actor::Operator("somebody".to_owned());
+    assert_eq!((last.control, &last.by), (Control::Stop, &somebody));
 }

@@ -19,6 +19,9 @@ pub const LARGEST: usize = 200;
 /// So many are acted on after the first one has come through.
 const SECOND_WAVE: usize = 10;
 
+/// So many times that people paused, resumed or stopped one bulk are kept.
+const KEPT: usize = 20;
+
 /// What became of one order of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,6 +65,8 @@ words! {
         Previewed = "previewed",
         /// The monitor carries it out.
         Running = "running",
+        /// No further order is touched until somebody resumes it.
+        Paused = "paused",
         /// No further order is touched; those that were are followed to their end.
         Stopped = "stopped",
         /// Nothing is left to do.
@@ -163,6 +168,30 @@ pub struct Applied {
     pub at: Timestamp,
 }
 
+words! {
+    /// What an operator can do to a bulk at work. The word is what a command and a route ask for it by.
+    pub enum Control {
+        /// Begins no further order for now.
+        Pause = "pause",
+        /// Goes on after a pause.
+        Resume = "resume",
+        /// Begins no further order ever.
+        Stop = "stop",
+    }
+}
+
+/// What somebody did to a bulk at work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controlled {
+    /// What.
+    pub control: Control,
+    /// Who.
+    pub by: Actor,
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+}
+
 /// An action on many orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bulk {
@@ -185,6 +214,9 @@ pub struct Bulk {
     /// Why it was stopped, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// What people did to it since it was applied, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controlled: Vec<Controlled>,
     /// When nothing was left to do.
     #[serde(
         default,
@@ -233,6 +265,7 @@ impl Bulk {
             skipped,
             applied: None,
             stopped: None,
+            controlled: Vec::new(),
             ended_at: None,
             busy_until: None,
         }
@@ -257,7 +290,7 @@ impl Bulk {
 
     /// How far it is.
     #[must_use]
-    pub const fn state(&self) -> BulkState {
+    pub fn state(&self) -> BulkState {
         match self {
             Self { applied: None, .. } => BulkState::Previewed,
             Self {
@@ -266,8 +299,64 @@ impl Bulk {
             Self {
                 ended_at: Some(_), ..
             } => BulkState::Done,
-            Self { .. } => BulkState::Running,
+            Self { controlled, .. } => match controlled.last().map(|last| last.control) {
+                Some(Control::Pause) => BulkState::Paused,
+                Some(Control::Resume | Control::Stop) | None => BulkState::Running,
+            },
         }
+    }
+
+    /// Pauses, resumes or stops it. Orders that were begun are followed to their end.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub fn control(
+        &mut self,
+        control: Control,
+        by: Actor,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        match (self.state(), control) {
+            (BulkState::Previewed, _) => return Err("it was not applied yet"),
+            (BulkState::Stopped, _) => return Err("it was stopped before"),
+            (BulkState::Done, _) => return Err("it has come to its end"),
+            (BulkState::Paused, Control::Pause) => return Err("it was paused before"),
+            (BulkState::Running, Control::Resume) => return Err("it is not paused"),
+            (BulkState::Running, Control::Pause) | (_, Control::Stop)
+                if self.count(OutcomeKind::Waiting) == 0 =>
+            {
+                return Err("every order was begun, and is followed to its end");
+            }
+            (BulkState::Running | BulkState::Paused, _) => {}
+        }
+        if control == Control::Stop {
+            self.stopped = Some(reason.to_owned());
+        }
+        let too_many = (self.controlled.len() + 1).saturating_sub(KEPT);
+        self.controlled.drain(..too_many);
+        self.controlled.push(Controlled {
+            control,
+            by,
+            at: now,
+        });
+        Ok(())
+    }
+
+    /// Takes over what people have done to it since it was read to be carried out. `false` if it is carried out
+    /// by somebody else by now.
+    pub fn heed(&mut self, stored: &Self) -> bool {
+        // As it is kept: to the millisecond.
+        let until = |bulk: &Self| bulk.busy_until.map(Timestamp::as_millisecond);
+        if until(stored) != until(self) {
+            return false;
+        }
+        self.revision = stored.revision;
+        self.controlled.clone_from(&stored.controlled);
+        if stored.stopped.is_some() {
+            self.stopped.clone_from(&stored.stopped);
+        }
+        true
     }
 
     /// Whether something is left to do or to see.
@@ -347,8 +436,8 @@ impl Bulk {
         }
     }
 
-    /// The orders that are to be acted on now: one, then ten more once that came through, then the rest. Stops
-    /// when one has failed again, and ends when nothing is left.
+    /// The orders that are to be acted on now: one, then ten more once that came through, then the rest; none
+    /// while it is paused. Stops when one has failed again, and ends when nothing is left.
     #[must_use]
     pub fn next_wave(&mut self, now: Timestamp) -> Vec<OrderId> {
         if !self.is_at_work() {
@@ -372,6 +461,9 @@ impl Bulk {
             if under_way == 0 {
                 self.ended_at = Some(now);
             }
+            return Vec::new();
+        }
+        if self.state() == BulkState::Paused {
             return Vec::new();
         }
         let wave = match asked {
@@ -662,6 +754,68 @@ mod tests {
         assert_eq!(second.holder_of(&other), None);
         went(&mut second, 0, ProcessState::CapturePayment, None);
         assert_eq!(second.holder_of(&order_id), None);
+    }
+
+    fn control(bulk: &mut Bulk, control: Control) -> Result<(), &'static str> {
+        let by = Actor::Operator("somebody".to_owned());
+        bulk.control(control, by, "a test", moment(3))
+    }
+
+    #[test]
+    fn a_paused_bulk_begins_nothing_until_it_is_resumed_and_a_stopped_one_never() {
+        let mut bulk = applied(3, Action::Reprocess, ProcessState::ShipOrder);
+        assert_eq!(control(&mut bulk, Control::Resume), Err("it is not paused"));
+        assert_eq!(act(&mut bulk), 1);
+        assert_eq!(control(&mut bulk, Control::Pause), Ok(()));
+        assert_eq!(bulk.state(), BulkState::Paused);
+        assert_eq!(
+            control(&mut bulk, Control::Pause),
+            Err("it was paused before")
+        );
+        went(&mut bulk, 0, ProcessState::CapturePayment, None);
+        assert_eq!(bulk.count(OutcomeKind::Recovered), 1, "that is followed");
+        assert_eq!(act(&mut bulk), 0);
+        assert!(bulk.is_at_work());
+        assert_eq!(control(&mut bulk, Control::Resume), Ok(()));
+        assert_eq!(bulk.state(), BulkState::Running);
+        assert_eq!(control(&mut bulk, Control::Stop), Ok(()));
+        assert_eq!(act(&mut bulk), 0);
+        assert_eq!(bulk.ended_at, Some(moment(2)), "nothing is under way");
+        assert_eq!(bulk.state(), BulkState::Stopped);
+        assert_eq!(bulk.stopped.as_deref(), Some("a test"));
+        assert_eq!(
+            control(&mut bulk, Control::Resume),
+            Err("it was stopped before")
+        );
+        let did = bulk.controlled.iter().map(|did| did.control);
+        let did: Vec<Control> = did.collect();
+        assert_eq!(did, [Control::Pause, Control::Resume, Control::Stop]);
+    }
+
+    #[test]
+    fn what_has_begun_wholly_is_not_stopped() {
+        let mut bulk = applied(1, Action::Reprocess, ProcessState::ShipOrder);
+        act(&mut bulk);
+        for what in [Control::Pause, Control::Stop] {
+            let why = control(&mut bulk, what).expect_err("refused");
+            assert!(why.starts_with("every order was begun"), "{why}");
+        }
+    }
+
+    #[test]
+    fn whoever_carries_it_out_heeds_a_stop_and_keeps_what_he_did() {
+        let mut stored = applied(3, Action::Reprocess, ProcessState::ShipOrder);
+        stored.busy_until = Some(moment(60));
+        let mut bulk = stored.clone();
+        act(&mut bulk);
+        stored.revision += 1;
+        assert_eq!(control(&mut stored, Control::Stop), Ok(()));
+        assert!(bulk.heed(&stored));
+        assert_eq!(bulk.revision, stored.revision);
+        assert_eq!(bulk.state(), BulkState::Stopped);
+        assert_eq!(bulk.count(OutcomeKind::Requested), 1);
+        stored.busy_until = Some(moment(61));
+        assert!(!bulk.heed(&stored), "somebody else's by now");
     }
 
     #[test]
