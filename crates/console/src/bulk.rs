@@ -169,9 +169,8 @@ impl PartView {
             Outcome::Recovered => part
                 .state
                 .map_or_else(String::new, |state| format!("past {state}")),
-            Outcome::Waiting | Outcome::Requested | Outcome::Running | Outcome::FailedAgain => {
-                String::new()
-            }
+            Outcome::FailedAgain => part.failure.clone().unwrap_or_default(),
+            Outcome::Waiting | Outcome::Requested | Outcome::Running => String::new(),
         };
         Self {
             id: part.order_id.to_string(),
@@ -417,9 +416,9 @@ fn phases(bulk: &Bulk) -> Vec<Phase> {
     let (first, others) = parts.split_at(parts.len().min(1));
     let (ten, rest) = others.split_at(others.len().min(10));
     let all = [
-        ("One order", first),
-        ("Ten orders", ten),
-        ("The rest", rest),
+        ("One order first", first),
+        ("Then up to ten", ten),
+        ("Then the rest", rest),
     ];
     let phases = all.into_iter().filter(|(_, parts)| !parts.is_empty());
     let mut phases: Vec<Phase> = phases.map(|(title, parts)| phase(title, parts)).collect();
@@ -470,5 +469,53 @@ fn phase(title: &'static str, parts: &[Part]) -> Phase {
         } else {
             says.join(", ")
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use operations::advice::Action;
+
+    use super::*;
+
+    #[test]
+    fn a_phase_and_an_order_say_what_became_of_them_in_words() {
+        let part = |number: u32, outcome| Part {
+            order_id: format!("ord-{number}").parse().expect("an order id"),
+            version: 1,
+            attempt: 1,
+            state: Some(ProcessState::ShipOrder),
+            total: domain::Money::zero("USD".parse().expect("a currency")),
+            requested_at: None,
+            outcome,
+            failure: Some("CarrierUnavailable in ShipOrder".to_owned()),
+            left_to: None,
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let parts = vec![
+            part(1, Outcome::Recovered),
+            part(2, Outcome::FailedAgain),
+            part(3, Outcome::Running),
+            part(4, Outcome::Refused("it has changed".to_owned())),
+        ];
+        let why = parts.iter().map(|part| PartView::of(part, now).why);
+        let expected = [
+            "past ShipOrder",
+            "CarrierUnavailable in ShipOrder",
+            "",
+            "it has changed",
+        ];
+        assert_eq!(why.collect::<Vec<_>>(), expected);
+        let bulk = Bulk::preview(Action::Redrive, parts, Vec::new(), now);
+        let phases = phases(&bulk);
+        let said = phases.iter().map(|phase| {
+            let (title, settled, total) = (phase.title, phase.settled, phase.total);
+            format!("{title}: {settled} of {total}, {}", phase.says)
+        });
+        let expected = [
+            "One order first: 1 of 1, 1 recovered",
+            "Then up to ten: 2 of 3, 1 failed again, 1 refused, 1 running",
+        ];
+        assert_eq!(said.collect::<Vec<_>>(), expected);
     }
 }

@@ -136,6 +136,7 @@ impl Actions {
             total: state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            failure: None,
             left_to: None,
         }))
     }

@@ -111,6 +111,9 @@ pub struct Part {
     pub requested_at: Option<Timestamp>,
     /// What became of it.
     pub outcome: Outcome,
+    /// With which error it failed again, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// The digest of the other bulk that it was left to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_to: Option<String>,
@@ -433,6 +436,9 @@ impl Bulk {
             .find(|part| part.order_id == projection.order_id);
         if let Some(part) = part.filter(|part| part.is_under_way()) {
             part.outcome = part.became(action, projection);
+            if part.outcome == Outcome::FailedAgain {
+                part.failure = Some(failure(projection));
+            }
         }
     }
 
@@ -562,6 +568,28 @@ impl Part {
     }
 }
 
+/// What an order that failed again failed with: what its undo gave up on, or else why it is reversed.
+fn failure(projection: &Projection) -> String {
+    let unfinished = projection.incidents.contains_key(&Incident::Unfinished);
+    let last = projection.last_error.clone().filter(|_| unfinished);
+    let (error, state, message) = match (last, projection.error) {
+        (Some(last), _) => (Some(String::from(last)), projection.state, None),
+        (None, Some(error)) => {
+            let state = projection.failed_in;
+            (
+                Some(error.to_string()),
+                state,
+                projection.message.as_deref(),
+            )
+        }
+        (None, None) => (None, projection.state, None),
+    };
+    let error = error.unwrap_or_else(|| "its execution stopped".to_owned());
+    let state = state.map_or_else(String::new, |state| format!(" in {state}"));
+    let message = message.map_or_else(String::new, |message| format!(": {message}"));
+    format!("{error}{state}{message}")
+}
+
 #[cfg(test)]
 mod tests {
     use domain::{ErrorName, Execution, ExecutionStatus};
@@ -579,6 +607,7 @@ mod tests {
             total: projection.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            failure: None,
             left_to: None,
         }
     }
@@ -608,6 +637,8 @@ mod tests {
         (projection.attempt, projection.ledger) = (2, 8);
         projection.state = Some(at);
         projection.error = error;
+        projection.failed_in = error.map(|_| ProcessState::ShipOrder);
+        projection.message = error.map(|_| "no label".to_owned());
         bulk.see(&projection);
     }
 
@@ -652,6 +683,8 @@ mod tests {
         went(&mut bulk, 3, ProcessState::CancelShipment, again);
         assert_eq!(act(&mut bulk), 0);
         assert_eq!(bulk.stopped.as_deref(), Some("1 of 11 failed again"));
+        let failure = bulk.parts[3].failure.as_deref();
+        assert_eq!(failure, Some("CarrierUnavailable in ShipOrder: no label"));
         assert_eq!(bulk.ended_at, None, "the others are still under way");
         for number in (1..11).filter(|number| *number != 3) {
             went(&mut bulk, number, ProcessState::CapturePayment, None);
@@ -712,8 +745,11 @@ mod tests {
         bulk.see(&on);
         assert_eq!(bulk.parts[0].outcome, Outcome::Recovered);
         stopped.execution = Some(ended(60));
+        stopped.last_error = Some(ErrorName::CarrierUnavailable.into());
         other.see(&stopped);
         assert_eq!(other.parts[0].outcome, Outcome::FailedAgain);
+        let failure = other.parts[0].failure.as_deref();
+        assert_eq!(failure, Some("CarrierUnavailable in CancelShipment"));
     }
 
     #[test]
