@@ -1,7 +1,6 @@
 //! One action on many orders: previewed, frozen, applied; the monitor carries it out.
 
 use actions::{Attribution, BulkRefused};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{OrderId, Timestamp};
 use operations::ProcessState;
@@ -10,8 +9,9 @@ use operations::snapshot::List;
 use read_models::PAGE;
 use tracing::info;
 
-use crate::answer::{live, page, see_other, see_other_told, soon};
+use crate::answer::{live, see_other, see_other_told, soon};
 use crate::frame::Frame;
+use crate::list::encoded;
 use crate::operator::Operator;
 use crate::request::PageRequest;
 use crate::words::{self, Moment};
@@ -31,6 +31,8 @@ struct Preview<'a> {
     worth: Vec<String>,
     previewed: Moment,
     digest: &'a str,
+    /// The list that the orders were chosen from.
+    list: &'a str,
     may_act: bool,
 }
 
@@ -186,6 +188,31 @@ impl PartView {
     }
 }
 
+/// The list that a form of a page was on, below the page's root.
+fn came_from(request: &PageRequest) -> String {
+    // From our own page, or we would not be here.
+    let page = request.header("referer").unwrap_or_default();
+    let (page, query) = page.split_once('?').unwrap_or((page, ""));
+    match page.rsplit('/').next() {
+        Some(list @ ("orders" | "search")) if query.is_empty() => list.to_owned(),
+        Some(list @ ("orders" | "search")) => format!("{list}?{query}"),
+        _ => match (request.field("list"), request.field("snapshot")) {
+            (Some(list), Some(snapshot)) => {
+                let (list, snapshot) = (encoded(list), encoded(snapshot));
+                format!("orders?list={list}&snapshot={snapshot}")
+            }
+            _ => "orders".to_owned(),
+        },
+    }
+}
+
+/// The list that a preview leads back to.
+fn way_back(request: &PageRequest) -> &str {
+    let from = request.query("from").unwrap_or_default();
+    let is_list = from.starts_with("orders?") || from.starts_with("search?");
+    if is_list { from } else { "orders" }
+}
+
 impl Console {
     /// Looks at each of the orders that were chosen, and freezes what was seen.
     pub(crate) async fn preview(
@@ -193,15 +220,30 @@ impl Console {
         request: &PageRequest,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let word = request.field("action").unwrap_or_default();
+        let list = came_from(request);
+        let dead_end = |told: &str| see_other_told(&format!("{}{list}", request.root), told);
+        let Some(word) = request.field("action") else {
+            return Ok(dead_end("Choose an action first. Nothing was done."));
+        };
         let action = crate::action(word)?;
         let orders = self.chosen(request).await?;
         if orders.is_empty() {
-            let why = "Choose at least one order, or all of the list.";
-            return Err(Failed::NotPossible(why.to_owned()));
+            return Ok(dead_end(match request.field("scope") {
+                Some("all") => "No order is on this list any more. Nothing was done.",
+                _ => "Select at least one order, or take all of the list. Nothing was done.",
+            }));
         }
-        let bulk = self.actions.preview(action, orders, now).await?;
-        Ok(see_other(&format!("{}bulk/{}", request.root, bulk.digest)))
+        match self.actions.preview(action, orders, now).await {
+            Ok(bulk) => {
+                let (root, digest, list) = (&request.root, bulk.digest, encoded(&list));
+                Ok(see_other(&format!("{root}bulk/{digest}?from={list}")))
+            }
+            Err(BulkRefused::NotPossible(why)) => {
+                let told = format!("Nothing was done: {why}.");
+                Ok(dead_end(&told))
+            }
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     async fn chosen(&self, request: &PageRequest) -> Result<Vec<OrderId>, Failed> {
@@ -310,9 +352,14 @@ impl Console {
     ) -> Response {
         let verb = words::verb(bulk.action);
         let count = words::orders(bulk.parts.len());
+        let title = if bulk.parts.is_empty() {
+            format!("{verb}: possible for none")
+        } else {
+            format!("{verb} {count}?")
+        };
         let preview = Preview {
             frame: Frame::of(self, request, operator, None, now)
-                .titled(format!("{verb} {count}?"))
+                .titled(title)
                 .still(),
             verb,
             consequence: words::consequence(bulk.action),
@@ -336,9 +383,10 @@ impl Console {
             worth: bulk.worth().texts(),
             previewed: Moment::of(bulk.previewed_at, now),
             digest: &bulk.digest,
+            list: way_back(request),
             may_act: operator.may_act,
         };
-        page(StatusCode::OK, &preview)
+        live(request, &preview)
     }
 
     /// Pauses, resumes or stops what the monitor carries out.
@@ -390,13 +438,25 @@ impl Console {
         digest: &str,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let reason = crate::reason(request.field("reason").unwrap_or_default())?;
+        let there = format!("{}bulk/{digest}", request.root);
+        let reason = match crate::reason(request.field("reason").unwrap_or_default()) {
+            Ok(reason) => reason,
+            Err(Failed::Invalid(what)) => return Ok(see_other_told(&there, &what)),
+            Err(failed) => return Err(failed),
+        };
         let who = Attribution {
             by: &operator.name,
             reason,
             at: now,
         };
-        let bulk = self.actions.apply(digest, who).await?;
+        let bulk = match self.actions.apply(digest, who).await {
+            Ok(bulk) => bulk,
+            Err(BulkRefused::NotPossible(why)) => {
+                let told = format!("Nothing was done: {why}.");
+                return Ok(see_other_told(&there, &told));
+            }
+            Err(refused) => return Err(refused.into()),
+        };
         // Somebody may have applied it before.
         if bulk.applied.is_some_and(|applied| applied.at == now) {
             info!(
@@ -407,7 +467,7 @@ impl Console {
             );
         }
         self.snapshot(now).await?;
-        Ok(see_other(&format!("{}bulk/{digest}", request.root)))
+        Ok(see_other(&there))
     }
 }
 

@@ -19,9 +19,14 @@ async fn running(orders: &[&str]) -> Page {
 }
 
 async fn post(page: &Page, path: &str, form: &str) -> Response<Body> {
+    post_from(page, "https://orders.example/", path, form).await
+}
+
+async fn post_from(page: &Page, referer: &str, path: &str, form: &str) -> Response<Body> {
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("sec-fetch-site", "same-origin"),
+        ("referer", referer),
     ];
     page.ask(request(&Method::POST, path, &headers, form)).await
 }
@@ -149,4 +154,76 @@ async fn a_bulk_is_paused_resumed_and_stopped_with_who_and_when_and_a_reason() {
     let polled = page.ask(request(&Method::GET, "/bulk", &polled, "")).await;
     assert!(!text(&polled).contains("Hello"));
     assert!(!polled.headers().contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn a_form_without_orders_or_an_action_leads_back_to_its_list_and_says_why() {
+    let page = running(&["ord-1"]).await;
+    let list = "https://orders.example/orders?status=validated&cursor=x";
+    for (referer, form, back, told) in [
+        (
+            list,
+            "scope=selected&order=ord-1",
+            "orders?status=validated&cursor=x",
+            "Choose an action",
+        ),
+        (
+            list,
+            "action=cancel&scope=selected",
+            "orders?status=validated&cursor=x",
+            "Select at least",
+        ),
+        (
+            "https://orders.example/",
+            "action=cancel&scope=all&list=open&snapshot=0",
+            "orders?list=open&snapshot=0",
+            "No order is on this list",
+        ),
+        (
+            "https://evil.example/",
+            "action=cancel",
+            "orders",
+            "Select at least",
+        ),
+    ] {
+        let answer = post_from(&page, referer, "/bulk", form).await;
+        assert_eq!(location(&answer), back);
+        let shown = followed(&page, &answer, "/orders").await;
+        assert!(shown.contains(told), "{shown}");
+    }
+    let unknown = post(&page, "/bulk", "action=fly&order=ord-1").await;
+    assert_eq!(unknown.status(), 404);
+}
+
+#[tokio::test]
+async fn a_preview_that_is_possible_for_none_says_why_and_leads_back_to_its_list() {
+    let page = running(&["ord-1"]).await;
+    let list = "https://orders.example/orders?status=validated";
+    let form = "action=reprocess&scope=selected&order=ord-1";
+    let answer = post_from(&page, list, "/bulk", form).await;
+    let path = format!("/{}", location(&answer));
+    let (status, html) = page.get(&path).await;
+    assert_eq!(status, 200);
+    for part in [
+        "Reprocess is possible for none of 1 order",
+        "the order is not reversed yet",
+        "href=\"../orders?status=validated\"",
+    ] {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+    assert!(!html.contains("name=\"reason\""), "{html}");
+    let elsewhere = path.replace("from=orders", "from=https%3A%2F%2Fevil.example%2Forders");
+    assert_ne!(elsewhere, path);
+    let (_, html) = page.get(&elsewhere).await;
+    assert!(!html.contains("evil"), "{html}");
+    // Pressed all the same.
+    let path = path.split('?').next().expect("a path");
+    let answer = post(&page, path, "reason=a+test").await;
+    let shown = followed(&page, &answer, path).await;
+    assert!(
+        shown.contains("Nothing was done: it is possible for none"),
+        "{shown}"
+    );
+    let answer = post(&page, path, "reason=").await;
+    assert!(followed(&page, &answer, path).await.contains("Say why"));
 }
