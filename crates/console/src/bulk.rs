@@ -26,6 +26,8 @@ struct Preview<'a> {
     dangerous: bool,
     count: String,
     parts: Vec<PartView>,
+    /// How many orders are warned of.
+    warned: Option<String>,
     skipped: Vec<SkippedView<'a>>,
     skipped_count: String,
     worth: Vec<String>,
@@ -119,6 +121,7 @@ struct PartView {
     outcome: &'static str,
     tone: &'static str,
     why: String,
+    warning: String,
     left_to: Option<String>,
     requested: Option<Moment>,
 }
@@ -182,6 +185,7 @@ impl PartView {
             outcome,
             tone,
             why,
+            warning: part.warning.clone().unwrap_or_default(),
             left_to: part.left_to.clone(),
             requested: Moment::maybe(part.requested_at, now),
         }
@@ -352,6 +356,14 @@ impl Console {
     ) -> Response {
         let verb = words::verb(bulk.action);
         let count = words::orders(bulk.parts.len());
+        let warned = bulk.parts.iter().filter(|part| part.warning.is_some());
+        let warned = match warned.count() {
+            0 => None,
+            1 => Some("1 order is likely to come to the same again".to_owned()),
+            count => Some(format!(
+                "{count} orders are likely to come to the same again"
+            )),
+        };
         let title = if bulk.parts.is_empty() {
             format!("{verb}: possible for none")
         } else {
@@ -370,6 +382,7 @@ impl Console {
                 .iter()
                 .map(|part| PartView::of(part, now))
                 .collect(),
+            warned,
             skipped: bulk
                 .skipped
                 .iter()
@@ -399,23 +412,26 @@ impl Console {
         now: Timestamp,
     ) -> Result<Response, Failed> {
         let there = format!("{}bulk/{digest}", request.root);
-        let reason = match (
-            control,
-            crate::reason(request.field("reason").unwrap_or("")),
-        ) {
-            (Control::Stop, Err(Failed::Invalid(what))) => {
-                return Ok(see_other_told(&there, &what));
-            }
-            (Control::Stop, reason) => reason?,
-            (Control::Pause | Control::Resume, _) => "",
-        };
-        let who = Attribution {
-            by: &operator.name,
-            reason,
-            at: now,
-        };
         let (done, then) = (self::done(control), words::then(control));
-        match self.actions.control(control, digest, who).await {
+        let by = &operator.name;
+        let controlled = match control {
+            Control::Pause => self.actions.pause(digest, by, now).await,
+            Control::Resume => self.actions.resume(digest, by, now).await,
+            Control::Stop => {
+                let reason = match crate::reason(request.field("reason").unwrap_or_default()) {
+                    Ok(reason) => reason,
+                    Err(Failed::Invalid(what)) => return Ok(see_other_told(&there, &what)),
+                    Err(failed) => return Err(failed),
+                };
+                let who = Attribution {
+                    by,
+                    reason,
+                    at: now,
+                };
+                self.actions.stop(digest, who).await
+            }
+        };
+        match controlled {
             Ok(_) => {
                 info!(bulk = digest, control = control.as_str(), "bulk controlled");
                 self.snapshot(now).await?;
@@ -548,6 +564,7 @@ mod tests {
             total: domain::Money::zero("USD".parse().expect("a currency")),
             requested_at: None,
             outcome,
+            warning: None,
             failure: Some("CarrierUnavailable in ShipOrder".to_owned()),
             left_to: None,
         };

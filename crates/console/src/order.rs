@@ -1,6 +1,6 @@
 //! An order: its journey, its money, and what can be done about it.
 
-use actions::{Attribution, possible};
+use actions::{Attribution, possible, warning};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
@@ -125,6 +125,7 @@ struct Confirm<'a> {
     tone: &'static str,
     authorized: String,
     captured: String,
+    warning: Option<&'static str>,
     reason: &'a str,
 }
 
@@ -383,6 +384,7 @@ impl Console {
             tone: words::tone(view.status),
             authorized: view.payment.authorized.to_string(),
             captured: view.payment.captured.to_string(),
+            warning: warning(action, &record),
             reason: &reason,
         };
         Ok(page(StatusCode::OK, &shown))

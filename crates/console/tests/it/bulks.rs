@@ -227,3 +227,35 @@ async fn a_preview_that_is_possible_for_none_says_why_and_leads_back_to_its_list
     let answer = post(&page, path, "reason=").await;
     assert!(followed(&page, &answer, path).await.contains("Say why"));
 }
+
+#[tokio::test]
+async fn whoever_reprocesses_what_was_declined_is_warned_on_the_preview_and_when_asked() {
+    use domain::ledger::{NotifyFailure, Reversal, Reverse, Unbook, Unbooking};
+    let page = running(&["ord-1"]).await;
+    let database = &page.database;
+    database
+        .reversing("ord-1", domain::ErrorName::PaymentDeclined)
+        .await;
+    database.did::<Unbook>("ord-1", Unbooking::Nothing).await;
+    database.did::<Reverse>("ord-1", Reversal::Nothing).await;
+    database.released("ord-1").await;
+    let message = domain::ledger::MessageId("message".to_owned());
+    database.did::<NotifyFailure>("ord-1", message).await;
+    let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+    page.step_functions.tells("ord-1-1", ended);
+    let answer = post(&page, "/bulk", "action=reprocess&order=ord-1").await;
+    let (_, shown) = page.get(&format!("/{}", location(&answer))).await;
+    let warning = "bank declined this means of payment";
+    assert!(
+        shown.contains("1 order is likely to come to the same"),
+        "{shown}"
+    );
+    assert!(shown.contains(warning), "{shown}");
+    let path = "/orders/ord-1/reprocess";
+    let answer = post(&page, path, "reason=a+test").await;
+    let cookie = answer.headers()["set-cookie"].to_str().expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a cookie");
+    let asked = request(&Method::GET, path, &[("cookie", cookie)], "");
+    let question = text(&page.ask(asked).await);
+    assert!(question.contains(warning), "{question}");
+}

@@ -186,6 +186,7 @@ async fn applied(shop: &Shop, orders: &[&str]) -> String {
             total: record.state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            warning: None,
             failure: None,
             left_to: None,
         });

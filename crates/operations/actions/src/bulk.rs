@@ -8,7 +8,7 @@ use operations::advice::Action;
 use operations::bulk::{Applied, Bulk, Control, LARGEST, Outcome, Part, Skipped};
 use read_models::Row;
 
-use crate::{Actions, Attribution, Refused, possible};
+use crate::{Actions, Attribution, Refused, possible, warning};
 
 /// So many orders are looked at at once.
 const AT_ONCE: usize = 8;
@@ -136,6 +136,7 @@ impl Actions {
             total: state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            warning: warning(action, &record).map(str::to_owned),
             failure: None,
             left_to: None,
         }))
@@ -183,27 +184,55 @@ impl Actions {
         self.bulk(digest).await
     }
 
-    /// Pauses, resumes or stops a bulk, and returns it. A stop takes a reason.
+    /// Has a bulk begin no further order until somebody resumes it, and returns it.
     ///
     /// # Errors
     /// If there is no such bulk, that is not possible now, or the database does not answer.
-    pub async fn control(
+    pub async fn pause(&self, digest: &str, by: &str, now: Timestamp) -> Result<Bulk, BulkRefused> {
+        self.control(Control::Pause, digest, by, "", now).await
+    }
+
+    /// Has a paused bulk go on, and returns it.
+    ///
+    /// # Errors
+    /// If there is no such bulk, that is not possible now, or the database does not answer.
+    pub async fn resume(
+        &self,
+        digest: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Bulk, BulkRefused> {
+        self.control(Control::Resume, digest, by, "", now).await
+    }
+
+    /// Has a bulk begin no further order ever, and returns it.
+    ///
+    /// # Errors
+    /// If there is no such bulk, that is not possible now, no reason is given, or the database does not answer.
+    pub async fn stop(&self, digest: &str, who: Attribution<'_>) -> Result<Bulk, BulkRefused> {
+        if who.reason.trim().is_empty() {
+            return Err(BulkRefused::not_possible("say why: it is kept"));
+        }
+        self.control(Control::Stop, digest, who.by, who.reason, who.at)
+            .await
+    }
+
+    async fn control(
         &self,
         control: Control,
         digest: &str,
-        who: Attribution<'_>,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
     ) -> Result<Bulk, BulkRefused> {
-        if control == Control::Stop && who.reason.trim().is_empty() {
-            return Err(BulkRefused::not_possible("say why: it is kept"));
-        }
         for _ in 0..TRIES {
             let mut bulk = self.bulk(digest).await?;
-            let by = Actor::Operator(who.by.to_owned());
-            bulk.control(control, by, who.reason, who.at)
+            let by = Actor::Operator(by.to_owned());
+            bulk.control(control, by, reason, now)
                 .map_err(BulkRefused::not_possible)?;
             bulk.revision += 1;
             // The monitor may have written what it did meanwhile: neither is lost.
-            if self.read_models.put_bulk(&bulk, who.at).await? {
+            if self.read_models.put_bulk(&bulk, now).await? {
                 return Ok(bulk);
             }
         }

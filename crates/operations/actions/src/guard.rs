@@ -3,7 +3,7 @@
 use domain::ledger::Entry;
 use domain::ports::Record;
 use domain::view::{payment_is_unknown, shipment_is_unknown};
-use domain::{ExecutionStatus, OrderState, Stage, Status, Timestamp};
+use domain::{ErrorName, ExecutionStatus, OrderState, Stage, Status, Timestamp};
 use operations::ProcessState;
 use operations::advice::Action;
 use workflow::Described;
@@ -110,6 +110,40 @@ pub fn possible(
                 Ok(())
             }
         }
+    }
+}
+
+/// What is to be known before an action that is possible, and that will come to the same again.
+#[must_use]
+pub fn warning(action: Action, record: &Record) -> Option<&'static str> {
+    match action {
+        Action::Reprocess => {}
+        Action::Approve
+        | Action::Reject
+        | Action::Cancel
+        | Action::Redrive
+        | Action::Resend
+        | Action::Resolve => return None,
+    }
+    match record.state.failure.as_ref()?.error {
+        ErrorName::ShipmentRejected => Some(
+            "The carrier refused this shipment. A new attempt has the same address and the same \
+             articles, and comes to the same unless something has changed at the carrier.",
+        ),
+        ErrorName::PaymentDeclined => Some(
+            "The customer's bank declined this means of payment. A new attempt has the same one, \
+             and comes to the same unless something has changed at the bank.",
+        ),
+        ErrorName::InvalidInput
+        | ErrorName::OrderRejected
+        | ErrorName::ReviewRequired
+        | ErrorName::ReviewRejected
+        | ErrorName::OrderCancelled
+        | ErrorName::PaymentUnavailable
+        | ErrorName::CarrierUnavailable
+        | ErrorName::NotificationUnavailable
+        | ErrorName::StoreUnavailable
+        | ErrorName::Internal => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use actions::{Actions, Attribution, BulkRefused, Refused};
+use actions::{Actions, Attribution, BulkRefused, Refused, warning};
 use domain::ledger::Authorize;
 use domain::ports::Orders as _;
 use domain::{Actor, ErrorName, OrderId, Stage, Timestamp};
@@ -286,13 +286,13 @@ impl Shop {
 }
 
 impl Shop {
-    async fn control(&self, control: Control, digest: &str) -> Result<Bulk, BulkRefused> {
+    async fn stop(&self, digest: &str) -> Result<Bulk, BulkRefused> {
         let who = Attribution {
             by: "somebody",
             reason: "a test",
             at: Timestamp::now(),
         };
-        self.actions.control(control, digest, who).await
+        self.actions.stop(digest, who).await
     }
 }
 
@@ -378,14 +378,21 @@ async fn a_bulk_is_paused_and_stopped_also_by_two_at_once() {
     let shop = Shop::running(&["ord-1", "ord-2"]).await;
     let bulk = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
     let digest = bulk.expect("a preview").digest;
-    let early = shop.control(Control::Stop, &digest).await;
+    let early = shop.stop(&digest).await;
     let why = "it was not applied yet".to_owned();
     assert_eq!(early, Err(BulkRefused::NotPossible(why)));
     shop.apply(&digest, "somebody").await.expect("applied");
+    let now = Timestamp::now();
+    for _ in 0..2 {
+        let paused = shop.actions.pause(&digest, "somebody", now).await;
+        assert_eq!(paused.map(|bulk| bulk.state()), Ok(BulkState::Paused));
+        let resumed = shop.actions.resume(&digest, "somebody", now).await;
+        assert_eq!(resumed.map(|bulk| bulk.state()), Ok(BulkState::Running));
+    }
     // Both read it before either writes.
     let (paused, stopped) = tokio::join!(
-        shop.control(Control::Pause, &digest),
-        shop.control(Control::Stop, &digest)
+        shop.actions.pause(&digest, "somebody", Timestamp::now()),
+        shop.stop(&digest)
     );
     let paused_after_the_stop = Err(BulkRefused::NotPossible("it was stopped before".to_owned()));
     assert!(
@@ -399,4 +406,37 @@ async fn a_bulk_is_paused_and_stopped_also_by_two_at_once() {
     let last = kept.controlled.last().expect("a stop");
     let somebody = Actor::Operator("somebody".to_owned());
     assert_eq!((last.control, &last.by), (Control::Stop, &somebody));
+}
+
+#[tokio::test]
+async fn what_will_come_to_the_same_again_is_warned_of() {
+    for (error, told) in [
+        (ErrorName::ShipmentRejected, Some("The carrier refused")),
+        (
+            ErrorName::PaymentDeclined,
+            Some("The customer's bank declined"),
+        ),
+        (ErrorName::CarrierUnavailable, None),
+    ] {
+        use domain::ledger::{Reversal, Reverse, Unbook, Unbooking};
+        let shop = Shop::open().await;
+        shop.database.validated(&document(ORDER)).await;
+        shop.database.reversing(ORDER, error).await;
+        shop.database.did::<Unbook>(ORDER, Unbooking::Nothing).await;
+        shop.database.did::<Reverse>(ORDER, Reversal::Nothing).await;
+        shop.database.released(ORDER).await;
+        shop.ended("FAILED", &json!({}));
+        let (record, _) = shop.actions.inspect(&ids(&[ORDER])[0]).await.expect("it");
+        let warned = warning(Action::Reprocess, &record);
+        assert_eq!(warned.is_some(), told.is_some(), "{error}");
+        assert!(
+            warned
+                .unwrap_or_default()
+                .starts_with(told.unwrap_or_default())
+        );
+        assert_eq!(warning(Action::Resend, &record), None, "{error}");
+        let bulk = shop.preview(Action::Reprocess, &[ORDER]).await;
+        let part = bulk.expect("a preview").parts.remove(0);
+        assert_eq!(part.warning.as_deref(), warned);
+    }
 }

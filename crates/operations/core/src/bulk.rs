@@ -111,6 +111,9 @@ pub struct Part {
     pub requested_at: Option<Timestamp>,
     /// What became of it.
     pub outcome: Outcome,
+    /// Why it is likely to come to the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// With which error it failed again, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -607,6 +610,7 @@ mod tests {
             total: projection.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            warning: None,
             failure: None,
             left_to: None,
         }

@@ -211,6 +211,7 @@ async fn a_bulk_is_written_by_whoever_read_it_last_and_found_while_it_is_at_work
         total: submission(&document("ord-1")).order.total,
         requested_at: None,
         outcome: Outcome::Waiting,
+        warning: None,
         failure: None,
         left_to: None,
     };
