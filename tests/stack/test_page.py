@@ -144,6 +144,7 @@ def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_a
         "nothing": "/search?q=nothing-like-it",
         "preview": preview,
         "runbook": "/runbook",
+        "bulks": "/bulk",
     }
 
 
@@ -172,6 +173,7 @@ PAGES = [
     "nothing",
     "preview",
     "runbook",
+    "bulks",
 ]
 
 

@@ -49,6 +49,11 @@ pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
+/// Look there, where this is said once.
+pub(crate) fn see_other_told(location: &str, told: &str) -> Response {
+    with_flash(see_other(location), told)
+}
+
 /// A page that is polled: unchanged, it is not sent again.
 pub(crate) fn live(request: &PageRequest, shown: &impl Template) -> Response {
     let text = match shown.render() {

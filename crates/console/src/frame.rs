@@ -52,10 +52,11 @@ impl<'a> Frame<'a> {
             assets: assets::tag(),
             environment: &console.environment,
             title: String::new(),
-            here: match request.path.as_str() {
-                "" => "home",
-                "runbook" => "runbook",
-                _ => "orders",
+            here: match request.path.split('/').next() {
+                Some("") | None => "home",
+                Some("bulk") => "bulks",
+                Some("runbook") => "runbook",
+                Some(_) => "orders",
             },
             inside: true,
             operator: &operator.name,

@@ -28,6 +28,7 @@ struct Home<'a> {
     frame: Frame<'a>,
     snapshot_id: &'a str,
     sums: Option<Vec<Sum>>,
+    bulks_at_work: Option<String>,
     need_a_person: String,
     held: Vec<String>,
     happening: Vec<GroupView>,
@@ -176,10 +177,11 @@ impl Console {
     ) -> Result<Response, Failed> {
         let read_models = &self.read_models;
         let since = now - std::time::Duration::from_hours(HOURS.unsigned_abs());
-        let (snapshot, spans, today) = tokio::join!(
+        let (snapshot, spans, today, at_work) = tokio::join!(
             self.snapshot(now),
             read_models.counted_since(since),
-            read_models.counted_today(now)
+            read_models.counted_today(now),
+            read_models.digests_at_work()
         );
         let ((snapshot, coming), spans, today) = (snapshot?, spans?, today?);
         let reviews = match &snapshot {
@@ -193,7 +195,7 @@ impl Console {
             }
             None => Vec::new(),
         };
-        let page = page(
+        let mut page = page(
             self,
             request,
             operator,
@@ -203,6 +205,11 @@ impl Console {
             &today,
             now,
         );
+        page.bulks_at_work = match at_work?.len() {
+            0 => None,
+            1 => Some("1 bulk is at work".to_owned()),
+            count => Some(format!("{count} bulks are at work")),
+        };
         let answer = live(request, &page);
         Ok(if coming { soon(answer) } else { answer })
     }
@@ -250,6 +257,7 @@ fn page<'a>(
             .map(|snapshot| snapshot.id.as_str())
             .unwrap_or_default(),
         sums: snapshot.map(sums),
+        bulks_at_work: None,
         need_a_person: words::orders(need_a_person),
         reviews_waiting: waiting,
         held: snapshot.map_or_else(Vec::new, |snapshot| snapshot.held.texts()),

@@ -38,6 +38,7 @@ pub use config::{Config, Issuer};
 use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use operations::advice::Action;
+use operations::bulk::Control;
 use operations::retries::Rules;
 use operations::snapshot::{self, Snapshot};
 use read_models::ReadModels;
@@ -183,6 +184,7 @@ impl Console {
             .route("/orders/{id}/{action}", get(confirm).post(act))
             .route("/bulk", post(preview))
             .route("/bulk/{digest}", post(apply))
+            .route("/bulk/{digest}/{control}", post(control))
             .route("/api/orders/{id}/{action}", post(api_act))
             .route_layer(from_fn(operators_only));
         let looking = Router::new()
@@ -192,6 +194,7 @@ impl Console {
             .route("/orders/{id}", get(order))
             .route("/search", get(search))
             .route("/runbook", get(runbook))
+            .route("/bulk", get(bulks))
             .route("/bulk/{digest}", get(bulk))
             .route("/api/summary", get(api_summary))
             .route("/api/orders", get(api_orders))
@@ -451,6 +454,10 @@ async fn runbook(State(console): Shared, Extension(by): By, request: PageRequest
     console.runbook(&request, &by, Timestamp::now())
 }
 
+async fn bulks(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
+    console.bulks(&request, &by, Timestamp::now()).await
+}
+
 async fn bulk(
     State(console): Shared,
     Extension(by): By,
@@ -509,6 +516,17 @@ async fn apply(
 ) -> Answered {
     let now = Timestamp::now();
     console.apply(&request, &by, &digest, now).await
+}
+
+async fn control(
+    State(console): Shared,
+    Extension(by): By,
+    Path((digest, control)): Path<(String, String)>,
+    request: PageRequest,
+) -> Answered {
+    let control = Control::from_word(&control).ok_or(Failed::NotFound)?;
+    let now = Timestamp::now();
+    console.control(&request, &by, &digest, control, now).await
 }
 
 async fn api_act(

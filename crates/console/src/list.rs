@@ -590,7 +590,7 @@ fn choices(snapshot: Option<&Snapshot>, chosen: &Chosen) -> Vec<Choice> {
     choices
 }
 
-/// What can be done to many at once: the advised action first.
+/// What can be done to many at once: the advised action first, or else none.
 fn actions(operator: &Operator, problem: Option<Problem>) -> Vec<(&'static str, &'static str)> {
     if !operator.may_act {
         return Vec::new();
@@ -601,7 +601,9 @@ fn actions(operator: &Operator, problem: Option<Problem>) -> Vec<(&'static str, 
     let named = actions
         .into_iter()
         .map(|action| (action.as_str(), words::verb(action)));
-    named.collect()
+    // Nothing is chosen by having forgotten to choose.
+    let none = advised.is_none().then_some(("", "Choose an action…"));
+    none.into_iter().chain(named).collect()
 }
 
 /// With a capital and without underscores.
@@ -623,6 +625,21 @@ pub(crate) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_action_is_chosen_but_the_advised_one() {
+        let operator = Operator {
+            name: "somebody".to_owned(),
+            may_act: true,
+            signs_out: false,
+        };
+        let first = |problem| actions(&operator, problem)[0].0;
+        assert_eq!(first(None), "");
+        let unfinished = Problem::Incident(operations::Incident::Unfinished);
+        assert_eq!(first(Some(unfinished)), "redrive");
+        let overdue = Problem::Incident(operations::Incident::Overdue);
+        assert_eq!(first(Some(overdue)), "", "nothing is advised");
+    }
 
     #[test]
     fn a_cursor_reads_back_and_nonsense_is_none() {

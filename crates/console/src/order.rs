@@ -1,6 +1,6 @@
 //! An order: its journey, its money, and what can be done about it.
 
-use actions::{Attribution, Reason, Refused, possible};
+use actions::{Attribution, Reason, Refused, possible, warning};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
@@ -128,6 +128,7 @@ struct Confirm<'a> {
     tone: &'static str,
     authorized: String,
     captured: String,
+    warning: Option<&'static str>,
     reason: &'a str,
     /// What is wrong with the reason. Empty if nothing is.
     complaint: String,
@@ -419,6 +420,7 @@ impl Console {
             tone: words::tone(view.status),
             authorized: view.payment.authorized.to_string(),
             captured: view.payment.captured.to_string(),
+            warning: warning(action, &record),
             reason: &reason,
             complaint: match reason.parse::<Reason>() {
                 Ok(_) => String::new(),

@@ -119,7 +119,7 @@ impl PageRequest {
         let root = &self.root;
         match self.path.split('/').collect::<Vec<_>>().as_slice() {
             ["orders", order, _] => Some(format!("{root}orders/{order}")),
-            ["bulk", digest] => Some(format!("{root}bulk/{digest}")),
+            ["bulk", digest] | ["bulk", digest, _] => Some(format!("{root}bulk/{digest}")),
             ["bulk"] => Some(format!("{root}orders")),
             _ => None,
         }

@@ -2,6 +2,7 @@
 
 use domain::{Status, Timestamp};
 use operations::advice::{Action, Responsible};
+use operations::bulk::Control;
 use operations::sort::{Sort, SortBy};
 use operations::{Health, Incident, Problem, Projection};
 
@@ -196,6 +197,15 @@ pub(crate) const fn verb(action: Action) -> &'static str {
 /// What happens then.
 pub(crate) const fn consequence(action: Action) -> &'static str {
     action.consequence()
+}
+
+/// What becomes of a bulk then.
+pub(crate) const fn then(control: Control) -> &'static str {
+    match control {
+        Control::Pause => "no further order is begun until somebody resumes it",
+        Control::Resume => "further orders are begun",
+        Control::Stop => "no further order is begun",
+    }
 }
 
 /// Whether it takes something away that cannot be had back.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actions::{Attribution, Reason};
 use domain::ports::{Operators, Orders as _};
 use domain::{OrderId, Timestamp};
-use operations::bulk::{Applied, Bulk};
+use operations::bulk::{Applied, Bulk, BulkState};
 use tracing::{info, warn};
 
 use crate::{Failed, Monitor};
@@ -14,28 +14,49 @@ use crate::{Failed, Monitor};
 const BUSY: Duration = Duration::from_mins(3);
 /// One invocation acts on no order after so long, of whichever bulk; the next one goes on.
 pub(crate) const ACTING: Duration = Duration::from_secs(25);
+/// So often what was done is kept anew because people have written meanwhile.
+const TRIES: usize = 8;
 /// Orders of one request to the database.
 const PAGE: usize = 100;
 
 impl<P: Operators> Monitor<P> {
     /// Gets on with every bulk that is at work.
     pub(crate) async fn carry_out(&self, now: Timestamp) {
-        let digests = match self.reach.read_models.bulks_at_work().await {
+        let read_models = &self.reach.read_models;
+        let digests = match read_models.digests_at_work().await {
             Ok(digests) => digests,
             Err(error) => {
                 warn!(%error, "failed to read the bulks at work");
                 return;
             }
         };
+        // Two that were applied at the same moment have not heard of each other.
+        let all = if digests.len() > 1 {
+            match read_models.bulks_at_work().await {
+                Ok(all) => all,
+                Err(error) => {
+                    warn!(%error, "failed to read the bulks at work");
+                    return;
+                }
+            }
+        } else {
+            Vec::new()
+        };
         let began = Instant::now();
         for digest in digests {
-            if let Err(error) = self.get_on(&digest, began, now).await {
+            if let Err(error) = self.get_on(&digest, &all, began, now).await {
                 warn!(bulk = digest, %error, "failed to carry out a bulk");
             }
         }
     }
 
-    async fn get_on(&self, digest: &str, began: Instant, now: Timestamp) -> Result<(), Failed> {
+    async fn get_on(
+        &self,
+        digest: &str,
+        all: &[Bulk],
+        began: Instant,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
         let read_models = &self.reach.read_models;
         let Some(mut bulk) = read_models.bulk(digest).await? else {
             read_models.bulk_is_over(digest, now).await?;
@@ -51,6 +72,9 @@ impl<P: Operators> Monitor<P> {
         if bulk.busy_until.is_some_and(|until| until > now) {
             return Ok(());
         }
+        if bulk.state() == BulkState::Paused && bulk.under_way().is_empty() {
+            return Ok(());
+        }
         bulk.busy_until = Some(now + BUSY);
         if !self.keep(&mut bulk, now).await? {
             return Ok(());
@@ -60,20 +84,51 @@ impl<P: Operators> Monitor<P> {
                 bulk.see(&projection);
             }
         }
+        bulk.leave_to(all, now);
         for order_id in bulk.next_wave(now) {
-            if began.elapsed() > ACTING {
+            if began.elapsed() > ACTING || !self.may_begin(&mut bulk).await {
                 break;
             }
             let refused = self.act_on(&bulk, &order_id, &applied).await;
             bulk.acted(&order_id, refused, Timestamp::now());
         }
-        bulk.busy_until = None;
-        // Whoever wrote it meanwhile thought that this one had died.
-        if self.keep(&mut bulk, now).await? && bulk.ended_at.is_some() {
+        if self.conclude(&mut bulk, now).await? && bulk.ended_at.is_some() {
             info!(bulk = digest, stopped = bulk.stopped, "bulk ended");
             read_models.bulk_is_over(digest, now).await?;
         }
         Ok(())
+    }
+
+    /// Whether a further order may be begun: somebody may have paused or stopped it since.
+    async fn may_begin(&self, bulk: &mut Bulk) -> bool {
+        match self.reach.read_models.bulk(&bulk.digest).await {
+            Ok(Some(stored)) => bulk.heed(&stored) && bulk.state() == BulkState::Running,
+            Ok(None) => false,
+            Err(error) => {
+                warn!(bulk = bulk.digest, %error, "failed to read a bulk");
+                false
+            }
+        }
+    }
+
+    /// Keeps what was done, with what people have done to the bulk meanwhile. `false` if somebody else carries it
+    /// out, who thought that this one had died.
+    async fn conclude(&self, bulk: &mut Bulk, now: Timestamp) -> Result<bool, Failed> {
+        for _ in 0..TRIES {
+            let mut done = Bulk {
+                busy_until: None,
+                ..bulk.clone()
+            };
+            if self.keep(&mut done, now).await? {
+                *bulk = done;
+                return Ok(true);
+            }
+            let stored = self.reach.read_models.bulk(&bulk.digest).await?;
+            if !stored.is_some_and(|stored| bulk.heed(&stored)) {
+                return Ok(false);
+            }
+        }
+        Ok(false)
     }
 
     async fn keep(&self, bulk: &mut Bulk, now: Timestamp) -> Result<bool, Failed> {

@@ -81,18 +81,27 @@ pub(crate) async fn orders(
 fn listing(snapshot: &Snapshot, now: Timestamp) -> String {
     let mut text = as_of(snapshot, now);
     let groups = &snapshot.groups;
-    let of = |wanted: fn(&Problem) -> bool| {
-        let groups = groups
-            .iter()
-            .filter(move |group| wanted(&group.cause.problem));
+    let of = |wanted: fn(&Group) -> bool| {
+        let groups = groups.iter().filter(move |group| wanted(group));
         groups.collect::<Vec<_>>()
     };
-    let needs = of(|problem| matches!(problem, Problem::Incident(_)));
+    let happening = of(Group::is_happening);
+    if !happening.is_empty() {
+        text += "Happening now: tasks that fail and are tried again by themselves.\n";
+    }
+    for group in &happening {
+        text += &shown(group, now);
+    }
+    if !happening.is_empty() {
+        text += "\n";
+    }
+    let needs =
+        of(|group| !group.is_happening() && matches!(group.cause.problem, Problem::Incident(_)));
     let _ = writeln!(text, "{}.", headline(snapshot, needs.len()));
     for group in needs {
         text += &shown(group, now);
     }
-    let reversed = of(|problem| matches!(problem, Problem::Reversed(_)));
+    let reversed = of(|group| matches!(group.cause.problem, Problem::Reversed(_)));
     if !reversed.is_empty() {
         text += "\nFailed and reversed in the last 7 days; everything was given back";
         text += if snapshot.more_reversed {
@@ -149,7 +158,12 @@ fn shown(group: &Group, now: Timestamp) -> String {
         line("last joined", &moment(group.last_seen));
     }
     if let Some(deadline) = group.deadline {
-        line("deadline", &moment(deadline));
+        let name = if group.is_happening() {
+            "given up"
+        } else {
+            "deadline"
+        };
+        line(name, &moment(deadline));
     }
     if let Some(message) = group.message() {
         line("message", message);
@@ -247,7 +261,7 @@ mod tests {
         let mut projection = projection(number, now);
         projection.state = Some(ProcessState::CancelShipment);
         projection.last_error = Some(ErrorName::CarrierUnavailable.into());
-        projection.message = Some("the carrier answers 503".to_owned());
+        projection.last_reason = Some("the carrier answers with an error".to_owned());
         projection.held = projection.total;
         projection.incidents.insert(Incident::Unfinished, now);
         projection
@@ -286,7 +300,7 @@ mod tests {
             "  since        2026-11-24T10:00:00Z (6 min ago)\n",
             "  last joined  2026-11-24T10:05:00Z (90 s ago)\n",
             "  deadline     2026-11-24T14:06:00Z (in 3 h)\n",
-            "  message      the carrier answers 503\n",
+            "  message      the carrier answers with an error\n",
             &format!("  what to do   {}\n", domain::NEEDS_ATTENTION),
             &format!("  orders       orderctl orders --group {id}\n"),
             "\nFailed and reversed in the last 7 days; everything was given back.\n",

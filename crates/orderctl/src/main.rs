@@ -250,6 +250,12 @@ async fn act_as(
     order: &OrderId,
     who: Attribution<'_>,
 ) -> Result<Exit, Failure> {
+    if action == Action::Reprocess
+        && let Ok((record, _)) = connection.actions.inspect(order).await
+        && let Some(warning) = actions::warning(action, &record)
+    {
+        eprintln!("{order}: {warning}");
+    }
     let done = connection.actions.act(action, order, who).await;
     let done = done.map_err(|refused| Failure::from(refused).about(order))?;
     println!("{order}: {done}");

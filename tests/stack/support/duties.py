@@ -117,9 +117,9 @@ class ThePageShowsAndActs(Duty):
         console.act("resolve", self.unheard)
         console.act("resend", self.unsent)
         self.shop.becomes(self.rejected, {"workflow": {"status": "FAILED"}}, _PATIENCE_S)
-        # A try that failed is read off the execution's history.
-        page = console.get(f"/orders/{self.rejected}")
-        assert "a try failed" in page, f"no try that failed is on the timeline of {self.rejected}"
+        # That somebody stopped an execution is read off its history.
+        page = console.get(f"/orders/{self.unheard}")
+        assert "execution stopped" in page, f"it is not on the timeline of {self.unheard} that it was stopped"
         console.act("reprocess", self.rejected)
         self.shop.becomes(self.rejected, {"status": "in_review", "workflow": {"attempt": 2}}, _PATIENCE_S)
         page = console.get("/orders?status=completed")

@@ -2,6 +2,7 @@
 //! (`tests/stack/test_page.py`).
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod bulks;
 mod finding;
 mod pages;
 mod sign_in;

@@ -227,30 +227,6 @@ async fn what_another_version_wrote_hides_no_page_of_a_list() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_chosen_twice_is_in_a_bulk_once() {
-    let page = Page::open(None).await;
-    for order in ["ord-1", "ord-2"] {
-        page.database.validated(&document(order)).await;
-        page.step_functions
-            .tells(&format!("{order}-1"), json!({"status": "RUNNING"}));
-    }
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("sec-fetch-site", "same-origin"),
-    ];
-    let form = "action=cancel&scope=selected&order=ord-1&order=ord-2&order=ord-1";
-    let answer = page
-        .ask(request(&Method::POST, "/bulk", &headers, form))
-        .await;
-    assert_eq!(answer.status(), 303);
-    let location = answer.headers()["location"].to_str().expect("a path");
-    let digest = location.rsplit('/').next().expect("a digest");
-    let bulk = page.database.read_models.bulk(digest).await;
-    let parts = bulk.expect("an answer").expect("the bulk").parts;
-    assert_eq!(parts.len(), 2);
-}
-
-#[tokio::test]
 async fn what_is_not_there_is_said_in_our_words_by_every_method_and_path() {
     let page = Page::open(None).await;
     for (method, path) in [
@@ -583,7 +559,7 @@ async fn whatever_a_form_sends_is_answered_with_a_redirect() {
     }
     let (_, sent) = page.send("/bulk", "action=cancel&scope=selected").await;
     let told = text(&page.get_with("/orders", &sent).await);
-    assert!(told.contains("Choose at least one order"), "{told}");
+    assert!(told.contains("Select at least one order"), "{told}");
 }
 
 #[tokio::test]

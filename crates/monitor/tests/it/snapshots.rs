@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::Orders as _;
 use domain::{Actor, ErrorName, Event, Status, Timestamp};
 use operations::advice::Action;
-use operations::bulk::{Applied, Bulk, Outcome, Part};
+use operations::bulk::{Applied, Bulk, BulkState, Control, Outcome, OutcomeKind, Part};
 use operations::snapshot::{List, REQUESTED, Snapshot};
 use operations::trend::{self, Counter, Flow};
 use operations::{Cause, Incident, Problem, ProcessState};
@@ -239,6 +239,9 @@ async fn applied(shop: &Shop, orders: &[&str]) -> String {
             total: record.state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            warning: None,
+            failure: None,
+            left_to: None,
         });
     }
     let now = Timestamp::now();
@@ -338,7 +341,97 @@ async fn an_order_that_changed_since_it_was_looked_at_is_left_alone() {
     refresh(&shop).await;
     assert_eq!(outcomes(&shop, &digest).await, ["refused"]);
     refresh(&shop).await;
-    let at_work = shop.database.read_models.bulks_at_work().await;
+    let at_work = shop.database.read_models.digests_at_work().await;
     assert_eq!(at_work, Ok(Vec::new()), "nothing is left to do");
     assert_eq!(shop.database.state(ORDER).await.attempt, 1);
+}
+
+#[tokio::test]
+async fn an_order_of_two_bulks_that_were_applied_at_once_is_acted_on_once() {
+    let shop = Shop::open().await;
+    for order in ["ord-1", "ord-2"] {
+        failed(&shop, order).await;
+        let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+        shop.step_functions.tells(&format!("{order}-1"), ended);
+    }
+    let first = applied(&shop, &["ord-1"]).await;
+    let second = applied(&shop, &["ord-1", "ord-2"]).await;
+    refresh(&shop).await;
+    assert_eq!(outcomes(&shop, &first).await, ["requested"]);
+    assert_eq!(outcomes(&shop, &second).await, ["refused", "requested"]);
+    let bulk = shop.database.read_models.bulk(&second).await;
+    let parts = bulk.expect("an answer").expect("the bulk").parts;
+    assert_eq!(parts[0].left_to, Some(first));
+}
+
+/// As an operator does it, who reads it anew when somebody else has written.
+async fn control(shop: &Shop, digest: &str, control: Control) -> Bulk {
+    let read_models = &shop.database.read_models;
+    loop {
+        let mut bulk = kept(shop, digest).await;
+        let now = Timestamp::now();
+        let by = Actor::Operator("somebody".to_owned());
+        bulk.control(control, by, "a test", now).expect("possible");
+        bulk.revision += 1;
+        if read_models.put_bulk(&bulk, now).await.expect("an answer") {
+            return bulk;
+        }
+    }
+}
+
+async fn kept(shop: &Shop, digest: &str) -> Bulk {
+    let bulk = shop.database.read_models.bulk(digest).await;
+    bulk.expect("an answer").expect("the bulk")
+}
+
+#[tokio::test]
+async fn a_paused_bulk_is_not_carried_out_until_it_is_resumed() {
+    let shop = Shop::open().await;
+    failed(&shop, ORDER).await;
+    let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+    shop.step_functions.tells("ord-1-1", ended);
+    let digest = applied(&shop, &[ORDER]).await;
+    control(&shop, &digest, Control::Pause).await;
+    refresh(&shop).await;
+    assert_eq!(outcomes(&shop, &digest).await, ["waiting"]);
+    control(&shop, &digest, Control::Resume).await;
+    refresh(&shop).await;
+    assert_eq!(outcomes(&shop, &digest).await, ["requested"]);
+}
+
+#[tokio::test]
+async fn a_stop_amid_a_wave_is_heeded_and_what_was_begun_is_kept() {
+    let shop = Shop::open().await;
+    let orders: Vec<String> = (10..22).map(|number| format!("ord-{number}")).collect();
+    let orders: Vec<&str> = orders.iter().map(String::as_str).collect();
+    for order in &orders {
+        failed(&shop, order).await;
+        let ended = json!({"status": "FAILED", "stopDate": 1_795_428_000});
+        shop.step_functions.tells(&format!("{order}-1"), ended);
+    }
+    let digest = applied(&shop, &orders).await;
+    let mut bulk = kept(&shop, &digest).await;
+    // Ten are next.
+    bulk.parts[0].outcome = Outcome::Recovered;
+    bulk.revision += 1;
+    let now = Timestamp::now();
+    let changed = shop.database.read_models.put_bulk(&bulk, now).await;
+    assert_eq!(changed, Ok(true));
+    let stop = async {
+        while kept(&shop, &digest).await.busy_until.is_none() {}
+        control(&shop, &digest, Control::Stop).await
+    };
+    let (_, stopped) = tokio::join!(refresh(&shop), stop);
+    assert!(stopped.busy_until.is_some(), "it was being carried out");
+    let bulk = kept(&shop, &digest).await;
+    assert_eq!(bulk.state(), BulkState::Stopped);
+    assert_eq!(bulk.busy_until, None, "what was done is kept");
+    let begun = bulk.count(OutcomeKind::Requested);
+    let calls = shop.step_functions.calls();
+    let starts = calls.iter().filter(|(name, _)| name == "StartExecution");
+    assert_eq!(begun, starts.count(), "each that was begun is on record");
+    assert!(begun < 10, "{begun} were begun in spite of the stop");
+    refresh(&shop).await;
+    let untouched = kept(&shop, &digest).await.count(OutcomeKind::Waiting);
+    assert_eq!(untouched, 11 - begun);
 }

@@ -5,13 +5,15 @@ use domain::{Actor, OrderId, Timestamp};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use operations::ProcessState;
 use operations::advice::Action;
-use operations::bulk::{Applied, Bulk, LARGEST, Outcome, Part, Skipped};
+use operations::bulk::{Applied, Bulk, Control, LARGEST, Outcome, Part, Skipped};
 use read_models::Row;
 
-use crate::{Actions, Attribution, Refused, possible};
+use crate::{Actions, Attribution, Refused, possible, warning};
 
 /// So many orders are looked at at once.
 const AT_ONCE: usize = 8;
+/// So often what somebody else wrote meanwhile is read anew. The monitor writes twice in some seconds.
+const TRIES: usize = 8;
 
 /// Why nothing came of what was asked of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +43,7 @@ impl BulkRefused {
 
 impl Actions {
     /// Looks at each of these orders, and keeps what was seen under a digest. Those that the action is not
-    /// possible for are left out, each with the reason.
+    /// possible for, or that another bulk has in hand, are left out, each with the reason.
     ///
     /// # Errors
     /// If there are no orders or more than [`LARGEST`], or something does not answer.
@@ -62,8 +64,9 @@ impl Actions {
             let why = format!("{count} orders are too many at once: {most} are the most");
             return Err(BulkRefused::NotPossible(why));
         }
+        let at_work = self.read_models.bulks_at_work().await?;
         let looked: Vec<Result<Part, Skipped>> = stream::iter(orders)
-            .map(|order_id| self.look_at(action, order_id, now))
+            .map(|order_id| self.look_at(action, order_id, &at_work, now))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -84,14 +87,23 @@ impl Actions {
         &self,
         action: Action,
         order_id: OrderId,
+        at_work: &[Bulk],
         now: Timestamp,
     ) -> Result<Result<Part, Skipped>, BulkRefused> {
         let left_out = |order_id, why: &str| {
             Ok(Err(Skipped {
                 order_id,
                 why: why.to_owned(),
+                left_to: None,
             }))
         };
+        if let Some(holder) = at_work.iter().find_map(|bulk| bulk.holder_of(&order_id)) {
+            return Ok(Err(Skipped {
+                order_id,
+                why: holder.to_string(),
+                left_to: Some(holder.digest),
+            }));
+        }
         let (record, described) = match self.inspect(&order_id).await {
             Ok(found) => found,
             Err(Refused::NotFound(_)) => return left_out(order_id, "there is no such order"),
@@ -124,6 +136,9 @@ impl Actions {
             total: state.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            warning: warning(action, &record).map(str::to_owned),
+            failure: None,
+            left_to: None,
         }))
     }
 
@@ -137,7 +152,7 @@ impl Actions {
     }
 
     /// Lets exactly what was previewed happen, and returns the bulk: the monitor carries it out from now on.
-    /// What was applied before, by whomever, stays as it is.
+    /// What was applied before, by whomever, stays as it is; what another bulk has in hand by now is left to it.
     ///
     /// # Errors
     /// If there is no such preview, it has no orders, or the database does not answer.
@@ -156,10 +171,67 @@ impl Actions {
             reason: who.reason.to_string(),
             at: who.at,
         });
+        // Another one may have been applied since the preview.
+        let at_work = self.read_models.bulks_at_work().await?;
+        bulk.leave_to(&at_work, who.at);
         if self.read_models.put_bulk(&bulk, who.at).await? {
             return Ok(bulk);
         }
         // Somebody else's press of the same button was quicker: it is applied once.
         self.bulk(digest).await
+    }
+
+    /// Has a bulk begin no further order until somebody resumes it, and returns it.
+    ///
+    /// # Errors
+    /// If there is no such bulk, that is not possible now, or the database does not answer.
+    pub async fn pause(&self, digest: &str, by: &str, now: Timestamp) -> Result<Bulk, BulkRefused> {
+        self.control(Control::Pause, digest, by, "", now).await
+    }
+
+    /// Has a paused bulk go on, and returns it.
+    ///
+    /// # Errors
+    /// If there is no such bulk, that is not possible now, or the database does not answer.
+    pub async fn resume(
+        &self,
+        digest: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Bulk, BulkRefused> {
+        self.control(Control::Resume, digest, by, "", now).await
+    }
+
+    /// Has a bulk begin no further order ever, and returns it.
+    ///
+    /// # Errors
+    /// If there is no such bulk, that is not possible now, or the database does not answer.
+    pub async fn stop(&self, digest: &str, who: Attribution<'_>) -> Result<Bulk, BulkRefused> {
+        let (by, reason) = (who.by, who.reason.as_str());
+        self.control(Control::Stop, digest, by, reason, who.at)
+            .await
+    }
+
+    async fn control(
+        &self,
+        control: Control,
+        digest: &str,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Bulk, BulkRefused> {
+        for _ in 0..TRIES {
+            let mut bulk = self.bulk(digest).await?;
+            let by = Actor::Operator(by.to_owned());
+            bulk.control(control, by, reason, now)
+                .map_err(BulkRefused::not_possible)?;
+            bulk.revision += 1;
+            // The monitor may have written what it did meanwhile: neither is lost.
+            if self.read_models.put_bulk(&bulk, now).await? {
+                return Ok(bulk);
+            }
+        }
+        let why = "it is being written all the time: try again";
+        Err(BulkRefused::Unavailable(why.to_owned()))
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::ports::Record;
 use domain::view::{asks_first, payment_is_unknown, shipment_is_unknown};
-use domain::{ExecutionStatus, Stage, Status, Timestamp};
+use domain::{ErrorName, ExecutionStatus, Stage, Status, Timestamp};
 use operations::ProcessState;
 use operations::advice::Action;
 use workflow::Described;
@@ -109,5 +109,39 @@ pub fn possible(
                 refuse("it is being reversed: redrive it, and its failure branch asks")
             }
         }
+    }
+}
+
+/// What is to be known before an action that is possible, and that will come to the same again.
+#[must_use]
+pub fn warning(action: Action, record: &Record) -> Option<&'static str> {
+    match action {
+        Action::Reprocess => {}
+        Action::Approve
+        | Action::Reject
+        | Action::Cancel
+        | Action::Redrive
+        | Action::Resend
+        | Action::Resolve => return None,
+    }
+    match record.state.failure.as_ref()?.error {
+        ErrorName::ShipmentRejected => Some(
+            "The carrier refused this shipment. A new attempt has the same address and the same \
+             articles, and comes to the same unless something has changed at the carrier.",
+        ),
+        ErrorName::PaymentDeclined => Some(
+            "The customer's bank declined this means of payment. A new attempt has the same one, \
+             and comes to the same unless something has changed at the bank.",
+        ),
+        ErrorName::InvalidInput
+        | ErrorName::OrderRejected
+        | ErrorName::ReviewRequired
+        | ErrorName::ReviewRejected
+        | ErrorName::OrderCancelled
+        | ErrorName::PaymentUnavailable
+        | ErrorName::CarrierUnavailable
+        | ErrorName::NotificationUnavailable
+        | ErrorName::StoreUnavailable
+        | ErrorName::Internal => None,
     }
 }

@@ -14,7 +14,7 @@ pub use bulk::BulkRefused;
 use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
 use domain::view::{payment_is_unknown, shipment_is_unknown};
 use domain::{Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, Timestamp};
-pub use guard::possible;
+pub use guard::{possible, warning};
 use operations::advice::Action;
 use operations::{ProcessState, Projection};
 use read_models::{ReadModels, Row};

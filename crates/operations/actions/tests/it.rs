@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use actions::{Actions, Attribution, BulkRefused, Reason, Refused};
+use actions::{Actions, Attribution, BulkRefused, Reason, Refused, warning};
 use domain::ledger::Authorize;
 use domain::ports::Orders as _;
 use domain::{Actor, ErrorName, OrderId, Stage, Timestamp};
 use operations::advice::Action;
-use operations::bulk::{Bulk, LARGEST};
+use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome};
 use serde_json::{Value, json};
 use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
@@ -278,6 +278,17 @@ impl Shop {
     }
 }
 
+impl Shop {
+    async fn stop(&self, digest: &str) -> Result<Bulk, BulkRefused> {
+        let who = Attribution {
+            by: "somebody",
+            reason: &why(),
+            at: Timestamp::now(),
+        };
+        self.actions.stop(digest, who).await
+    }
+}
+
 fn applied_by(bulk: &Bulk) -> Option<Actor> {
     bulk.applied.as_ref().map(|applied| applied.by.clone())
 }
@@ -326,4 +337,99 @@ async fn what_no_bulk_can_be_made_of_is_told() {
     let gone = shop.apply("0123456789abcdef", "somebody").await;
     let not_found = BulkRefused::NotFound("0123456789abcdef".to_owned());
     assert_eq!(gone, Err(not_found));
+}
+
+#[tokio::test]
+async fn what_another_bulk_has_in_hand_is_left_to_it_at_the_preview_and_when_it_is_applied() {
+    let shop = Shop::running(&["ord-1", "ord-2"]).await;
+    let both = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
+    let both = both.expect("a preview").digest;
+    let one = shop.preview(Action::Cancel, &["ord-1"]).await;
+    let one = one.expect("a preview").digest;
+    shop.apply(&one, "somebody").await.expect("applied");
+    let told = "another bulk has it in hand: cancel by somebody since";
+    let late = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
+    let late = late.expect("a preview");
+    assert_eq!(late.parts.len(), 1);
+    assert!(late.skipped[0].why.starts_with(told), "{:?}", late.skipped);
+    assert_eq!(late.skipped[0].left_to, Some(one.clone()));
+    // This one was previewed before the other was applied.
+    let both = shop.apply(&both, "somebody else").await.expect("applied");
+    let [first, second] = &both.parts[..] else {
+        panic!("{both:?}");
+    };
+    assert!(
+        matches!(&first.outcome, Outcome::Refused(why) if why.starts_with(told)),
+        "{first:?}"
+    );
+    assert_eq!(first.left_to, Some(one));
+    assert_eq!(second.outcome, Outcome::Waiting);
+}
+
+#[tokio::test]
+async fn a_bulk_is_paused_and_stopped_also_by_two_at_once() {
+    let shop = Shop::running(&["ord-1", "ord-2"]).await;
+    let bulk = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
+    let digest = bulk.expect("a preview").digest;
+    let early = shop.stop(&digest).await;
+    let why = "it was not applied yet".to_owned();
+    assert_eq!(early, Err(BulkRefused::NotPossible(why)));
+    shop.apply(&digest, "somebody").await.expect("applied");
+    let now = Timestamp::now();
+    for _ in 0..2 {
+        let paused = shop.actions.pause(&digest, "somebody", now).await;
+        assert_eq!(paused.map(|bulk| bulk.state()), Ok(BulkState::Paused));
+        let resumed = shop.actions.resume(&digest, "somebody", now).await;
+        assert_eq!(resumed.map(|bulk| bulk.state()), Ok(BulkState::Running));
+    }
+    // Both read it before either writes.
+    let (paused, stopped) = tokio::join!(
+        shop.actions.pause(&digest, "somebody", Timestamp::now()),
+        shop.stop(&digest)
+    );
+    let paused_after_the_stop = Err(BulkRefused::NotPossible("it was stopped before".to_owned()));
+    assert!(
+        paused.is_ok() || paused == paused_after_the_stop,
+        "{paused:?}"
+    );
+    assert_eq!(stopped.map(|bulk| bulk.state()), Ok(BulkState::Stopped));
+    let kept = shop.actions.bulk(&digest).await.expect("the bulk");
+    assert_eq!(kept.state(), BulkState::Stopped);
+    assert_eq!(kept.stopped.as_deref(), Some("a test"));
+    let last = kept.controlled.last().expect("a stop");
+    let somebody = Actor::Operator("somebody".to_owned());
+    assert_eq!((last.control, &last.by), (Control::Stop, &somebody));
+}
+
+#[tokio::test]
+async fn what_will_come_to_the_same_again_is_warned_of() {
+    for (error, told) in [
+        (ErrorName::ShipmentRejected, Some("The carrier refused")),
+        (
+            ErrorName::PaymentDeclined,
+            Some("The customer's bank declined"),
+        ),
+        (ErrorName::CarrierUnavailable, None),
+    ] {
+        use domain::ledger::{Reversal, Reverse, Unbook, Unbooking};
+        let shop = Shop::open().await;
+        shop.database.validated(&document(ORDER)).await;
+        shop.database.reversing(ORDER, error).await;
+        shop.database.did::<Unbook>(ORDER, Unbooking::Nothing).await;
+        shop.database.did::<Reverse>(ORDER, Reversal::Nothing).await;
+        shop.database.released(ORDER).await;
+        shop.ended("FAILED", &json!({}));
+        let (record, _) = shop.actions.inspect(&ids(&[ORDER])[0]).await.expect("it");
+        let warned = warning(Action::Reprocess, &record);
+        assert_eq!(warned.is_some(), told.is_some(), "{error}");
+        assert!(
+            warned
+                .unwrap_or_default()
+                .starts_with(told.unwrap_or_default())
+        );
+        assert_eq!(warning(Action::Resend, &record), None, "{error}");
+        let bulk = shop.preview(Action::Reprocess, &[ORDER]).await;
+        let part = bulk.expect("a preview").parts.remove(0);
+        assert_eq!(part.warning.as_deref(), warned);
+    }
 }

@@ -1,6 +1,8 @@
 //! One action on many orders: previewed and frozen under a digest, then done to one order, to ten more, and to
 //! the rest, and stopped when one fails again.
 
+use std::fmt;
+
 use domain::{Actor, Money, OrderId, Status, Sums, Timestamp, words};
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,9 @@ use crate::short;
 pub const LARGEST: usize = 200;
 /// So many are acted on after the first one has come through.
 const SECOND_WAVE: usize = 10;
+
+/// So many times that people paused, resumed or stopped one bulk are kept.
+const KEPT: usize = 20;
 
 /// What became of one order of a bulk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +55,22 @@ words! {
         Requested = "requested",
         /// See [`Outcome::Waiting`].
         Waiting = "waiting",
+    }
+}
+
+words! {
+    /// How far a bulk is.
+    pub enum BulkState {
+        /// It was looked at, and nobody has let it happen yet.
+        Previewed = "previewed",
+        /// The monitor carries it out.
+        Running = "running",
+        /// No further order is touched until somebody resumes it.
+        Paused = "paused",
+        /// No further order is touched; those that were are followed to their end.
+        Stopped = "stopped",
+        /// Nothing is left to do.
+        Done = "done",
     }
 }
 
@@ -90,15 +111,55 @@ pub struct Part {
     pub requested_at: Option<Timestamp>,
     /// What became of it.
     pub outcome: Outcome,
+    /// Why it is likely to come to the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// With which error it failed again, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// The digest of the other bulk that it was left to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_to: Option<String>,
 }
 
-/// An order that the action is not possible for.
+/// An order that is left out: the action is not possible for it, or another bulk has it in hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Which order.
     pub order_id: OrderId,
     /// Why.
     pub why: String,
+    /// The digest of the other bulk that has it in hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_to: Option<String>,
+}
+
+/// Another bulk that has an order in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its digest.
+    pub digest: String,
+    /// What it does.
+    pub action: Action,
+    /// Who let it happen.
+    pub by: Actor,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            digest,
+            action,
+            by,
+            since,
+        } = self;
+        write!(
+            out,
+            "another bulk has it in hand: {action} by {by} since {since:.0} (bulk {digest})"
+        )
+    }
 }
 
 /// Who lets it happen, and why.
@@ -108,6 +169,30 @@ pub struct Applied {
     pub by: Actor,
     /// Why, in their words.
     pub reason: String,
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+}
+
+words! {
+    /// What an operator can do to a bulk at work. The word is what a command and a route ask for it by.
+    pub enum Control {
+        /// Begins no further order for now.
+        Pause = "pause",
+        /// Goes on after a pause.
+        Resume = "resume",
+        /// Begins no further order ever.
+        Stop = "stop",
+    }
+}
+
+/// What somebody did to a bulk at work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controlled {
+    /// What.
+    pub control: Control,
+    /// Who.
+    pub by: Actor,
     /// When.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
@@ -135,6 +220,9 @@ pub struct Bulk {
     /// Why it was stopped, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// What people did to it since it was applied, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controlled: Vec<Controlled>,
     /// When nothing was left to do.
     #[serde(
         default,
@@ -183,6 +271,7 @@ impl Bulk {
             skipped,
             applied: None,
             stopped: None,
+            controlled: Vec::new(),
             ended_at: None,
             busy_until: None,
         }
@@ -205,10 +294,133 @@ impl Bulk {
         parts.filter(|part| part.outcome.kind() == kind).count()
     }
 
+    /// How far it is.
+    #[must_use]
+    pub fn state(&self) -> BulkState {
+        match self {
+            Self { applied: None, .. } => BulkState::Previewed,
+            Self {
+                stopped: Some(_), ..
+            } => BulkState::Stopped,
+            Self {
+                ended_at: Some(_), ..
+            } => BulkState::Done,
+            Self { controlled, .. } => match controlled.last().map(|last| last.control) {
+                Some(Control::Pause) => BulkState::Paused,
+                Some(Control::Resume | Control::Stop) | None => BulkState::Running,
+            },
+        }
+    }
+
+    /// Pauses, resumes or stops it. Orders that were begun are followed to their end.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub fn control(
+        &mut self,
+        control: Control,
+        by: Actor,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        match (self.state(), control) {
+            (BulkState::Previewed, _) => return Err("it was not applied yet"),
+            (BulkState::Stopped, _) => return Err("it was stopped before"),
+            (BulkState::Done, _) => return Err("it has come to its end"),
+            (BulkState::Paused, Control::Pause) => return Err("it was paused before"),
+            (BulkState::Running, Control::Resume) => return Err("it is not paused"),
+            (BulkState::Running, Control::Pause) | (_, Control::Stop)
+                if self.count(OutcomeKind::Waiting) == 0 =>
+            {
+                return Err("every order was begun, and is followed to its end");
+            }
+            (BulkState::Running | BulkState::Paused, _) => {}
+        }
+        if control == Control::Stop {
+            self.stopped = Some(reason.to_owned());
+        }
+        let too_many = (self.controlled.len() + 1).saturating_sub(KEPT);
+        self.controlled.drain(..too_many);
+        self.controlled.push(Controlled {
+            control,
+            by,
+            at: now,
+        });
+        Ok(())
+    }
+
+    /// Takes over what people have done to it since it was read to be carried out. `false` if it is carried out
+    /// by somebody else by now.
+    pub fn heed(&mut self, stored: &Self) -> bool {
+        // As it is kept: to the millisecond.
+        let until = |bulk: &Self| bulk.busy_until.map(Timestamp::as_millisecond);
+        if until(stored) != until(self) {
+            return false;
+        }
+        self.revision = stored.revision;
+        self.controlled.clone_from(&stored.controlled);
+        if stored.stopped.is_some() {
+            self.stopped.clone_from(&stored.stopped);
+        }
+        true
+    }
+
     /// Whether something is left to do or to see.
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         self.applied.is_some() && self.ended_at.is_none()
+    }
+
+    /// Itself as whoever has this order in hand, if it has.
+    #[must_use]
+    pub fn holder_of(&self, order_id: &OrderId) -> Option<Holder> {
+        self.holds(order_id).and_then(|_| self.holder())
+    }
+
+    /// Leaves to other bulks what they have in hand. Of two that were applied at once the earlier one goes on,
+    /// whichever of them is asked.
+    pub fn leave_to(&mut self, others: &[Self], now: Timestamp) {
+        let Some(since) = self.began() else {
+            return;
+        };
+        let others = others.iter().filter(|other| other.digest != self.digest);
+        let others: Vec<&Self> = others.collect();
+        let waiting = self.parts.iter_mut();
+        for part in waiting.filter(|part| part.outcome == Outcome::Waiting) {
+            let holder = others.iter().find_map(|other| {
+                let theirs = other.holds(&part.order_id)?;
+                let first = theirs.is_under_way() || other.began() < Some(since.clone());
+                other.holder().filter(|_| first)
+            });
+            if let Some(holder) = holder {
+                part.requested_at = Some(now);
+                part.outcome = Outcome::Refused(holder.to_string());
+                part.left_to = Some(holder.digest);
+            }
+        }
+    }
+
+    /// By which bulks are put in order: when it was applied, and its digest.
+    fn began(&self) -> Option<(Timestamp, String)> {
+        let applied = self.applied.as_ref()?;
+        Some((applied.at, self.digest.clone()))
+    }
+
+    fn holder(&self) -> Option<Holder> {
+        let applied = self.applied.as_ref()?;
+        Some(Holder {
+            digest: self.digest.clone(),
+            action: self.action,
+            by: applied.by.clone(),
+            since: applied.at,
+        })
+    }
+
+    /// The part that is acted on, or is going to be.
+    fn holds(&self, order_id: &OrderId) -> Option<&Part> {
+        let part = self.parts.iter().find(|part| part.order_id == *order_id)?;
+        let to_come = part.outcome == Outcome::Waiting && self.stopped.is_none();
+        (self.is_at_work() && (part.is_under_way() || to_come)).then_some(part)
     }
 
     /// The orders whose projections say what became of them.
@@ -227,11 +439,14 @@ impl Bulk {
             .find(|part| part.order_id == projection.order_id);
         if let Some(part) = part.filter(|part| part.is_under_way()) {
             part.outcome = part.became(action, projection);
+            if part.outcome == Outcome::FailedAgain {
+                part.failure = Some(failure(projection));
+            }
         }
     }
 
-    /// The orders that are to be acted on now: one, then ten more once that came through, then the rest. Stops
-    /// when one has failed again, and ends when nothing is left.
+    /// The orders that are to be acted on now: one, then ten more once that came through, then the rest; none
+    /// while it is paused. Stops when one has failed again, and ends when nothing is left.
     #[must_use]
     pub fn next_wave(&mut self, now: Timestamp) -> Vec<OrderId> {
         if !self.is_at_work() {
@@ -255,6 +470,9 @@ impl Bulk {
             if under_way == 0 {
                 self.ended_at = Some(now);
             }
+            return Vec::new();
+        }
+        if self.state() == BulkState::Paused {
             return Vec::new();
         }
         let wave = match asked {
@@ -353,6 +571,28 @@ impl Part {
     }
 }
 
+/// What an order that failed again failed with: what its undo gave up on, or else why it is reversed.
+fn failure(projection: &Projection) -> String {
+    let unfinished = projection.incidents.contains_key(&Incident::Unfinished);
+    let last = projection.last_error.clone().filter(|_| unfinished);
+    let (error, state, message) = match (last, projection.error) {
+        (Some(last), _) => (Some(String::from(last)), projection.state, None),
+        (None, Some(error)) => {
+            let state = projection.failed_in;
+            (
+                Some(error.to_string()),
+                state,
+                projection.message.as_deref(),
+            )
+        }
+        (None, None) => (None, projection.state, None),
+    };
+    let error = error.unwrap_or_else(|| "its execution stopped".to_owned());
+    let state = state.map_or_else(String::new, |state| format!(" in {state}"));
+    let message = message.map_or_else(String::new, |message| format!(": {message}"));
+    format!("{error}{state}{message}")
+}
+
 #[cfg(test)]
 mod tests {
     use domain::{ErrorName, Execution, ExecutionStatus};
@@ -370,6 +610,9 @@ mod tests {
             total: projection.total,
             requested_at: None,
             outcome: Outcome::Waiting,
+            warning: None,
+            failure: None,
+            left_to: None,
         }
     }
 
@@ -398,6 +641,8 @@ mod tests {
         (projection.attempt, projection.ledger) = (2, 8);
         projection.state = Some(at);
         projection.error = error;
+        projection.failed_in = error.map(|_| ProcessState::ShipOrder);
+        projection.message = error.map(|_| "no label".to_owned());
         bulk.see(&projection);
     }
 
@@ -442,6 +687,8 @@ mod tests {
         went(&mut bulk, 3, ProcessState::CancelShipment, again);
         assert_eq!(act(&mut bulk), 0);
         assert_eq!(bulk.stopped.as_deref(), Some("1 of 11 failed again"));
+        let failure = bulk.parts[3].failure.as_deref();
+        assert_eq!(failure, Some("CarrierUnavailable in ShipOrder: no label"));
         assert_eq!(bulk.ended_at, None, "the others are still under way");
         for number in (1..11).filter(|number| *number != 3) {
             went(&mut bulk, number, ProcessState::CapturePayment, None);
@@ -502,8 +749,114 @@ mod tests {
         bulk.see(&on);
         assert_eq!(bulk.parts[0].outcome, Outcome::Recovered);
         stopped.execution = Some(ended(60));
+        stopped.last_error = Some(ErrorName::CarrierUnavailable.into());
         other.see(&stopped);
         assert_eq!(other.parts[0].outcome, Outcome::FailedAgain);
+        let failure = other.parts[0].failure.as_deref();
+        assert_eq!(failure, Some("CarrierUnavailable in CancelShipment"));
+    }
+
+    #[test]
+    fn an_order_is_in_the_hands_of_one_bulk_and_free_once_that_is_done_with_it() {
+        let order_id = projection(0).order_id;
+        let mut first = applied(2, Action::Reprocess, ProcessState::ShipOrder);
+        let mut second = Bulk {
+            digest: "second".to_owned(),
+            ..first.clone()
+        };
+        if let Some(applied) = &mut second.applied {
+            applied.at = moment(2);
+        }
+        assert!(second.holder_of(&order_id).is_some());
+        first.leave_to(&[second.clone()], moment(3));
+        assert_eq!(
+            first.count(OutcomeKind::Refused),
+            0,
+            "the earlier one goes on"
+        );
+        let mut late = second.clone();
+        late.leave_to(&[first.clone(), second.clone()], moment(3));
+        assert_eq!(late.count(OutcomeKind::Refused), 2);
+        let since = "2026-11-23T10:00:01Z";
+        let why = format!(
+            "another bulk has it in hand: reprocess by somebody since {since} (bulk {})",
+            first.digest
+        );
+        assert_eq!(late.parts[0].outcome, Outcome::Refused(why));
+        assert_eq!(late.parts[0].left_to, Some(first.digest.clone()));
+        // What is under way is let be, whoever was first.
+        act(&mut second);
+        first.leave_to(&[second.clone()], moment(3));
+        assert_eq!(first.count(OutcomeKind::Refused), 1);
+        // What a stopped bulk did not begin is free.
+        second.stopped = Some("a test".to_owned());
+        let other = projection(1).order_id;
+        assert!(second.holder_of(&order_id).is_some(), "it is under way");
+        assert_eq!(second.holder_of(&other), None);
+        went(&mut second, 0, ProcessState::CapturePayment, None);
+        assert_eq!(second.holder_of(&order_id), None);
+    }
+
+    fn control(bulk: &mut Bulk, control: Control) -> Result<(), &'static str> {
+        let by = Actor::Operator("somebody".to_owned());
+        bulk.control(control, by, "a test", moment(3))
+    }
+
+    #[test]
+    fn a_paused_bulk_begins_nothing_until_it_is_resumed_and_a_stopped_one_never() {
+        let mut bulk = applied(3, Action::Reprocess, ProcessState::ShipOrder);
+        assert_eq!(control(&mut bulk, Control::Resume), Err("it is not paused"));
+        assert_eq!(act(&mut bulk), 1);
+        assert_eq!(control(&mut bulk, Control::Pause), Ok(()));
+        assert_eq!(bulk.state(), BulkState::Paused);
+        assert_eq!(
+            control(&mut bulk, Control::Pause),
+            Err("it was paused before")
+        );
+        went(&mut bulk, 0, ProcessState::CapturePayment, None);
+        assert_eq!(bulk.count(OutcomeKind::Recovered), 1, "that is followed");
+        assert_eq!(act(&mut bulk), 0);
+        assert!(bulk.is_at_work());
+        assert_eq!(control(&mut bulk, Control::Resume), Ok(()));
+        assert_eq!(bulk.state(), BulkState::Running);
+        assert_eq!(control(&mut bulk, Control::Stop), Ok(()));
+        assert_eq!(act(&mut bulk), 0);
+        assert_eq!(bulk.ended_at, Some(moment(2)), "nothing is under way");
+        assert_eq!(bulk.state(), BulkState::Stopped);
+        assert_eq!(bulk.stopped.as_deref(), Some("a test"));
+        assert_eq!(
+            control(&mut bulk, Control::Resume),
+            Err("it was stopped before")
+        );
+        let did = bulk.controlled.iter().map(|did| did.control);
+        let did: Vec<Control> = did.collect();
+        assert_eq!(did, [Control::Pause, Control::Resume, Control::Stop]);
+    }
+
+    #[test]
+    fn what_has_begun_wholly_is_not_stopped() {
+        let mut bulk = applied(1, Action::Reprocess, ProcessState::ShipOrder);
+        act(&mut bulk);
+        for what in [Control::Pause, Control::Stop] {
+            let why = control(&mut bulk, what).expect_err("refused");
+            assert!(why.starts_with("every order was begun"), "{why}");
+        }
+    }
+
+    #[test]
+    fn whoever_carries_it_out_heeds_a_stop_and_keeps_what_he_did() {
+        let mut stored = applied(3, Action::Reprocess, ProcessState::ShipOrder);
+        stored.busy_until = Some(moment(60));
+        let mut bulk = stored.clone();
+        act(&mut bulk);
+        stored.revision += 1;
+        assert_eq!(control(&mut stored, Control::Stop), Ok(()));
+        assert!(bulk.heed(&stored));
+        assert_eq!(bulk.revision, stored.revision);
+        assert_eq!(bulk.state(), BulkState::Stopped);
+        assert_eq!(bulk.count(OutcomeKind::Requested), 1);
+        stored.busy_until = Some(moment(61));
+        assert!(!bulk.heed(&stored), "somebody else's by now");
     }
 
     #[test]

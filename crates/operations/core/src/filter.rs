@@ -10,6 +10,7 @@ use domain::{Currency, CustomerId, ErrorName, Money, Sku, Status, TaskError, Tim
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
+use crate::incident::Incident;
 use crate::process::{HOUR, MINUTE, ProcessState};
 use crate::projection::Projection;
 use crate::snapshot::List;
@@ -450,8 +451,12 @@ fn is_on(list: &List, order: &Projection) -> bool {
             .incidents
             .keys()
             .map(|incident| order.cause(*incident));
+        // From the first failed try on, long before it is an incident.
+        let failing = order.retry.as_ref().filter(|_| !order.is_over());
+        let failing = failing.map(|_| order.cause(Incident::KeepsFailing));
         let reversed = order.reversed_because().filter(|_| order.is_over());
         return causes.any(|cause| cause.id() == *id)
+            || failing.is_some_and(|cause| cause.id() == *id)
             || reversed.is_some_and(|cause| cause.id() == *id);
     }
     if order.is_over() {
@@ -463,7 +468,7 @@ fn is_on(list: &List, order: &Projection) -> bool {
     let at = order.state.filter(|_| !stopped);
     match list {
         List::Open => true,
-        List::NeedAPerson => !order.incidents.is_empty(),
+        List::NeedAPerson => order.needs_a_person(),
         List::Reviews => at == Some(ProcessState::ReviewOrder),
         List::Status(status) => order.status == *status,
         List::Health(health) => at.is_some() && order.health == *health,
@@ -522,7 +527,6 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{at, projection};
-    use crate::incident::Incident;
     use crate::process::Health;
     use crate::projection::Retry;
     use crate::snapshot;

@@ -9,14 +9,14 @@ mod trends;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::Timestamp;
 use domain::ports::StoreError;
 pub use notices::Notice;
 pub use projections::{Blank, Ended, Open, OpenPart, Row, projection_item};
 pub use references::{Found, Reference, Referred};
 use store::announcement::PARTITION;
-use store::error::classify;
+use store::error::{classify, unreadable};
 use store::item::{Item, number, text};
 
 /// So many orders are one page of any list.
@@ -72,6 +72,33 @@ impl ReadModels {
             .collect::<Result<Vec<_>, _>>()
             .await
             .map_err(|error| classify("Query", &error))
+    }
+
+    /// The rows with these keys, in any order; at most a hundred. Those that there are none of are left out.
+    async fn batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut rows = Vec::new();
+        for _ in 0..TRIES {
+            if keys.is_empty() {
+                break;
+            }
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let wanted = wanted.map_err(|_| unreadable("a list of keys"))?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted)
+                .send()
+                .await
+                .map_err(|error| classify("BatchGetItem", &error))?;
+            rows.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            let left = answer.unprocessed_keys.unwrap_or_default();
+            keys = left.into_values().flat_map(|left| left.keys).collect();
+        }
+        if keys.is_empty() {
+            return Ok(rows);
+        }
+        let text = "BatchGetItem leaves keys over".to_owned();
+        Err(StoreError::Unavailable(text))
     }
 
     async fn put(&self, item: Item) -> Result<(), StoreError> {

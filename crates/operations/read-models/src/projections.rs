@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::ports::StoreError;
 use domain::{OrderId, Status, Timestamp};
 use operations::Projection;
@@ -11,7 +11,7 @@ use store::error::{classify, unreadable};
 use store::item::{Item, millisecond, number, text, with_key};
 use tracing::warn;
 
-use crate::{FOLLOWS, ReadModels, TRIES, condition_failed, moment, partition};
+use crate::{FOLLOWS, ReadModels, condition_failed, moment, partition};
 
 /// An order's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -383,34 +383,13 @@ impl ReadModels {
     /// # Errors
     /// If the database does not answer.
     pub async fn projections(&self, orders: &[OrderId]) -> Result<Vec<Projection>, StoreError> {
-        let mut keys: Vec<Item> = orders.iter().map(order_key).collect();
-        let mut found = HashMap::new();
-        for _ in 0..TRIES {
-            if keys.is_empty() {
-                break;
-            }
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
-            let wanted = wanted.map_err(|_| unreadable("a page of orders"))?;
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, wanted)
-                .send()
-                .await
-                .map_err(|error| classify("BatchGetItem", &error))?;
-            let items = answer.responses.unwrap_or_default().into_values().flatten();
-            for item in items {
-                if let Some(projection) = Row::read(item).and_then(Row::projection) {
-                    found.insert(projection.order_id.clone(), projection);
-                }
-            }
-            let left = answer.unprocessed_keys.unwrap_or_default();
-            keys = left.into_values().flat_map(|left| left.keys).collect();
-        }
-        if !keys.is_empty() {
-            let text = "BatchGetItem leaves keys over".to_owned();
-            return Err(StoreError::Unavailable(text));
-        }
+        let rows = self.batch(orders.iter().map(order_key).collect()).await?;
+        let projections = rows
+            .into_iter()
+            .filter_map(|row| Row::read(row)?.projection());
+        let mut found: HashMap<OrderId, Projection> = projections
+            .map(|projection| (projection.order_id.clone(), projection))
+            .collect();
         Ok(orders
             .iter()
             .filter_map(|order| found.remove(order))

@@ -2,7 +2,7 @@
 
 use domain::{Actor, Execution, ExecutionStatus, OrderId, OrderState, Status, Timestamp};
 use operations::advice::Action;
-use operations::bulk::{Applied, Bulk, Outcome, Part};
+use operations::bulk::{Applied, Bulk, BulkState, Outcome, Part};
 use operations::snapshot::{List, Lists, take};
 use operations::trend::{self, Counter, Flow, Increment};
 use operations::{Limits, Observation, Projection};
@@ -297,6 +297,9 @@ async fn a_bulk_is_written_by_whoever_read_it_last_and_found_while_it_is_at_work
         total: submission(&document("ord-1")).order.total,
         requested_at: None,
         outcome: Outcome::Waiting,
+        warning: None,
+        failure: None,
+        left_to: None,
     };
     let action = Action::Reprocess;
     let mut bulk = Bulk::preview(action, vec![part], Vec::new(), at(0));
@@ -311,14 +314,50 @@ async fn a_bulk_is_written_by_whoever_read_it_last_and_found_while_it_is_at_work
     });
     assert_eq!(read_models.put_bulk(&bulk, at(1)).await, Ok(true));
     assert_eq!(read_models.bulk(&bulk.digest).await, Ok(Some(bulk.clone())));
-    assert_eq!(
-        read_models.bulks_at_work().await,
-        Ok(vec![bulk.digest.clone()])
-    );
+    let digests = read_models.digests_at_work().await;
+    assert_eq!(digests, Ok(vec![bulk.digest.clone()]));
+    assert_eq!(read_models.bulks_at_work().await, Ok(vec![bulk.clone()]));
     read_models
         .bulk_is_over(&bulk.digest, at(2))
         .await
         .expect("over");
-    assert_eq!(read_models.bulks_at_work().await, Ok(Vec::new()));
+    assert_eq!(read_models.digests_at_work().await, Ok(Vec::new()));
     assert_eq!(read_models.bulk("another").await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_bulks_that_were_applied_last_are_listed_first_and_each_once() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    let preview = |action, second| Bulk::preview(action, Vec::new(), Vec::new(), at(second));
+    let keep = async |bulk: &mut Bulk, second| {
+        bulk.revision += 1;
+        bulk.applied = Some(Applied {
+            by: Actor::Operator("somebody".to_owned()),
+            reason: "a test".to_owned(),
+            at: at(second),
+        });
+        read_models.put_bulk(bulk, at(second)).await
+    };
+    let (mut first, mut second) = (preview(Action::Cancel, 0), preview(Action::Redrive, 0));
+    let previewed = preview(Action::Resend, 0);
+    for bulk in [&first, &second, &previewed] {
+        assert_eq!(read_models.put_bulk(bulk, at(0)).await, Ok(true));
+    }
+    assert_eq!(keep(&mut second.clone(), 2).await, Ok(true));
+    assert_eq!(keep(&mut second, 3).await, Ok(false), "it is applied");
+    assert_eq!(keep(&mut first, 1).await, Ok(true));
+    first.revision += 1;
+    first.ended_at = Some(at(4));
+    assert_eq!(read_models.put_bulk(&first, at(4)).await, Ok(true));
+    let latest = read_models.latest_bulks().await.expect("an answer");
+    let latest: Vec<_> = latest
+        .iter()
+        .map(|bulk| (bulk.action, bulk.state()))
+        .collect();
+    let expected = [
+        (Action::Redrive, BulkState::Running),
+        (Action::Cancel, BulkState::Done),
+    ];
+    assert_eq!(latest, expected);
 }
