@@ -5,7 +5,6 @@
 use std::collections::{HashSet, VecDeque};
 
 use domain::{OrderId, Timestamp};
-use futures_util::future::try_join_all;
 use operations::Projection;
 use operations::filter::Filter;
 use operations::sort::{Place, Sort};
@@ -19,10 +18,8 @@ const REQUESTS: usize = 20;
 /// Of these, so many go into the open orders at most: with ten thousand of them two for each of their eight parts.
 const FOR_OPEN: usize = 16;
 /// So many open orders are read with one request. A megabyte, which is the most, would take too much of the time
-/// that a request has to be read on so small a machine.
+/// that a request has to be read on so small a machine. For the same reason one request comes after the other.
 const OPEN_AT_A_TIME: usize = 700;
-/// So many of these requests are made at once, for the same reason.
-const AT_ONCE: usize = 2;
 /// So many orders that are over are read with one request.
 const AT_A_TIME: usize = 250;
 /// So many references of a customer are read with one, and their orders with another.
@@ -310,22 +307,20 @@ impl Console {
             after.is_none_or(|after| sort.compare(after, &sort.place(order)).is_lt())
         };
         let mut parts = OpenPart::all();
-        while !parts.is_empty() && looked.requests < FOR_OPEN {
-            let most = AT_ONCE.min(FOR_OPEN - looked.requests).min(parts.len());
-            let now_read = parts
-                .drain(..most)
-                .map(|part| self.read_models.open_part(part, Some(OPEN_AT_A_TIME)));
-            looked.requests += most;
-            for (open, rest) in try_join_all(now_read).await? {
-                looked.blanks += open.blanks.len();
-                let wanted = open.projections.into_iter();
-                let wanted =
-                    wanted.filter(|order| view.filter.matches(order, now) && is_after(order));
-                looked.found.extend(wanted);
-                parts.extend(rest);
+        while let Some(part) = parts.pop() {
+            if looked.requests == FOR_OPEN {
+                looked.more_open = true;
+                break;
             }
+            looked.requests += 1;
+            let read = self.read_models.open_part(part, Some(OPEN_AT_A_TIME));
+            let (open, rest) = read.await?;
+            looked.blanks += open.blanks.len();
+            let wanted = open.projections.into_iter();
+            let wanted = wanted.filter(|order| view.filter.matches(order, now) && is_after(order));
+            looked.found.extend(wanted);
+            parts.extend(rest);
         }
-        looked.more_open = !parts.is_empty();
         sort.sort(&mut looked.found);
         Ok(())
     }
@@ -378,8 +373,9 @@ impl Console {
                     break 'spans;
                 }
                 looked.requests += cost;
-                let wanting = streams.iter_mut().filter(|stream| stream.wants_more());
-                try_join_all(wanting.map(|stream| stream.read_on(&self.read_models))).await?;
+                for stream in streams.iter_mut().filter(|stream| stream.wants_more()) {
+                    stream.read_on(&self.read_models).await?;
+                }
                 if streams.iter().any(Stream::wants_more) {
                     continue;
                 }

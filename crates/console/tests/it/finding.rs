@@ -10,8 +10,12 @@ use lambda_http::http::Method;
 use operations::{Incident, ProcessState, Projection};
 use read_models::{PAGE, Reference, projection_item};
 use tests::{READ_MODELS, assert_impersonal, document, money, submission};
+use tokio::sync::Mutex;
 
 use crate::{Page, request, text};
+
+/// Thousands of orders are read by one test at a time: requests that wait for each other run out of time.
+static THOUSANDS: Mutex<()> = Mutex::const_new(());
 
 /// A page makes at most so many requests.
 const MOST: usize = 25;
@@ -321,9 +325,10 @@ async fn orders_that_are_over_come_in_the_order_in_which_they_ended_either_way()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_are_looked_through_with_few_requests_and_with_a_place_to_go_on_at() {
+    let _alone = THOUSANDS.lock().await;
     let page = Page::open(None).await;
     // Only the oldest is what is looked for.
-    let mut orders: Vec<Projection> = (1..6000_u64)
+    let mut orders: Vec<Projection> = (1..2600_u64)
         .map(|number| over(&format!("ord-{number:05}"), number, Status::Completed))
         .collect();
     orders.last_mut().expect("an order").attempt = 2;
@@ -346,12 +351,13 @@ async fn thousands_are_looked_through_with_few_requests_and_with_a_place_to_go_o
         "what costs much is not asked for again and again"
     );
     let (found, pages) = all(&page, "attempt=2").await;
-    assert_eq!(found, ["ord-05999"]);
+    assert_eq!(found, ["ord-02599"]);
     assert!(pages > 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_ten_thousand_open_orders_a_filter_keeps_to_its_requests() {
+    let _alone = THOUSANDS.lock().await;
     let page = Page::open(None).await;
     let orders: Vec<Projection> = (0..10_000_u64)
         .map(|number| {
@@ -383,10 +389,10 @@ async fn with_ten_thousand_open_orders_a_filter_keeps_to_its_requests() {
 #[tokio::test]
 async fn all_that_a_customer_has_ordered_is_found_also_what_an_earlier_version_wrote() {
     let page = Page::open(None).await;
-    let mut orders: Vec<Projection> = (0..230_u64)
+    let mut orders: Vec<Projection> = (0..120_u64)
         .map(|number| over(&format!("ord-{number:03}"), number + 1, Status::Completed))
         .collect();
-    for order in &mut orders[..115] {
+    for order in &mut orders[..60] {
         order.customer_id = None;
     }
     keep(&page, &orders).await;
@@ -444,8 +450,9 @@ async fn a_list_for_a_spreadsheet_has_what_the_page_has_and_nobodys_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_for_a_spreadsheet_is_bounded_and_says_where_it_goes_on() {
+    let _alone = THOUSANDS.lock().await;
     let page = Page::open(None).await;
-    let orders: Vec<Projection> = (1..4000_u64)
+    let orders: Vec<Projection> = (1..3100_u64)
         .map(|number| over(&format!("ord-{number:05}"), number, Status::Completed))
         .collect();
     keep(&page, &orders).await;
@@ -455,6 +462,7 @@ async fn a_list_for_a_spreadsheet_is_bounded_and_says_where_it_goes_on() {
         let _ = page.requests.take();
         let answer = page.ask(request(&Method::GET, &path, &[], "")).await;
         assert!(page.requests.take().len() <= MOST);
+        assert_eq!(answer.status(), 200, "{path}");
         let csv = text(&answer);
         let ids = csv
             .lines()
