@@ -21,7 +21,7 @@ from support.waiting import in_time
 pytestmark = pytest.mark.usefixtures("unscheduled")
 
 # A currency that no other suite uses, so that its figures are this night's alone.
-_CURRENCY, _ARTICLE, _PRICE = "NOK", "NIGHT-01", 1000
+_CURRENCY, _ARTICLE, _PRICE = "EUR", "NIGHT-01", 1000
 # local.tfvars tells of a failing task after so long.
 _TOLD_AFTER_S = 60
 _LOOK_EVERY_S = 12
@@ -139,7 +139,7 @@ def night(shop: Shop, monitor: Monitor, browser: Browser) -> Night:
     file.write_text(json.dumps([article]))
     shop.orderctl("catalogue", str(file))
     began = now_ms()
-    night = Night(*([f"night-{kind}-{uuid.uuid4()}" for _ in range(4)] for kind in ("well", "refused", "waiting")))
+    night = Night(_named("well"), _named("refused"), _named("waiting"))
     for order in night.refused:
         shop.plant_fault(order, mode="decline", times=1)
     for order in night.waiting:
@@ -171,6 +171,10 @@ def night(shop: Shop, monitor: Monitor, browser: Browser) -> Night:
         shop.becomes(order, {"status": "completed", "workflow": {"status": "SUCCEEDED"}}, patience_s=90)
     night.after = watch.look()
     return night
+
+
+def _named(kind: str) -> list[str]:
+    return [f"night-{kind}-{uuid.uuid4()}" for _ in range(4)]
 
 
 def _document(shop: Shop, order: str) -> dict[str, object]:

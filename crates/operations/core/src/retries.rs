@@ -160,16 +160,25 @@ pub fn is_reminder(state: ProcessState, failed: &FailedTry) -> bool {
     state == ProcessState::ReviewOrder && failed.error.as_str() == "States.Timeout"
 }
 
-/// The last try of a task that failed.
+/// The last try that failed of the state of the process that the execution is in, or ended in. What an earlier state
+/// had to say is not why it stopped here.
 #[must_use]
 pub fn last_failed(latest_first: &[HistoryEvent]) -> Option<&FailedTry> {
-    latest_first.iter().find_map(|event| match event {
-        HistoryEvent::TryFailed(failed) => Some(failed),
-        HistoryEvent::StateEntered { .. }
-        | HistoryEvent::Redriven { .. }
-        | HistoryEvent::Ended { .. }
-        | HistoryEvent::Other => None,
-    })
+    for event in latest_first {
+        match event {
+            HistoryEvent::TryFailed(failed) if failed.is_trouble() => return Some(failed),
+            // Not the end that a failure leads to.
+            HistoryEvent::StateEntered { state } if ProcessState::from_word(state).is_some() => {
+                return None;
+            }
+            HistoryEvent::TryFailed(_)
+            | HistoryEvent::StateEntered { .. }
+            | HistoryEvent::Redriven { .. }
+            | HistoryEvent::Ended { .. }
+            | HistoryEvent::Other => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -288,5 +297,24 @@ mod tests {
             let history = [failed_with(500, error), SCHEDULED, entered(state)];
             assert_eq!(rules.retry(&history), None, "{error}");
         }
+    }
+
+    #[test]
+    fn an_execution_that_is_stopped_did_not_stop_because_of_an_earlier_states_answer() {
+        let at = Timestamp::from_second(60).expect("a time");
+        let (status, error) = (domain::ExecutionStatus::Aborted, None);
+        let stopped = HistoryEvent::Ended { at, status, error };
+        let mut history = vec![entered("ValidateOrder"), failed_with(1, "ReviewRequired")];
+        history.extend([entered("ReviewOrder"), entered("ChargePayment"), stopped]);
+        history.reverse();
+        assert_eq!(last_failed(&history), None);
+        let mut message = vec![
+            entered("NotifyCustomer"),
+            failed_with(1, "NotificationUnavailable"),
+            entered("OrderCompleted"),
+        ];
+        message.reverse();
+        let last = last_failed(&message).map(|last| last.error.as_str());
+        assert_eq!(last, Some("NotificationUnavailable"));
     }
 }

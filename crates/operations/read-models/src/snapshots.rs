@@ -40,7 +40,22 @@ impl ReadModels {
             serde_dynamo::to_attribute_value(snapshot).map_err(|_| unreadable("a snapshot"))?;
         let mut item = row_key(SNAPSHOT, LATEST);
         item.insert("snapshot".to_owned(), content);
-        self.put(item).await
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR #snapshot.#at <= :at")
+            .expression_attribute_names("#snapshot", "snapshot")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", number(snapshot.at.as_millisecond()))
+            .send()
+            .await;
+        match put {
+            // Whoever began later has seen more.
+            Err(error) if condition_failed(&error) => Ok(()),
+            put => put.map(drop).map_err(|error| classify("PutItem", &error)),
+        }
     }
 
     async fn put_lists(&self, snapshot: &Snapshot, lists: &Lists) -> Result<(), StoreError> {

@@ -167,6 +167,19 @@ async fn what_ended_in_a_span_is_read_either_way_and_on_from_any_of_them() {
 }
 
 #[tokio::test]
+async fn a_look_that_began_earlier_and_ended_later_replaces_nothing() {
+    let database = database().await;
+    let read_models = &database.read_models;
+    let (later, lists) = take(&[projection("ord-1", 1).1], &[], false, at(210));
+    let kept = read_models.put_snapshot(&later, &lists).await;
+    kept.expect("kept");
+    let (earlier, lists) = take(&[], &[], false, at(200));
+    let left = read_models.put_snapshot(&earlier, &lists).await;
+    left.expect("left alone");
+    assert_eq!(read_models.snapshot().await, Ok(Some(later)));
+}
+
+#[tokio::test]
 async fn one_of_many_that_look_asks_for_the_next_snapshot() {
     let database = database().await;
     let read_models = &database.read_models;
