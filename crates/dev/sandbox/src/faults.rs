@@ -71,7 +71,7 @@ pub(crate) struct Fault {
     /// How long the answer (or its absence) takes.
     #[serde(default)]
     pub(crate) delay_ms: u64,
-    /// How many calls it hits.
+    /// How many calls it hits. With 0 it lifts what was planted for the same operation and order.
     #[serde(default = "once")]
     pub(crate) times: u32,
     /// An `error` is kept under its idempotency key and answers every later call with that key, as
@@ -106,9 +106,6 @@ impl Fault {
         }
         if self.delay_ms > LONGEST_DELAY_MS {
             return Err(format!("delay_ms: at most {LONGEST_DELAY_MS}"));
-        }
-        if self.times == 0 {
-            return Err("times: at least 1".to_owned());
         }
         if self.stored && self.mode != Mode::Error {
             return Err("stored: only an error can be stored".to_owned());
@@ -172,6 +169,13 @@ pub(crate) struct Planted {
 
 impl Faults {
     pub(crate) fn plant(&mut self, fault: Fault) -> Planted {
+        if fault.times == 0 {
+            let same = |known: &Fault| {
+                (known.provider, known.operation, &known.order_id)
+                    == (fault.provider, fault.operation, &fault.order_id)
+            };
+            self.planted.retain(|planted| !same(&planted.fault));
+        }
         self.last_id += 1;
         let planted = Planted {
             id: self.last_id,

@@ -34,6 +34,19 @@ async fn an_error_fires_as_often_as_asked_for_its_order_only() {
 }
 
 #[tokio::test]
+async fn what_was_planted_for_an_order_is_lifted_by_planting_it_no_times() {
+    let sandbox = Sandbox::start().await;
+    for (order_id, times) in [("ord-1", 9), ("ord-2", 1), ("ord-1", 0)] {
+        let mut fault = fault("payment", "authorize", order_id, "error");
+        fault["times"] = json!(times);
+        assert_eq!(sandbox.plant(&fault).await.status, 201);
+    }
+    sandbox.authorized("ord-1").await;
+    let other = sandbox.authorization("ord-2", "pm_card_visa");
+    assert_eq!(sandbox.send(other).await.unwrap().status, 503);
+}
+
+#[tokio::test]
 async fn a_refused_connection_has_no_effect() {
     let sandbox = Sandbox::start().await;
     sandbox
@@ -260,7 +273,6 @@ async fn a_fault_that_makes_no_sense_is_refused_in_words() {
         ("oder_id", json!("ord-1"), "oder_id"),
         ("operation", json!("book"), "operation"),
         ("status", json!(200), "status"),
-        ("times", json!(0), "times"),
         ("order_id", json!(""), "order_id"),
         ("delay_ms", json!(1_000_000_000), "delay_ms"),
     ] {
