@@ -206,6 +206,9 @@ def of_stack(stack: Stack) -> Deployment:
         # By path: not every client resolves <id>.execute-api.localhost.
         f"-var=console_url={stack.aws_url}/_aws/execute-api/{{api_id}}",
     ]
+    if stack.name != "local":
+        # Waits between retries are a fiftieth there, and so is what is too long for them.
+        variables.append("-var=monitoring={keeps_failing_after_s=4}")
     if stack.name == "faults":
         # Waits between retries are a fiftieth there, a dead invocation's lease is not: it must be over
         # before the retries are.

@@ -12,8 +12,6 @@ saved_queries = false
 # The sandbox neither lags nor works on what was given up.
 payment_search_lag_s    = 1
 carrier_settled_after_s = 1
-# On a laptop nobody waits three minutes to be told of a task that keeps failing.
-monitoring = { keeps_failing_after_s = 60 }
 
 carrier = {
   id              = "se-1"

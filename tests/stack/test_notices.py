@@ -89,7 +89,7 @@ def retried(shop: Shop, situations: Situations, monitor: Monitor) -> Retried:
 def test_a_task_that_waits_for_its_next_try_is_listed_with_where_and_why(retried: Retried) -> None:
     assert retried.line, "the order was never listed as waiting for its next try"
     assert "ShipOrder" in retried.line
-    assert "CarrierUnavailable" in retried.line
+    assert "CarrierUnavailable, the carrier answered 503" in retried.line
 
 
 def test_an_order_completes_once_its_carrier_is_back(retried: Retried) -> None:
