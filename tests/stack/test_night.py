@@ -16,6 +16,7 @@ from support.browser import SHOTS
 from support.console import Console
 from support.monitor import Monitor, now_ms
 from support.shop import Shop
+from support.tables import Tables
 from support.waiting import in_time
 
 pytestmark = pytest.mark.usefixtures("unscheduled")
@@ -36,7 +37,7 @@ class Look:
     lines: dict[str, str]
     # Failed voids at the payment provider.
     failures: dict[str, int]
-    # Minor units: authorised, captured, reversed today.
+    # Minor units: authorised, captured, voided, refunded today.
     page: Figures
     books: Figures
     # The row about the payment provider: its orders and its money.
@@ -67,6 +68,9 @@ class Watch:
 
     def __init__(self, shop: Shop, monitor: Monitor, console: Console, night: Night):
         self._shop, self._monitor, self._console, self._night = shop, monitor, console, night
+        # Of a night before on the same stack.
+        self._earlier = dict.fromkeys(("authorised", "captured", "voided", "refunded"), 0)
+        self._earlier = self._figures()
 
     def look(self) -> Look:
         night = self._night
@@ -83,7 +87,8 @@ class Watch:
         there = {
             "authorised": figures["authorizations"],
             "captured": figures["captures"],
-            "reversed": voided + figures["refunds"],
+            "voided": voided,
+            "refunded": figures["refunds"],
         }
         # What a change that the stream reported adds is counted a moment after it is seen.
         page = in_time(lambda: found if (found := self._figures()) == there else None, patience_s=10)
@@ -109,8 +114,9 @@ class Watch:
     def _figures(self) -> Figures:
         """Of the page's "Money today"."""
         row = re.search(rf'id="money-{_CURRENCY}">(.*?)</tr>', self._console.get("/"), re.DOTALL)
-        sums = re.findall(r'<td class="num">([\d.]+)</td>', row[1]) if row else ["0"] * 3
-        return {name: _minor(text) for name, text in zip(("authorised", "captured", "reversed"), sums, strict=True)}
+        sums = re.findall(r'<td class="num">([\d.]+)</td>', row[1]) if row else ["0"] * 4
+        today = dict(zip(self._earlier, map(_minor, sums), strict=True))
+        return {name: minor - self._earlier[name] for name, minor in today.items()}
 
 
 def _minor(text: str) -> int:
@@ -133,13 +139,15 @@ def _happening(html: str) -> tuple[int, int] | None:
 
 
 @pytest.fixture(scope="module")
-def night(shop: Shop, monitor: Monitor, browser: Browser) -> Night:
+def night(shop: Shop, tables: Tables, monitor: Monitor, browser: Browser) -> Night:
     article = {"sku": _ARTICLE, "unit_price": _PRICE, "currency": _CURRENCY, "available": 1_000}
     file = shop.stack.folder / "night-article.json"
     file.write_text(json.dumps([article]))
     shop.orderctl("catalogue", str(file))
     began = now_ms()
     night = Night(_named("well"), _named("refused"), _named("waiting"))
+    watch = Watch(shop, monitor, Console(shop), night)
+    tables.forget_notices()
     for order in [*night.refused, *night.waiting]:
         shop.plant_fault(order, mode="decline", times=1)
     for order in night.waiting:
@@ -152,7 +160,6 @@ def night(shop: Shop, monitor: Monitor, browser: Browser) -> Night:
         shop.becomes(order, {"status": "failed", "workflow": {"status": "FAILED"}})
     for order in night.waiting:
         shop.becomes(order, {"failure": {"error": "ShipmentRejected"}})
-    watch = Watch(shop, monitor, Console(shop), night)
     until = time.monotonic() + _TOLD_AFTER_S
     while time.monotonic() < until:
         time.sleep(1)
@@ -226,5 +233,5 @@ def test_the_days_figures_are_the_providers_books_at_every_look(night: Night) ->
 def test_all_is_well_once_the_provider_is_back(night: Night) -> None:
     assert night.after
     assert night.after.happening is None
-    assert night.after.books["reversed"] == _PRICE * (len(night.refused) + len(night.waiting))
+    assert night.after.books["voided"] == _PRICE * (len(night.refused) + len(night.waiting))
     assert night.after.books["captured"] == _PRICE * len(night.well)

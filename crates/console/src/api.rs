@@ -124,7 +124,8 @@ impl Console {
             "money_today": {
                 "authorized": money(Flow::Authorized),
                 "captured": money(Flow::Captured),
-                "reversed": money(Flow::GivenBack),
+                "voided": money(Flow::Voided),
+                "refunded": money(Flow::Refunded),
             },
         });
         Ok(web::json(StatusCode::OK, &body))

@@ -40,7 +40,7 @@ struct Home<'a> {
     reviews_waiting: Option<String>,
     reviews: Vec<Row>,
     more_reviews: bool,
-    money: Vec<(&'static str, [String; 3])>,
+    money: Vec<(&'static str, [String; 4])>,
     throughput: Plot,
     failures: Plot,
     times: Vec<Took>,
@@ -373,11 +373,16 @@ fn given_up(state: Option<ProcessState>) -> &'static str {
     }
 }
 
-/// A row for each currency that moved: authorised, captured, given back.
-fn money(today: &Counted) -> Vec<(&'static str, [String; 3])> {
+/// A row for each currency that moved: authorised, captured, voided, refunded.
+fn money(today: &Counted) -> Vec<(&'static str, [String; 4])> {
     let today = std::slice::from_ref(today);
-    let sums =
-        [Flow::Authorized, Flow::Captured, Flow::GivenBack].map(|flow| trend::money(today, flow));
+    let sums = [
+        Flow::Authorized,
+        Flow::Captured,
+        Flow::Voided,
+        Flow::Refunded,
+    ]
+    .map(|flow| trend::money(today, flow));
     let moved: BTreeSet<Currency> = sums.iter().flat_map(Sums::currencies).collect();
     let row = |currency: Currency| {
         let amounts = sums.each_ref().map(|sums| sums.amount_in(currency));

@@ -1,5 +1,6 @@
 //! Reconciles one order: brings what operators know of it in step with its ledger and its execution.
 
+use domain::ledger::{Entry, Reversal};
 use domain::ports::{Operators, Orders as _, Record};
 use domain::{Discrepancy, Execution, ExecutionStatus, FailedTry, OrderId, Timestamp};
 use operations::trend::{Counter, Flow, Increment};
@@ -292,6 +293,10 @@ fn changes(
     } else {
         Tally::nothing(state.total.currency())
     };
+    let reversal = match state.reverse.as_ref().and_then(Entry::outcome) {
+        Some(Reversal::Refunded { .. }) => Flow::Refunded,
+        Some(Reversal::Voided | Reversal::Nothing) | None => Flow::Voided,
+    };
     for (metric, flow, before, next) in [
         (
             Metric::MoneyAuthorized,
@@ -307,7 +312,7 @@ fn changes(
         ),
         (
             Metric::MoneyReversed,
-            Flow::GivenBack,
+            reversal,
             counted.reversed,
             next.counted.reversed,
         ),

@@ -196,8 +196,8 @@ impl Incident {
                 who: Responsible::Provider,
                 again: RetrySafety::Safe,
                 recommended_action: "Look at the status page of what the state waits for. The \
-                    tries go on by themselves; what they cannot do by the time shown is given up \
-                    and reversed, and can be reprocessed once it works again.",
+                    tries go on by themselves. Once they are used up, a step is given up and its \
+                    order reversed, to be reprocessed when it works again; an undo needs a person.",
                 action: None,
                 runbook: "KeepsFailing",
             },

@@ -25,8 +25,10 @@ words! {
         Authorized = "authorized",
         /// It was taken.
         Captured = "captured",
-        /// It was let go or given back.
-        GivenBack = "given_back",
+        /// It was let go before it was taken.
+        Voided = "voided",
+        /// It was given back after it was taken.
+        Refunded = "refunded",
     }
 }
 
@@ -232,14 +234,14 @@ mod tests {
         let spans = [
             span(&[
                 (Counter::Money(Flow::Captured, usd), 1299),
-                (Counter::Money(Flow::GivenBack, jpy), 1500),
+                (Counter::Money(Flow::Refunded, jpy), 1500),
             ]),
             span(&[(Counter::Money(Flow::Captured, usd), 1)]),
         ];
         let texts = |flow| money(&spans, flow).texts();
         assert_eq!(texts(Flow::Authorized), Vec::<String>::new());
         assert_eq!(texts(Flow::Captured), ["13.00 USD"]);
-        assert_eq!(texts(Flow::GivenBack), ["1500 JPY"]);
+        assert_eq!(texts(Flow::Refunded), ["1500 JPY"]);
     }
 
     #[test]
@@ -250,7 +252,7 @@ mod tests {
             Counter::Ended(Status::Completed),
             Counter::Reversed(Class::System),
             Counter::took(ProcessState::ShipOrder, Duration::from_secs(1)),
-            Counter::Money(Flow::GivenBack, usd),
+            Counter::Money(Flow::Voided, usd),
         ] {
             assert_eq!(Counter::from_name(&counter.to_string()), Some(counter));
         }
