@@ -124,6 +124,8 @@ class ThePageShowsAndActs(Duty):
         self.shop.becomes(self.rejected, {"status": "in_review", "workflow": {"attempt": 2}}, _PATIENCE_S)
         page = console.get("/orders?status=completed")
         assert "<h1>Completed orders</h1>" in page, "completed orders are not listed"
+        found = console.get("/orders?within=24h&status=in_review")
+        assert f"row-{self.rejected}" in found, "a filter finds no open order"
         console.has_snapshots_taken(_PATIENCE_S)
         assert "row-" in console.get("/orders?list=open"), "open orders are not listed"
 
