@@ -115,33 +115,21 @@ pub fn possible(
 /// What is to be known before an action that is possible, and that will come to the same again.
 #[must_use]
 pub fn warning(action: Action, record: &Record) -> Option<&'static str> {
-    match action {
-        Action::Reprocess => {}
-        Action::Approve
-        | Action::Reject
-        | Action::Cancel
-        | Action::Redrive
-        | Action::Resend
-        | Action::Resolve => return None,
+    if action != Action::Reprocess {
+        return None;
     }
-    match record.state.failure.as_ref()?.error {
-        ErrorName::ShipmentRejected => Some(
+    let error = record.state.failure.as_ref()?.error;
+    if error == ErrorName::ShipmentRejected {
+        Some(
             "The carrier refused this shipment. A new attempt has the same address and the same \
              articles, and comes to the same unless something has changed at the carrier.",
-        ),
-        ErrorName::PaymentDeclined => Some(
+        )
+    } else if error == ErrorName::PaymentDeclined {
+        Some(
             "The customer's bank declined this means of payment. A new attempt has the same one, \
              and comes to the same unless something has changed at the bank.",
-        ),
-        ErrorName::InvalidInput
-        | ErrorName::OrderRejected
-        | ErrorName::ReviewRequired
-        | ErrorName::ReviewRejected
-        | ErrorName::OrderCancelled
-        | ErrorName::PaymentUnavailable
-        | ErrorName::CarrierUnavailable
-        | ErrorName::NotificationUnavailable
-        | ErrorName::StoreUnavailable
-        | ErrorName::Internal => None,
+        )
+    } else {
+        None
     }
 }
