@@ -20,6 +20,7 @@ mod rows;
 mod runbook;
 mod search;
 mod sign_in;
+mod timeline;
 mod view;
 mod words;
 

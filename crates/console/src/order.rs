@@ -4,12 +4,9 @@ use actions::{Attribution, Reason, Refused, possible, warning};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
-use domain::{
-    Actor, AuditEvent, Event, ExecutionStatus, FailedTry, HistoryEvent, OrderId, OrderState,
-    Origin, PaymentStatus, StatusView, Timestamp,
-};
+use domain::{Actor, AuditEvent, Event, OrderId, OrderState, PaymentStatus, StatusView, Timestamp};
 use operations::advice::{self, Action, Advice};
-use operations::{Incident, ProcessState, Projection, Retry, retries};
+use operations::{Incident, Projection, Retry};
 use read_models::Row;
 use tracing::info;
 use workflow::Described;
@@ -19,13 +16,12 @@ use crate::frame::Frame;
 use crate::list::encoded;
 use crate::operator::Operator;
 use crate::request::{ASKED, PageRequest};
+use crate::timeline::{History, Part, timeline};
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
 /// So many attempts' executions are asked for their histories, the latest.
 const HISTORIES: usize = 5;
-/// A pause that is pointed out.
-const LONG_MS: u128 = 60_000;
 
 #[derive(askama::Template)]
 #[template(path = "order.html")]
@@ -94,26 +90,6 @@ struct Offer {
     dangerous: bool,
 }
 
-/// The entries of one attempt.
-#[derive(Debug)]
-struct Part {
-    attempt: u32,
-    execution: String,
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    at: Moment,
-    gap: String,
-    long: bool,
-    origin: String,
-    event: String,
-    detail: String,
-    tone: &'static str,
-    person: bool,
-}
-
 #[derive(askama::Template)]
 #[template(path = "confirm.html")]
 struct Confirm<'a> {
@@ -144,9 +120,6 @@ struct Shown<'a> {
     /// Which try of its task it is at, as its history tells just now, if that was read.
     retry: Option<&'a Retry>,
 }
-
-/// The history of an attempt's execution, the latest event first.
-type History = (u32, Vec<HistoryEvent>);
 
 impl Console {
     /// An order, what Step Functions says of its execution, and what operators know of it.
@@ -641,189 +614,4 @@ fn money(state: &OrderState, view: &StatusView) -> Vec<(&'static str, String)> {
         money.push(("Refunded", payment.refunded.to_string()));
     }
     money
-}
-
-/// What only an execution's history tells.
-struct Told {
-    at: Timestamp,
-    state: String,
-    event: &'static str,
-    detail: String,
-    tone: &'static str,
-}
-
-/// Tries that failed, reminders, redrives, and an end that nothing of ours brought about; the oldest first.
-fn told(latest_first: &[HistoryEvent]) -> Vec<Told> {
-    let mut state = String::new();
-    let mut all = Vec::new();
-    for event in latest_first.iter().rev() {
-        match event {
-            HistoryEvent::StateEntered { state: entered } => state.clone_from(entered),
-            HistoryEvent::TryFailed(failed) if failed.is_trouble() => {
-                all.push(of_try(&state, failed));
-            }
-            HistoryEvent::Redriven { at } => all.push(Told {
-                at: *at,
-                state: state.clone(),
-                event: "execution redriven",
-                detail: String::new(),
-                tone: "info",
-            }),
-            HistoryEvent::Ended { at, status, error } => {
-                let event = match status {
-                    ExecutionStatus::Aborted => "execution stopped",
-                    ExecutionStatus::TimedOut => "execution timed out",
-                    _ => continue,
-                };
-                all.push(Told {
-                    at: *at,
-                    state: state.clone(),
-                    event,
-                    detail: error.as_ref().map(ToString::to_string).unwrap_or_default(),
-                    tone: "bad",
-                });
-            }
-            HistoryEvent::TryFailed(_) | HistoryEvent::Other => {}
-        }
-    }
-    all
-}
-
-fn of_try(state: &str, failed: &FailedTry) -> Told {
-    let reminder =
-        ProcessState::from_word(state).is_some_and(|state| retries::is_reminder(state, failed));
-    let detail = match &failed.reason {
-        _ if reminder => "nobody had decided".to_owned(),
-        Some(reason) => format!("{}, {reason}", failed.error),
-        None => failed.error.to_string(),
-    };
-    Told {
-        at: failed.at,
-        state: state.to_owned(),
-        event: if reminder { "reminded" } else { "a try failed" },
-        detail,
-        tone: if reminder { "info" } else { "warn" },
-    }
-}
-
-/// The latest attempt first; within it, the oldest entry first.
-fn timeline(
-    record: &Record,
-    view: &StatusView,
-    histories: &[History],
-    now: Timestamp,
-) -> Vec<Part> {
-    let attempts = record.earlier.iter().chain([&record.state]);
-    let mut parts: Vec<(&OrderState, Vec<(Timestamp, Entry)>)> =
-        attempts.map(|state| (state, Vec::new())).collect();
-    let mut add = |at: Timestamp, entry: Entry| {
-        let of = parts
-            .iter()
-            .rposition(|(state, _)| at >= state.received_at)
-            .unwrap_or(0);
-        if let Some((_, entries)) = parts.get_mut(of) {
-            entries.push((at, entry));
-        }
-    };
-    for entry in &view.timeline {
-        let person = matches!(entry.step, Origin::Operator | Origin::Monitor);
-        add(
-            entry.at,
-            Entry {
-                at: Moment::of(entry.at, now),
-                gap: String::new(),
-                long: false,
-                origin: entry.step.to_string(),
-                event: entry.event.as_str().replace('_', " "),
-                detail: entry.detail.clone().unwrap_or_default(),
-                tone: tone(entry.event, person),
-                person,
-            },
-        );
-    }
-    for (attempt, history) in histories {
-        let Some((_, entries)) = parts
-            .iter_mut()
-            .find(|(state, _)| state.attempt == *attempt)
-        else {
-            continue;
-        };
-        entries.extend(told(history).into_iter().map(|told| {
-            let entry = Entry {
-                at: Moment::of(told.at, now),
-                gap: String::new(),
-                long: false,
-                origin: told.state,
-                event: told.event.to_owned(),
-                detail: told.detail,
-                tone: told.tone,
-                person: false,
-            };
-            (told.at, entry)
-        }));
-    }
-    let parts = parts.into_iter().rev().map(|(state, mut entries)| {
-        entries.sort_by_key(|(at, _)| *at);
-        let mut before: Option<Timestamp> = None;
-        let entries = entries.into_iter().map(|(at, mut entry)| {
-            if let Some(before) = before {
-                let ms = at.duration_since(before).as_millis().unsigned_abs();
-                entry.gap = format!("+{}", words::span(ms));
-                entry.long = ms >= LONG_MS;
-            }
-            before = Some(at);
-            entry
-        });
-        Part {
-            attempt: state.attempt,
-            execution: state.execution_name(),
-            entries: entries.collect(),
-        }
-    });
-    parts.collect()
-}
-
-fn tone(event: Event, person: bool) -> &'static str {
-    match event {
-        _ if person => "info",
-        Event::Declined
-        | Event::Refused
-        | Event::CaptureRefused
-        | Event::Reversing
-        | Event::Failed
-        | Event::Rejected
-        | Event::Cancelled => "bad",
-        Event::AuthorizeStarted
-        | Event::BookStarted
-        | Event::CaptureStarted
-        | Event::NotifyStarted
-        | Event::UnbookStarted
-        | Event::ReverseStarted
-        | Event::NotifyFailureStarted
-        | Event::ReviewRequested
-        | Event::CancelRequested
-        | Event::RedriveRequested
-        | Event::ReprocessRequested
-        | Event::ResendRequested
-        | Event::ResolveRequested => "warn",
-        Event::Received
-        | Event::Approved
-        | Event::Validated
-        | Event::Authorized
-        | Event::Booked
-        | Event::Captured
-        | Event::CustomerNotified
-        | Event::ShipmentCancelled
-        | Event::NoShipmentToCancel
-        | Event::NoPaymentToReverse
-        | Event::Voided
-        | Event::Refunded
-        | Event::Completed
-        | Event::MessageWaived
-        | Event::MessageGivenUp
-        | Event::Started
-        | Event::Woken
-        | Event::EndRecorded
-        | Event::Resolved => "ok",
-    }
 }
