@@ -528,7 +528,7 @@ mod tests {
     use super::*;
     use crate::fixtures::{at, projection};
     use crate::process::Health;
-    use crate::projection::Retry;
+    use crate::retries::Retry;
     use crate::snapshot;
 
     fn pairs(query: &str) -> Vec<(&str, &str)> {

@@ -18,10 +18,9 @@ pub mod trend;
 pub use cause::{Cause, Problem};
 pub use incident::Incident;
 pub use limits::{InvalidLimits, Limits};
-pub use process::{Health, ProcessState};
-pub use projection::{
-    Observation, Projection, REVIEW_DEADLINE, Retry, Tally, durations, normalised, skus,
-};
+pub use process::{Health, ProcessState, durations};
+pub use projection::{Observation, Projection, REVIEW_DEADLINE, Tally, normalised, skus};
+pub use retries::Retry;
 use sha2::{Digest as _, Sha256};
 
 /// A name for what was hashed: 16 hexadecimal digits.

@@ -147,6 +147,71 @@ impl ProcessState {
     }
 }
 
+/// How long an order that came to its end spent in each at that it passed.
+#[must_use]
+pub fn durations(state: &OrderState) -> Vec<(ProcessState, Duration)> {
+    let reviewed = state.review.as_ref().map(|review| review.since);
+    let states = [
+        (
+            ProcessState::ValidateOrder,
+            Some(state.received_at),
+            reviewed.or(state.validated_at),
+        ),
+        (
+            ProcessState::ReviewOrder,
+            reviewed,
+            state
+                .validated_at
+                .or(state.failure.as_ref().map(|failure| failure.at)),
+        ),
+        (
+            ProcessState::ChargePayment,
+            state.validated_at,
+            done_at(state.authorize.as_ref()),
+        ),
+        (
+            ProcessState::ShipOrder,
+            done_at(state.authorize.as_ref()),
+            done_at(state.book.as_ref()),
+        ),
+        (
+            ProcessState::CapturePayment,
+            done_at(state.book.as_ref()),
+            done_at(state.capture.as_ref()),
+        ),
+        (
+            ProcessState::NotifyCustomer,
+            done_at(state.capture.as_ref()),
+            done_at(state.notify.as_ref()),
+        ),
+        (
+            ProcessState::CancelShipment,
+            state.failure.as_ref().map(|failure| failure.at),
+            done_at(state.unbook.as_ref()),
+        ),
+        (
+            ProcessState::ReversePayment,
+            done_at(state.unbook.as_ref()),
+            done_at(state.reverse.as_ref()),
+        ),
+        (
+            ProcessState::ReleaseStock,
+            done_at(state.reverse.as_ref()),
+            state.closed_at,
+        ),
+        (
+            ProcessState::NotifyFailure,
+            state.failure.as_ref().and(state.closed_at),
+            done_at(state.notify_failure.as_ref()),
+        ),
+    ];
+    let took = |(at, from, to): (ProcessState, Option<Timestamp>, Option<Timestamp>)| {
+        let took = Duration::try_from(to?.duration_since(from?)).ok()?;
+        Some((at, took))
+    };
+    states.into_iter().filter_map(took).collect()
+}
+
 words! {
     /// How an order does against the limits of the state that it is in, the best first.
     pub enum Health {

@@ -2,11 +2,78 @@
 
 use std::time::Duration;
 
-use domain::{FailedTry, HistoryEvent, TaskError};
-use serde::Deserialize;
+use domain::{FailedTry, HistoryEvent, TaskError, Timestamp};
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessState;
-use crate::projection::Retry;
+
+/// A task that has failed and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Which state it is.
+    pub state: ProcessState,
+    /// How many tries of the task have failed.
+    pub failed: u32,
+    /// How many tries there are in all under the rule that retries this error.
+    pub of: u32,
+    /// The error of the last one.
+    pub error: TaskError,
+    /// What the step says about it; see [`FailedTry::reason`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the first of them failed.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub since: Option<Timestamp>,
+    /// The next one is not later than this; with full jitter it may be sooner. None while one is under way.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub next_by: Option<Timestamp>,
+    /// When about the last try fails if each does: on the average of the waits, and not counting what the tries
+    /// themselves take.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub gives_up_at: Option<Timestamp>,
+}
+
+impl Retry {
+    /// When the next try comes, in words.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> String {
+        match self.next_by {
+            Some(by) if by > now => {
+                let left = by.duration_since(now).as_secs();
+                format!("next within {left} s")
+            }
+            // What was known of it is older than the wait.
+            Some(_) | None => "trying now".to_owned(),
+        }
+    }
+
+    /// The error of the last try, and why: `CarrierUnavailable, the carrier answered 503`.
+    #[must_use]
+    pub fn why(&self) -> String {
+        why(&self.error, self.reason.as_deref())
+    }
+}
+
+/// An error with what the step says about it.
+pub(crate) fn why(error: &TaskError, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{error}, {reason}"),
+        None => error.to_string(),
+    }
+}
 
 /// The process as it is deployed with this. An order that started on another version may have other
 /// rules; what is known of its retries is then the newer rules' view.
@@ -183,7 +250,7 @@ pub fn last_failed(latest_first: &[HistoryEvent]) -> Option<&FailedTry> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ErrorName, Timestamp};
+    use domain::ErrorName;
 
     use super::*;
 

@@ -401,7 +401,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{at, projection};
-    use crate::projection::Retry;
+    use crate::retries::Retry;
 
     fn with_incident(
         number: u32,
