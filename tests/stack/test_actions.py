@@ -128,7 +128,6 @@ def test_a_group_is_listed_with_what_to_do_and_with_its_orders(
     shop: Shop, situations: Situations, monitor: Monitor
 ) -> None:
     order = situations.message_given_up()
-    monitor.sweep(order)
     group = monitor.group(order)
     listed = shop.orderctl("groups").split(f"\n{group}  ")[1]
     assert listed.startswith("message_not_sent in NotifyCustomer")

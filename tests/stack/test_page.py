@@ -24,6 +24,7 @@ from support.browser import (
     watch_policy,
 )
 from support.shop import Shop
+from support.tables import Tables, ago_ms
 
 Open = Callable[..., Page]
 
@@ -639,8 +640,10 @@ def test_an_action_without_a_reason_is_asked_about_again_without_javascript(shop
     shop.becomes(order, {"status": "completed"})
 
 
-def test_an_order_is_found_and_approved_without_javascript(shop: Shop, open_page: Open) -> None:
+def test_an_order_is_found_and_approved_without_javascript(shop: Shop, tables: Tables, open_page: Open) -> None:
     order = shop.in_review()
+    # The home page has room for the few that have waited longest, and other tests leave some waiting.
+    tables.change_state(order, "SET review.#since = :earlier", earlier=ago_ms(days=0.5))
     page = open_page("/", java_script_enabled=False)
     reload_until(page, lambda: page.query_selector(f"#review-{order}") is not None, "the review is on the home page")
     page.click(f"#review-{order} th a")

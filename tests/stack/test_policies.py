@@ -194,7 +194,6 @@ def arguments(command: str, shop: Shop, situations: Situations, monitor: Monitor
     if command == "bulk":
         return (command, "cancel", order)
     if command == "group":
-        monitor.sweep(order)
         return ("orders", "--group", monitor.group(order))
     return (command, order) if command in ("status", "watch", "table") else (command, order, *_WHY)
 

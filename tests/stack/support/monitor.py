@@ -13,7 +13,7 @@ import aws
 from common import REGION
 from support.shop import Shop
 from support.tables import Tables
-from support.waiting import in_time
+from support.waiting import eventually, in_time
 
 _FUNCTION = "orders-local-monitor"
 _SCHEDULE = "orders-local-monitor-schedule"
@@ -84,11 +84,20 @@ class Monitor:
         return [json.loads(text) for text in texts if text.startswith("{")]
 
     def group(self, order: str) -> str:
-        """The id of the first group in the latest snapshot that the order is in."""
+        """The id of the first group that the order is in after a sweep."""
+
+        def looked() -> str | None:
+            self.sweep(order)
+            return self._group(order)
+
+        # A sweep may be ahead of the stream, and know an order as it was before a test changed it.
+        return eventually(looked, f"{order} is in a group", pause_s=1)
+
+    def _group(self, order: str) -> str | None:
         # Each begins with its id, and what belongs to it is indented.
         lines = [line for line in self._shop.orderctl("groups").splitlines() if _GROUP.match(line)]
         ids = [line.split()[0] for line in lines]
-        return next(group for group in ids if order in self._shop.orderctl("orders", "--group", group))
+        return next((group for group in ids if order in self._shop.orderctl("orders", "--group", group)), None)
 
     def listed(self, problem: str) -> str:
         """What `orderctl` lists of the orders with an incident of this problem, or of `any`."""
