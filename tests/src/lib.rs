@@ -24,8 +24,8 @@ use aws_sdk_dynamodb::types::{
 use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
 use domain::{
-    Actor, AuditEvent, ErrorName, Event, Failure, Money, Order, OrderId, OrderState, Submission,
-    Timestamp,
+    Actor, AuditEvent, Changes, ErrorName, Event, Failure, Money, Order, OrderId, OrderState,
+    Submission, Timestamp,
 };
 pub use faulty::{Fault, Faulty, Plan};
 pub use outbox::Outbox;
@@ -34,7 +34,7 @@ use read_models::ReadModels;
 pub use requests::{Requests, watched_database};
 use serde_json::{Value, json};
 pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
-use store::{Article, Store};
+use store::{Article, Begun, Store};
 
 /// The tables' names in the embedded database.
 pub const ORDERS: &str = "orders";
@@ -307,6 +307,35 @@ impl Database {
         let claimed = self.store.claim::<E>(&by).await.expect("an answer");
         assert!(matches!(claimed, Claimed::Perform { .. }), "{claimed:?}");
         by
+    }
+
+    /// A new attempt has begun that goes on with what the last one did.
+    pub async fn restarted(&self, order_id: &str, ships_again: bool) -> OrderState {
+        let id = order_id.parse().expect("an order id");
+        let record = self.store.load(&id).await.expect("an answer");
+        let record = record.expect("the order");
+        let fresh = record.state.restarted(ships_again, Timestamp::now());
+        let event = audited(Event::RestartRequested);
+        let begun =
+            self.store
+                .begin_attempt(&record, fresh.expect("possible"), None, &event, Vec::new());
+        match begun.await {
+            Ok(Begun::Yes(state)) => state,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The customer's e-mail address was modified.
+    pub async fn modified(&self, order_id: &str) {
+        let id = order_id.parse().expect("an order id");
+        let record = self.store.load(&id).await.expect("an answer");
+        let record = record.expect("the order");
+        let document = json!({"customer": {"email": "new@example.com"}});
+        let changes = Changes::parse(document.to_string().as_bytes()).expect("changes");
+        let personal = changes.of(record.personal.as_ref().expect("personal data"));
+        let event = audited(Event::Modified);
+        let modified = self.store.modify(&record.state, &personal, &event).await;
+        assert_eq!(modified, Ok(true));
     }
 
     /// The failure branch has begun.

@@ -81,6 +81,9 @@ enum Event {
     GiveUp,
     /// A person lets an execution that gave up go on.
     Redrive,
+    /// A person stops the execution and begins a new attempt that goes on with what it did; perhaps with another
+    /// shipment.
+    Restart { ships_again: bool },
 }
 
 /// A task that fails.
@@ -126,6 +129,7 @@ fn events() -> impl Strategy<Value = Event> {
         2 => Just(Event::Lapse),
         2 => Just(Event::GiveUp),
         1 => Just(Event::Redrive),
+        2 => any::<bool>().prop_map(|ships_again| Event::Restart { ships_again }),
     ]
 }
 
@@ -240,7 +244,7 @@ fn an_order_whose_hold_has_lapsed_is_paid_and_shipped_or_neither_whatever_happen
 }
 
 /// What the stories must have in them, or they prove less than they say.
-const MUST_HAPPEN: [&str; 19] = [
+const MUST_HAPPEN: [&str; 22] = [
     "CrashBefore",
     "CrashAfter",
     "NotMade",
@@ -255,6 +259,9 @@ const MUST_HAPPEN: [&str; 19] = [
     "the hold lapses",
     "a step gives up",
     "an undo gives up",
+    "Restart",
+    "Ship again",
+    "Restart of a reversal",
     "ends completed",
     "ends rejected",
     "ends cancelled",

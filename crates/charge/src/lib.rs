@@ -102,8 +102,8 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         let act = async |(_, personal, _): Documents,
                          state: OrderState,
                          unknown_since: Option<Timestamp>| {
-            let known = self.held_by(by, unknown_since, None).await?;
-            self.hold(by, &key::<Authorize>(by), state.total, &personal, known)
+            let known = self.held_by(by, &state, unknown_since, None).await?;
+            self.hold(&key::<Authorize>(&state), &state, &personal, known)
                 .await
         };
         let unavailable = ErrorName::PaymentUnavailable;
@@ -123,12 +123,14 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     async fn held_by(
         &self,
         by: &Invocation,
+        state: &OrderState,
         unknown_since: Option<Timestamp>,
         lapsed: Option<&str>,
     ) -> Result<Option<Payment>, ProviderError> {
         match unknown_since {
             Some(since) if older(by.now, since, KEYS_ARE_KEPT) => {
-                let found = self.provider.find(&by.order_id, by.attempt).await?;
+                let attempt = state.payment_attempt();
+                let found = self.provider.find(&by.order_id, attempt).await?;
                 Ok(found.filter(|payment| Some(payment.reference.as_str()) != lapsed))
             }
             Some(_) | None => Ok(None),
@@ -138,18 +140,19 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     /// Holds the money, unless it is `known` to be held.
     async fn hold(
         &self,
-        by: &Invocation,
         key: &str,
-        total: Money,
+        state: &OrderState,
         personal: &PersonalData,
         known: Option<Payment>,
     ) -> Result<Authorization, ProviderError> {
+        let total = state.total;
         if let Some(payment) = known {
             return authorization(payment, total);
         }
+        step::still_true(personal, state)?;
         let request = AuthorizeRequest {
-            order_id: &by.order_id,
-            attempt: by.attempt,
+            order_id: &state.order_id,
+            attempt: state.payment_attempt(),
             amount: total,
             payment_method: &personal.payment_method,
         };
@@ -167,7 +170,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             } else {
                 None
             };
-            let (mut key, mut payment) = (key::<Capture>(by), payment.to_owned());
+            let (mut key, mut payment) = (key::<Capture>(&state), payment.to_owned());
             let answer = match known {
                 Some(known) if lapsing && known.state == PaymentState::Voided => {
                     match self.renew(by, &state, &payment, unknown_since).await? {
@@ -218,9 +221,9 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             ErrorName::StoreUnavailable => ProviderError::Unavailable(error.message().to_owned()),
             _ => ProviderError::Defect(error.message().to_owned()),
         })?;
-        let key = format!("{}-renew", key::<Authorize>(by));
-        let known = self.held_by(by, unknown_since, Some(lapsed)).await?;
-        let renewed = self.hold(by, &key, state.total, &personal, known).await?;
+        let key = format!("{}-renew", key::<Authorize>(state));
+        let known = self.held_by(by, state, unknown_since, Some(lapsed)).await?;
+        let renewed = self.hold(&key, state, &personal, known).await?;
         if let Authorization::Held { payment } = &renewed {
             let noted = self.orders.replace_hold(by, lapsed, payment).await;
             noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
@@ -235,7 +238,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             let Some(payment) = self.to_reverse(by, &state).await? else {
                 return Ok(Reversal::Nothing);
             };
-            let key = key::<Reverse>(by);
+            let key = key::<Reverse>(&state);
             let moved = match payment.state {
                 // A declined payment is void by itself.
                 PaymentState::Declined(_) => return Ok(Reversal::Nothing),
@@ -285,7 +288,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             return Ok(json!({"resolved": false}));
         }
         let held = async |state: &OrderState, claim: &Claim| {
-            let found = self.find(by, claim.until).await?;
+            let found = self.find(by, state, claim.until).await?;
             found
                 .map(|payment| authorization(payment, state.total))
                 .transpose()
@@ -369,7 +372,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 // It may have held the money anew without noting it.
                 Some(Entry::Open(claim)) => match self.provider.get(payment).await? {
                     lapsed if lapsed.state == PaymentState::Voided => {
-                        let found = self.find(by, claim.until).await?;
+                        let found = self.find(by, state, claim.until).await?;
                         Ok(Some(found.unwrap_or(lapsed)))
                     }
                     standing => Ok(Some(standing)),
@@ -377,7 +380,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 Some(Entry::Done { .. }) | None => self.provider.get(payment).await.map(Some),
             },
             Some(Entry::Open(claim)) if claim.until > by.now => Err(busy()),
-            Some(Entry::Open(claim)) => self.find(by, claim.until).await,
+            Some(Entry::Open(claim)) => self.find(by, state, claim.until).await,
         }
     }
 
@@ -385,9 +388,11 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     async fn find(
         &self,
         by: &Invocation,
+        state: &OrderState,
         until: Timestamp,
     ) -> Result<Option<Payment>, ProviderError> {
-        match self.provider.find(&by.order_id, by.attempt).await? {
+        let attempt = state.payment_attempt();
+        match self.provider.find(&by.order_id, attempt).await? {
             // A search may show an older state; the payment itself does not.
             Some(payment) if payment.state != PaymentState::Voided => {
                 self.provider.get(&payment.reference).await.map(Some)
@@ -400,8 +405,8 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     }
 }
 
-fn key<E: Effect>(by: &Invocation) -> String {
-    idempotency_key::<E>(&by.order_id, by.attempt)
+fn key<E: Effect>(state: &OrderState) -> String {
+    idempotency_key::<E>(&state.order_id, state.payment_attempt())
 }
 
 fn older(now: Timestamp, since: Timestamp, than: Duration) -> bool {

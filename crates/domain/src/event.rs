@@ -72,6 +72,10 @@ words! {
         RedriveRequested = "redrive_requested",
         /// An operator asked for a new attempt.
         ReprocessRequested = "reprocess_requested",
+        /// An operator asked for a new attempt that goes on with what the last one did.
+        RestartRequested = "restart_requested",
+        /// An operator changed where the order or its messages go, or how it is paid.
+        Modified = "modified",
         /// An operator asked for the message to be sent again.
         ResendRequested = "resend_requested",
         /// An operator had the providers asked.

@@ -102,6 +102,30 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same for a text that may be left out.
+    pub(crate) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        found: &mut Vec<Violation>,
+    ) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        self.get(field)?;
+        self.parsed(field, found)
+    }
+
+    /// An object that may be left out.
+    pub(crate) fn optional_object(
+        &mut self,
+        field: &'static str,
+        found: &mut Vec<Violation>,
+    ) -> Option<Fields<'a>> {
+        self.get(field)?;
+        Some(self.object(field, found))
+    }
+
     /// An integer without sign, fraction or exponent.
     pub(crate) fn integer<T, E>(
         &mut self,

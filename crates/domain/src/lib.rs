@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audit;
+mod changes;
 mod entry;
 mod error;
 mod event;
@@ -20,6 +21,7 @@ mod violation;
 mod words;
 
 pub use audit::{Actor, Again, AuditEvent};
+pub use changes::{Changes, Modifiable};
 pub use error::{
     ASK_FIRST, Class, ErrorName, LeadsTo, NEEDS_ATTENTION, StepError, TaskError, UnknownErrorName,
 };
@@ -31,7 +33,7 @@ pub use jiff::Timestamp;
 pub use money::{Currency, InvalidMoney, Money, Quantity, Sums};
 pub use order::{Address, Fingerprint, Line, Order, PersonalData, Submission};
 pub use stage::Stage;
-pub use state::{CancelRequest, Decision, Failure, OrderState, Review};
+pub use state::{CancelRequest, Decision, Failure, OrderState, Restart, Review};
 pub use status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};
 pub use view::{
     Discrepancy, FailureView, NotificationView, PaymentView, ShipmentView, StatusView,

@@ -127,6 +127,10 @@ pub struct PersonalData {
     pub payment_method: String,
     /// Where the goods go.
     pub shipping_address: Address,
+    /// How often somebody has modified this. A step that finds another count in the ledger than
+    /// here has read what is no longer true.
+    #[serde(default, skip_serializing_if = "crate::state::is_zero")]
+    pub revision: u32,
 }
 
 impl fmt::Debug for Address {
@@ -168,14 +172,7 @@ impl Submission {
     /// # Errors
     /// Every violation in the document, in the order of its fields.
     pub fn parse(document: &[u8]) -> Result<Self, Vec<Violation>> {
-        let value: Value = serde_json::from_slice(document).map_err(|error| {
-            // The parser's own text may quote the document.
-            let (line, column) = (error.line(), error.column());
-            vec![Violation::new(
-                "",
-                format!("is not valid JSON: see line {line}, column {column}"),
-            )]
-        })?;
+        let value = json(document)?;
         let mut found = Vec::new();
         let submission = read(&value, &mut found);
         match submission {
@@ -183,6 +180,19 @@ impl Submission {
             _ => Err(found),
         }
     }
+}
+
+/// # Errors
+/// Where it is none.
+pub(crate) fn json(document: &[u8]) -> Result<Value, Vec<Violation>> {
+    serde_json::from_slice(document).map_err(|error| {
+        // The parser's own text may quote the document.
+        let (line, column) = (error.line(), error.column());
+        vec![Violation::new(
+            "",
+            format!("is not valid JSON: see line {line}, column {column}"),
+        )]
+    })
 }
 
 fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
@@ -197,7 +207,7 @@ fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
 
     let mut customer = document.object("customer", found);
     let customer_id = customer.parsed::<CustomerId>("customer_id", found);
-    let name = customer.text("name", Text { max: 100 }, found);
+    let name = customer.text("name", NAME, found);
     let email = customer.parsed::<Email>("email", found);
     customer.finish(found);
 
@@ -232,6 +242,7 @@ fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
         email: email?.0,
         payment_method: payment_method?.0,
         shipping_address: shipping_address?,
+        revision: 0,
     };
     let fingerprint = fingerprint(&order, &personal);
     Some(Submission {
@@ -241,10 +252,13 @@ fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
     })
 }
 
+/// A customer's or recipient's name.
+pub(crate) const NAME: Text = Text { max: 100 };
+
 const TOO_MUCH: &str = "must be at most 999999999999, in the currency's minor unit";
 
-fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) -> Option<Address> {
-    let name = address.text("name", Text { max: 100 }, found);
+pub(crate) fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) -> Option<Address> {
+    let name = address.text("name", NAME, found);
     let line1 = address.text("line1", Text { max: 100 }, found);
     let line2 = address.optional_text("line2", Text { max: 100 }, found);
     let city = address.text("city", Text { max: 100 }, found);
@@ -343,7 +357,7 @@ fn fingerprint(order: &Order, personal: &PersonalData) -> Fingerprint {
 }
 
 /// A mail address as far as a form can tell; whether it exists, only a mail can.
-struct Email(String);
+pub(crate) struct Email(pub(crate) String);
 
 impl std::str::FromStr for Email {
     type Err = &'static str;
@@ -364,7 +378,7 @@ impl std::str::FromStr for Email {
 }
 
 /// A token of the payment provider, never a card number.
-struct PaymentMethod(String);
+pub(crate) struct PaymentMethod(pub(crate) String);
 
 impl std::str::FromStr for PaymentMethod {
     type Err = &'static str;

@@ -75,6 +75,25 @@ impl Failure {
     }
 }
 
+/// How an attempt began that goes on with what an earlier one did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// The attempt under whose number the payment provider knows what is held. `None` if that is
+    /// this one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_of: Option<u32>,
+    /// The attempt under whose number the carrier knows the shipment. `None` if that is this one's
+    /// own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment_of: Option<u32>,
+    /// The label of an earlier attempt, to be voided before there is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voids: Option<String>,
+}
+
 /// What changes about an order. Each side effect has an [`Entry`] of its own; see
 /// [`crate::ledger`] for who may write what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +104,13 @@ pub struct OrderState {
     pub version: u64,
     /// Which try at processing the order this is, from 1. Executions are named after it.
     pub attempt: u32,
+    /// Set if this attempt goes on with what an earlier one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Restart>,
+    /// How often somebody has modified the order's personal data, as they count it; see
+    /// [`crate::PersonalData::revision`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub personal_revision: u32,
     /// How far the order has come.
     pub stage: Stage,
     /// Whose order it is.
@@ -150,6 +176,11 @@ pub struct OrderState {
     pub waived_at: Option<Timestamp>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(crate) const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl OrderState {
     /// The state of an order that was just accepted.
     #[must_use]
@@ -158,6 +189,8 @@ impl OrderState {
             order_id: order.order_id.clone(),
             version: 1,
             attempt: 1,
+            restart: None,
+            personal_revision: 0,
             stage: Stage::Received,
             customer_id: order.customer_id.clone(),
             total: order.total,
@@ -185,8 +218,110 @@ impl OrderState {
         Self {
             version: self.version + 1,
             attempt: self.attempt + 1,
+            personal_revision: self.personal_revision,
             ..Self::received(order, now)
         }
+    }
+
+    /// The state with which a new attempt begins that goes on with what this one did. With
+    /// `ships_again`, the label that there is is voided and another one bought.
+    ///
+    /// # Errors
+    /// Why that is not possible, as the end of a sentence.
+    pub fn restarted(&self, ships_again: bool, now: Timestamp) -> Result<Self, &'static str> {
+        match self.stage {
+            Stage::Completed => return Err("the order is paid and shipped"),
+            Stage::Captured if self.failure.is_none() => {
+                return Err(
+                    "the order is paid and shipped, and only its message is missing: resend it",
+                );
+            }
+            Stage::Rejected | Stage::Cancelled | Stage::Failed => {
+                return Err("the order was reversed: reprocess it");
+            }
+            Stage::Received
+            | Stage::InReview
+            | Stage::Validated
+            | Stage::Authorized
+            | Stage::Shipped
+            | Stage::Captured => {}
+        }
+        let restart = Restart {
+            at: now,
+            payment_of: self.authorize.as_ref().map(|_| self.payment_attempt()),
+            shipment_of: self.book.as_ref().map(|_| self.shipment_attempt()),
+            voids: self.label_to_void().map(str::to_owned),
+        };
+        let next = Self {
+            version: self.version + 1,
+            attempt: self.attempt + 1,
+            restart: Some(restart),
+            ..self.clone()
+        };
+        if !ships_again {
+            return Ok(next);
+        }
+        if self.failure.is_some() || self.cancel.is_some() {
+            return Err("the order is being reversed");
+        }
+        if self.capture.is_some() {
+            return Err("the payment is captured or being captured");
+        }
+        let Some(Entry::Done {
+            outcome: Booking::Booked { label, .. },
+            ..
+        }) = &self.book
+        else {
+            return Err("no shipment is booked");
+        };
+        Ok(Self {
+            stage: Stage::Authorized,
+            book: None,
+            restart: next.restart.map(|restart| Restart {
+                shipment_of: None,
+                voids: Some(label.clone()),
+                ..restart
+            }),
+            ..next
+        })
+    }
+
+    /// The attempt under whose number the payment provider knows this order's payment.
+    #[must_use]
+    pub fn payment_attempt(&self) -> u32 {
+        let kept = self.restart.as_ref().and_then(|kept| kept.payment_of);
+        kept.unwrap_or(self.attempt)
+    }
+
+    /// The attempt under whose number the carrier knows this order's shipment.
+    #[must_use]
+    pub fn shipment_attempt(&self) -> u32 {
+        let kept = self.restart.as_ref().and_then(|kept| kept.shipment_of);
+        kept.unwrap_or(self.attempt)
+    }
+
+    /// The label of an earlier attempt that has to be voided before there is another one, or if
+    /// there is to be none. `None` once another one is on record.
+    #[must_use]
+    pub fn label_to_void(&self) -> Option<&str> {
+        match self.book {
+            None | Some(Entry::Open(_)) => self.restart.as_ref()?.voids.as_deref(),
+            Some(Entry::Done { .. }) => None,
+        }
+    }
+
+    /// When this attempt began.
+    #[must_use]
+    pub fn began_at(&self) -> Timestamp {
+        let restarted = self.restart.as_ref().map(|restart| restart.at);
+        restarted.unwrap_or(self.received_at)
+    }
+
+    /// Whether an execution that Step Functions does not know was not started yet. If not, Step
+    /// Functions has forgotten it, 90 days after its end.
+    #[must_use]
+    pub fn may_not_be_started(&self) -> bool {
+        self.stage == Stage::Received || (self.restart.is_some() && !self.stage.is_closed())
     }
 
     /// The name of the execution that processes this attempt: at most 75 characters of Step

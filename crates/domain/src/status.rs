@@ -61,8 +61,9 @@ impl Status {
             Stage::Captured if execution == ExecutionStatus::Succeeded => Self::Completed,
             // Step Functions forgets an execution 90 days after its end.
             Stage::Captured if execution == ExecutionStatus::NotStarted => Self::Completed,
-            Stage::Received if execution == ExecutionStatus::NotStarted => Self::Received,
-            _ if execution == ExecutionStatus::NotStarted => Self::NeedsAttention,
+            _ if execution == ExecutionStatus::NotStarted && !state.may_not_be_started() => {
+                Self::NeedsAttention
+            }
             _ if execution.has_ended() => Self::NeedsAttention,
             Stage::Received => Self::Received,
             Stage::InReview => Self::InReview,

@@ -319,7 +319,7 @@ pub fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
         None if unknown(state.book.as_ref(), now) => ShipmentStatus::Unknown,
         Some(Unbooking::Cancelled) => ShipmentStatus::Cancelled,
         Some(Unbooking::Nothing) => ShipmentStatus::None,
-        None if booked.is_some() => ShipmentStatus::Booked,
+        None if booked.is_some() || state.label_to_void().is_some() => ShipmentStatus::Booked,
         None => ShipmentStatus::None,
     };
     let (carrier, tracking_number) = booked.unzip();
@@ -363,7 +363,15 @@ fn timeline(record: &Record) -> Vec<TimelineEntry> {
         timeline.add(audited.at, audited.by.origin(), audited.event, detail);
     }
     timeline.0.sort_by_key(|entry| entry.at);
-    timeline.0
+    // An attempt that goes on with what an earlier one did has the same on record.
+    let mut told: Vec<TimelineEntry> = Vec::with_capacity(timeline.0.len());
+    for entry in timeline.0 {
+        let same_time = told.iter().rev().take_while(|other| other.at == entry.at);
+        if !same_time.clone().any(|other| *other == entry) {
+            told.push(entry);
+        }
+    }
+    told
 }
 
 struct Timeline(Vec<TimelineEntry>);
@@ -383,6 +391,11 @@ impl Timeline {
             Authorization::Held { payment } => (Event::Authorized, Some(payment.clone())),
             Authorization::Declined { code } => (Event::Declined, Some(code.clone())),
         });
+        if let (Some(restart), Some(Entry::Done { at, .. })) = (&state.restart, &state.book)
+            && restart.voids.is_some()
+        {
+            self.add(*at, Origin::Ship, Event::ShipmentCancelled, None);
+        }
         self.effect::<Book>(state, Origin::Ship, |outcome| match outcome {
             Booking::Booked { tracking, .. } => (Event::Booked, Some(tracking.clone())),
             Booking::Refused { code } => (Event::Refused, Some(code.clone())),

@@ -27,7 +27,7 @@ impl<P: Operators> Monitor<P> {
         let state = &record.state;
         let status = described.execution.status;
         if status == ExecutionStatus::NotStarted {
-            if state.stage != Stage::Received || now < state.received_at + GRACE {
+            if !state.may_not_be_started() || now < state.began_at() + GRACE {
                 return Ok(Some(record));
             }
             return match self.reach.workflow.start(state).await {

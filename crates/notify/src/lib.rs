@@ -95,6 +95,7 @@ impl<O: Orders, M: Mailer, P: Operators, W: TaskTokens> Notify<O, M, P, W> {
         let act = async |(order, personal, _): Documents,
                          state: OrderState,
                          _: Option<Timestamp>| {
+            step::still_true(&personal, &state)?;
             let message = render(&order, &personal, &state)
                 .map_err(|_| ProviderError::Defect("a message cannot be rendered".to_owned()))?;
             self.mailer.send(message).await.map(MessageId)

@@ -101,13 +101,18 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             Ok(documents)
         };
         let act = async |(order, personal, _): Documents,
-                         _: OrderState,
+                         state: OrderState,
                          unknown_since: Option<Timestamp>| {
-            let reference = shipstation::reference(&by.order_id, by.attempt);
+            let reference = reference(&state);
             if unknown_since.is_some()
                 && let Some(booking) = self.carrier.find(&reference).await?
             {
                 return Ok(booking);
+            }
+            step::still_true(&personal, &state)?;
+            // Of an earlier attempt: there is never more than one that can be used.
+            if let Some(label) = state.label_to_void() {
+                self.carrier.cancel(label).await?;
             }
             let request = BookRequest {
                 order: &order,
@@ -143,9 +148,8 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             self.cancel(by, Some(&failure)).await?;
             return Ok(json!({"resolved": true}));
         }
-        let booked = async |_: &OrderState, claim: &Claim| {
-            let reference = shipstation::reference(&by.order_id, by.attempt);
-            let found = self.carrier.find(&reference).await?;
+        let booked = async |state: &OrderState, claim: &Claim| {
+            let found = self.carrier.find(&reference(state)).await?;
             if found.is_none()
                 && by.now.duration_since(claim.until).unsigned_abs() < self.settled_after
             {
@@ -174,11 +178,11 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             None => ShipmentStatus::Booked,
         };
         step::time_left(by)?;
-        let reference = shipstation::reference(&by.order_id, by.attempt);
-        let found =
-            self.carrier.find(&reference).await.map_err(|error| {
-                StepError::new(ErrorName::CarrierUnavailable, error.to_string())
-            })?;
+        let found = self
+            .carrier
+            .find(&reference(&state))
+            .await
+            .map_err(|error| StepError::new(ErrorName::CarrierUnavailable, error.to_string()))?;
         let provider = if found.is_some() {
             ShipmentStatus::Booked
         } else {
@@ -222,29 +226,26 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                     let text = "an earlier invocation may still be at work".to_owned();
                     return Err(ProviderError::Unavailable(text));
                 }
-                Some(Entry::Open(claim)) => {
-                    let reference = shipstation::reference(&by.order_id, by.attempt);
-                    match self.carrier.find(&reference).await? {
-                        Some(Booking::Booked { label, .. }) => Some(label),
-                        Some(Booking::Refused { .. }) => None,
-                        None if by.now.duration_since(claim.until).unsigned_abs()
-                            < self.settled_after =>
-                        {
-                            let text =
-                                "a label that the carrier does not know yet may exist".to_owned();
-                            return Err(ProviderError::Unavailable(text));
-                        }
-                        None => None,
+                Some(Entry::Open(claim)) => match self.carrier.find(&reference(&state)).await? {
+                    Some(Booking::Booked { label, .. }) => Some(label),
+                    Some(Booking::Refused { .. }) => None,
+                    None if by.now.duration_since(claim.until).unsigned_abs()
+                        < self.settled_after =>
+                    {
+                        let text =
+                            "a label that the carrier does not know yet may exist".to_owned();
+                        return Err(ProviderError::Unavailable(text));
                     }
-                }
+                    None => None,
+                },
             };
-            match label {
-                None => Ok(Unbooking::Nothing),
-                Some(label) => {
-                    self.carrier.cancel(&label).await?;
-                    Ok(Unbooking::Cancelled)
-                }
+            let labels = [label.as_deref(), state.label_to_void()];
+            let mut unbooked = Unbooking::Nothing;
+            for label in labels.into_iter().flatten() {
+                self.carrier.cancel(label).await?;
+                unbooked = Unbooking::Cancelled;
             }
+            Ok(unbooked)
         };
         let unavailable = ErrorName::CarrierUnavailable;
         let orders = &self.orders;
@@ -252,6 +253,11 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             step::perform::<Unbook, _, _, _>(orders, by, unavailable, claimed, Ok(()), act).await?;
         Ok(json!({"cancelled": undone == Unbooking::Cancelled}))
     }
+}
+
+/// Under which the carrier knows the shipment of an order.
+fn reference(state: &OrderState) -> String {
+    shipstation::reference(&state.order_id, state.shipment_attempt())
 }
 
 /// Goods leave only for money that is held. A hold that may lapse before the capture is let go by

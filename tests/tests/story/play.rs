@@ -6,11 +6,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use domain::ports::{Cancellation, Orders as _};
-use domain::{ErrorName, OrderId, StepError, Timestamp};
+use domain::ports::{Cancellation, Invocation, Orders as _};
+use domain::view::asks_first;
+use domain::{ErrorName, Event as Noted, OrderId, StepError, Timestamp};
 use serde_json::{Value, json};
 use step::FailureInput;
-use tests::{Fault, Plan, invocation};
+use store::Begun;
+use tests::{Fault, Plan, audited, invocation};
 
 use crate::balance::Balance;
 use crate::execution::{At, Execution, state_of};
@@ -43,6 +45,9 @@ pub(crate) struct Play {
     order: String,
     order_id: OrderId,
     execution: Execution,
+    attempt: u32,
+    /// Why the order was being reversed already when the last attempt began.
+    reversed_before: Option<FailureInput>,
     /// How much time has passed.
     clock: Duration,
     events: usize,
@@ -69,6 +74,8 @@ impl Play {
             order,
             shop,
             execution: Execution::start(),
+            attempt: 1,
+            reversed_before: None,
             clock: Duration::ZERO,
             events: 0,
             invocations: 0,
@@ -120,6 +127,7 @@ impl Play {
                     nothing("Redrive", "nothing gave up")
                 }
             }
+            Event::Restart { ships_again } => self.restart(*ships_again).await,
         };
         // What could not happen changes nothing.
         let happened = !text.starts_with('(');
@@ -154,7 +162,8 @@ impl Play {
                 self.check().await?;
             }
         }
-        let failure = self.execution.failure();
+        let failure = self.reversed_before.as_ref();
+        let failure = failure.or_else(|| self.execution.failure());
         let shop = self.shop;
         let payments = payments(shop, &self.order).await;
         let pieces = shop.database.available(ARTICLE).await;
@@ -203,7 +212,10 @@ impl Play {
             .as_ref()
             .map(|answer| answer.as_ref().map_err(StepError::name))
         {
-            Some(Err(ErrorName::InvalidInput)) => false,
+            // With that a restarted attempt comes to its failure branch.
+            Some(Err(ErrorName::InvalidInput)) => {
+                task == Do::Validate && self.reversed_before.is_some()
+            }
             // Nothing is shipped for a hold that is about to lapse; all else is a defect.
             Some(Err(ErrorName::Internal)) => task == Do::Book,
             // Somebody may still be at work on what began before.
@@ -269,7 +281,10 @@ impl Play {
         }
         let lease_ms = i64::try_from(LEASE.as_millis()).expect("a lease");
         let owner = format!("owner-{}", self.invocations);
-        let by = invocation(&self.order, &owner, lease_ms);
+        let by = Invocation {
+            attempt: self.attempt,
+            ..invocation(&self.order, &owner, lease_ms)
+        };
         if self.clock < self.held.0 + SEARCH_LAG {
             plan.keep_search_behind();
         }
@@ -361,6 +376,43 @@ impl Play {
                 format!("Cancel → refused: {reason}")
             }
         }
+    }
+
+    /// Somebody stops the execution, and begins a new attempt that goes on with what it did.
+    async fn restart(&mut self, ships_again: bool) -> String {
+        let name = if ships_again { "Ship again" } else { "Restart" };
+        if self.execution.at() == At::Ended {
+            return nothing(name, "the execution has ended");
+        }
+        let store = &self.shop.database.store;
+        let record = store.load(&self.order_id).await.expect("an answer");
+        let record = record.expect("the order");
+        let now = Timestamp::now();
+        if asks_first(&record.state, now) {
+            return nothing(name, "the providers have to be asked first");
+        }
+        let fresh = match record.state.restarted(ships_again, now) {
+            Ok(fresh) => fresh,
+            Err(why) => return nothing(name, why),
+        };
+        let event = audited(Noted::RestartRequested);
+        let begun = store
+            .begin_attempt(&record, fresh, None, &event, Vec::new())
+            .await;
+        let Ok(Begun::Yes(state)) = begun else {
+            panic!("a restart that came to {begun:?}");
+        };
+        self.attempt = state.attempt;
+        self.reversed_before = state.failure.map(|failure| FailureInput {
+            error: failure.error.as_str().to_owned(),
+            cause: failure.message,
+        });
+        self.execution = Execution::start();
+        self.note(name);
+        if self.reversed_before.is_some() {
+            self.note("Restart of a reversal");
+        }
+        format!("{name} → attempt {}", self.attempt)
     }
 
     async fn lapse(&mut self) -> String {

@@ -4,6 +4,7 @@
 mod authorize;
 mod capture;
 mod resolve;
+mod restart;
 mod reverse;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -7,7 +7,9 @@ mod run;
 mod task;
 
 pub use env::InitError;
-pub use once::{Documents, documents, find_out, once, perform, record, store_error, time_left};
+pub use once::{
+    Documents, documents, find_out, once, perform, record, still_true, store_error, time_left,
+};
 pub use run::{init_tracing, run};
 pub use task::{FailureInput, Task};
 

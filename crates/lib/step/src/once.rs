@@ -146,6 +146,19 @@ pub fn time_left(by: &Invocation) -> Result<(), StepError> {
     ))
 }
 
+/// Whether the personal data that was read beside the claim is the order's still: somebody may have
+/// modified it in between.
+///
+/// # Errors
+/// If it is not: the retry reads what is true now.
+pub fn still_true(personal: &PersonalData, claimed: &OrderState) -> Result<(), ProviderError> {
+    if personal.revision == claimed.personal_revision {
+        return Ok(());
+    }
+    let text = "the order was modified while it was read".to_owned();
+    Err(ProviderError::Unavailable(text))
+}
+
 /// What was ordered, for whom, and how far it had come when it was read.
 pub type Documents = (Order, PersonalData, OrderState);
 

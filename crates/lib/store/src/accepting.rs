@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::ports::{Orders as _, Record, StoreError};
-use domain::{Again, AuditEvent, OrderId, OrderState, Submission, Timestamp};
+use domain::{Again, AuditEvent, OrderId, OrderState, PersonalData, Submission, Timestamp};
 
 use crate::Store;
 use crate::announcement::announcement;
@@ -112,20 +112,21 @@ impl Store {
         self.note(order_id, &event).await
     }
 
-    /// Begins a new attempt at an order that is closed, from the state that was read. What the last
-    /// attempt has come to is kept beside it and never overwritten. `alongside` is written with it: how the
-    /// new attempt is announced.
+    /// Begins a new attempt at an order with the state `fresh`, from the record that was read; its personal
+    /// data become `personal`, if that is given. What the last attempt has come to is kept beside it and never
+    /// overwritten. `alongside` is written with it: how the new attempt is announced.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn begin_attempt(
         &self,
         record: &Record,
+        fresh: OrderState,
+        personal: Option<&PersonalData>,
         event: &AuditEvent,
         alongside: Vec<TransactWriteItem>,
     ) -> Result<Begun, StoreError> {
         let last = &record.state;
-        let fresh = last.next_attempt(&record.order, event.at);
         let built = |_| unreadable("a new attempt");
         let state = Put::builder()
             .table_name(&self.orders_table)
@@ -152,6 +153,9 @@ impl Store {
             TransactWriteItem::builder().put(archive).build(),
             TransactWriteItem::builder().put(noted).build(),
         ];
+        if let Some(personal) = personal {
+            writes.push(self.put_personal(&last.order_id, personal)?);
+        }
         writes.extend(alongside);
         match self.transact(writes).await? {
             Ok(()) => Ok(Begun::Yes(fresh)),
@@ -168,6 +172,57 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Replaces an order's personal data, on the record that was read, together with who says so and why.
+    /// `false` if the order has changed since.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn modify(
+        &self,
+        state: &OrderState,
+        personal: &PersonalData,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        let built = |_| unreadable("a modification");
+        let update = Update::builder()
+            .table_name(&self.orders_table)
+            .set_key(Some(item::key(&state.order_id, item::STATE)))
+            .update_expression("SET personal_revision = :revision, #version = #version + :one")
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":revision", number(personal.revision))
+            .expression_attribute_values(":version", number(state.version))
+            .build()
+            .map_err(built)?;
+        let noted = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_audit(&state.order_id, event)?))
+            .build()
+            .map_err(built)?;
+        let writes = vec![
+            TransactWriteItem::builder().update(update).build(),
+            self.put_personal(&state.order_id, personal)?,
+            TransactWriteItem::builder().put(noted).build(),
+        ];
+        Ok(self.transact(writes).await?.is_ok())
+    }
+
+    /// Not if they were erased: nobody brings them back.
+    fn put_personal(
+        &self,
+        order_id: &OrderId,
+        personal: &PersonalData,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.orders_table)
+            .set_item(Some(item::of_personal(order_id, personal)?))
+            .condition_expression("attribute_exists(order_id)")
+            .build()
+            .map_err(|_| unreadable("personal data"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// Notes that the message to the customer is not to be sent any more, on the state that was read, together

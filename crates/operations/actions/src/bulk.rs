@@ -125,6 +125,7 @@ impl Actions {
             | Action::Reject
             | Action::Cancel
             | Action::Redrive
+            | Action::Restart
             | Action::Resend
             | Action::Resolve => ProcessState::of(state).map(|(at, _)| at),
         };

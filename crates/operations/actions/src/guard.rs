@@ -25,7 +25,7 @@ pub fn possible(
     let refuse = |why: &str| Err(why.to_owned());
     let locked = payment_is_unknown(state, now);
     // Step Functions forgets an execution 90 days after its end.
-    let forgotten = execution == ExecutionStatus::NotStarted && state.stage != Stage::Received;
+    let forgotten = execution == ExecutionStatus::NotStarted && !state.may_not_be_started();
     let ended = execution.has_ended() || forgotten;
     match action {
         Action::Approve | Action::Reject => {
@@ -60,6 +60,14 @@ pub fn possible(
             } else {
                 described.redrivable.clone()
             }
+        }
+        Action::Restart if !ended => refuse("its execution is at work"),
+        Action::Restart if asks_first(state, now) => {
+            refuse("nobody knows what became of the last call to a provider: resolve it first")
+        }
+        Action::Restart => {
+            let restarted = state.restarted(false, now);
+            restarted.map(drop).map_err(str::to_owned)
         }
         Action::Reprocess => match state.stage {
             Stage::Failed | Stage::Rejected if !ended => {
@@ -103,8 +111,6 @@ pub fn possible(
                 refuse("its execution is at work, and asks by itself")
             } else if asks_first(state, now) {
                 Ok(())
-            } else if state.failure.is_none() {
-                refuse("the order was cancelled: redrive it, and its failure branch asks")
             } else {
                 refuse("it is being reversed: redrive it, and its failure branch asks")
             }

@@ -2,7 +2,9 @@
 
 mod bulk;
 mod guard;
+mod modify;
 mod reason;
+mod restart;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,12 +15,16 @@ use aws_sdk_lambda::primitives::Blob;
 pub use bulk::BulkRefused;
 use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
 use domain::view::{payment_is_unknown, shipment_is_unknown};
-use domain::{Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, Timestamp};
+use domain::{
+    Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, OrderState, PersonalData,
+    Timestamp,
+};
 pub use guard::{possible, warning};
 use operations::advice::Action;
 use operations::{ProcessState, Projection};
 use read_models::{ReadModels, Row};
 pub use reason::{InvalidReason, Reason};
+pub use restart::{Fate, Offer, offers};
 use serde_json::{Value, json};
 use store::{Begun, Store};
 use workflow::{Described, Woken, Workflow, WorkflowError};
@@ -153,6 +159,7 @@ impl Actions {
                 let (record, _) = self.check(action, order_id, who).await?;
                 self.reprocess(&record, who).await
             }
+            Action::Restart => self.restart(order_id, None, None, who).await,
             Action::Resend => {
                 let (record, _) = self.check(action, order_id, who).await?;
                 self.resend(&record, who).await
@@ -244,19 +251,39 @@ impl Actions {
 
     async fn reprocess(&self, record: &Record, who: Attribution<'_>) -> Result<String, Refused> {
         let noted = event(Event::ReprocessRequested, who);
-        // The monitor sees it as a new order, whether or not it hears of it.
         let fresh = record.state.next_attempt(&record.order, who.at);
+        self.begin(record, fresh, None, &noted).await
+    }
+
+    /// Begins an attempt with the state `fresh`, and with these personal data from now on, if they change.
+    async fn begin(
+        &self,
+        record: &Record,
+        fresh: OrderState,
+        personal: Option<&PersonalData>,
+        noted: &AuditEvent,
+    ) -> Result<String, Refused> {
+        // The monitor sees it as a new order, whether or not it hears of it.
         let row = self.read_models.order(&fresh.order_id).await?;
-        let revision = row.map_or(0, |row| match row {
-            Row::Projection(projection) => projection.revision,
-            Row::Blank(blank) => blank.revision,
-        });
+        let (revision, counted) = match row {
+            Some(Row::Projection(known)) => (known.revision, Some(known.counted)),
+            Some(Row::Blank(blank)) => (blank.revision, None),
+            None => (0, None),
+        };
+        let received = Projection::received(&fresh);
         let projection = Projection {
             revision: revision + 1,
-            ..Projection::received(&fresh)
+            // What it goes on with was counted.
+            counted: counted
+                .filter(|_| fresh.restart.is_some())
+                .unwrap_or(received.counted),
+            ..received
         };
         let announced = vec![self.read_models.put_with(&projection)?];
-        let begun = self.store.begin_attempt(record, &noted, announced).await?;
+        let begun = self
+            .store
+            .begin_attempt(record, fresh, personal, noted, announced)
+            .await?;
         let state = match begun {
             Begun::Yes(state) => state,
             Begun::Changed(state) => {

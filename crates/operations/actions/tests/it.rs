@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 
 use actions::{Actions, Attribution, BulkRefused, Reason, Refused, warning};
-use domain::ledger::Authorize;
+use domain::ledger::{Authorization, Authorize, Book, Booking};
 use domain::ports::Orders as _;
-use domain::{Actor, ErrorName, OrderId, Stage, Timestamp};
+use domain::{Actor, Changes, ErrorName, OrderId, Stage, Timestamp};
 use operations::advice::Action;
 use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome};
+use operations::{Limits, Observation, ProcessState, Projection};
+use read_models::Row;
 use serde_json::{Value, json};
 use tests::{Database, StepFunctions, database, document, sdk_config, step_functions};
 use workflow::Workflow;
@@ -194,6 +196,157 @@ async fn a_new_attempt_is_linked_to_the_last_one_whose_ledger_stays() {
         shop.refused(Action::Reprocess)
             .await
             .contains("not reversed")
+    );
+}
+
+/// An order with a hold and a label, whose execution somebody stopped.
+async fn booked() -> Shop {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    let payment = "pi_1".to_owned();
+    let held = Authorization::Held { payment };
+    shop.database.did::<Authorize>(ORDER, held).await;
+    let booked = Booking::Booked {
+        label: "se-1".to_owned(),
+        carrier: "usps".to_owned(),
+        tracking: "9400".to_owned(),
+    };
+    shop.database.did::<Book>(ORDER, booked).await;
+    shop.ended("ABORTED", &json!({}));
+    shop
+}
+
+#[tokio::test]
+async fn a_restarted_attempt_goes_on_with_what_the_last_one_did() {
+    let shop = booked().await;
+    let last = shop.database.state(ORDER).await;
+    let done = shop.act(Action::Restart).await.expect("restarted");
+    assert_eq!(done, "attempt 2 has begun");
+    assert_eq!(shop.asked("StartExecution")[0]["name"], "ord-1-2");
+    let state = shop.database.state(ORDER).await;
+    assert_eq!((state.attempt, state.stage), (2, Stage::Shipped));
+    assert_eq!(
+        (&state.authorize, &state.book),
+        (&last.authorize, &last.book)
+    );
+    assert_eq!((state.payment_attempt(), state.shipment_attempt()), (1, 1));
+    assert_eq!(
+        shop.events().await,
+        ["restart_requested by somebody: a test"]
+    );
+    // It is at work: once more is not possible.
+    shop.step_functions
+        .tells("ord-1-2", json!({"status": "RUNNING"}));
+    assert!(shop.refused(Action::Restart).await.contains("at work"));
+}
+
+#[tokio::test]
+async fn what_was_counted_of_the_last_attempt_is_not_counted_again() {
+    let shop = booked().await;
+    let order_id: OrderId = ORDER.parse().expect("an order id");
+    let state = shop.database.state(ORDER).await;
+    let now = Timestamp::now();
+    let known =
+        Projection::received(&state).next(&state, &Observation::default(), &Limits::default(), now);
+    assert!(!known.counted.authorized.is_zero());
+    let read_models = &shop.database.read_models;
+    assert_eq!(read_models.put_projection(&known).await, Ok(true));
+    shop.act(Action::Restart).await.expect("restarted");
+    let row = read_models.order(&order_id).await.expect("an answer");
+    let announced = row.and_then(Row::projection).expect("a projection");
+    assert_eq!((announced.attempt, announced.counted), (2, known.counted));
+}
+
+#[tokio::test]
+async fn a_restart_begins_where_it_is_chosen_with_what_is_changed() {
+    let shop = booked().await;
+    let order_id: OrderId = ORDER.parse().expect("an order id");
+    let reason = why();
+    let who = Attribution {
+        by: "somebody",
+        reason: &reason,
+        at: Timestamp::now(),
+    };
+    let address = json!({"shipping_address": {"name": "Bo", "line1": "2 Side St",
+        "city": "Shelbyville", "postal_code": "62565", "country": "US"}});
+    let changes = Changes::parse(address.to_string().as_bytes()).expect("changes");
+    let modified = shop.actions.modify(&order_id, &changes, who).await;
+    assert!(
+        matches!(&modified, Err(Refused::NotPossible(why)) if why.contains("booked")),
+        "{modified:?}"
+    );
+    let from = Some(ProcessState::ChargePayment);
+    let held = shop.actions.restart(&order_id, from, None, who).await;
+    assert!(
+        matches!(&held, Err(Refused::NotPossible(why)) if why.contains("never held")),
+        "{held:?}"
+    );
+    let from = Some(ProcessState::ShipOrder);
+    let restarted = shop.actions.restart(&order_id, from, Some(&changes), who);
+    assert_eq!(restarted.await.expect("restarted"), "attempt 2 has begun");
+    let record = shop.database.store.load(&order_id).await;
+    let record = record.expect("an answer").expect("the order");
+    assert_eq!(record.state.stage, Stage::Authorized);
+    assert_eq!(record.state.label_to_void(), Some("se-1"));
+    let personal = record.personal.expect("personal data");
+    assert_eq!(personal.shipping_address.city, "Shelbyville");
+    assert_eq!(personal.revision, record.state.personal_revision);
+    // What stays for good has nothing personal in it.
+    assert_eq!(
+        shop.events().await,
+        ["restart_requested by somebody: a test (from ShipOrder; shipping address)"]
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_restarted_is_refused_with_the_reason() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.ended("RUNNING", &json!({}));
+    assert!(shop.refused(Action::Restart).await.contains("at work"));
+    shop.database.claimed::<Authorize>(ORDER, 0).await;
+    shop.ended("ABORTED", &json!({}));
+    assert!(shop.refused(Action::Restart).await.contains("resolve it"));
+    let shop = Shop::failed().await;
+    shop.ended("FAILED", &json!({}));
+    assert!(shop.refused(Action::Restart).await.contains("reprocess"));
+}
+
+#[tokio::test]
+async fn an_order_that_is_being_reversed_goes_on_with_that() {
+    let shop = Shop::unfinished().await;
+    shop.ended("FAILED", &json!({}));
+    let last = shop.database.state(ORDER).await;
+    shop.act(Action::Restart).await.expect("restarted");
+    let state = shop.database.state(ORDER).await;
+    assert_eq!((state.attempt, state.failure), (2, last.failure));
+}
+
+#[tokio::test]
+async fn an_order_is_modified_for_as_long_as_that_was_not_done() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.ended("RUNNING", &json!({}));
+    let order_id: OrderId = ORDER.parse().expect("an order id");
+    let reason = why();
+    let who = Attribution {
+        by: "somebody",
+        reason: &reason,
+        at: Timestamp::now(),
+    };
+    let changes = json!({"customer": {"email": "new@example.com"}});
+    let changes = Changes::parse(changes.to_string().as_bytes()).expect("changes");
+    let modified = shop.actions.modify(&order_id, &changes, who).await;
+    assert_eq!(modified, Ok("changed: e-mail address".to_owned()));
+    assert_eq!(
+        shop.events().await,
+        ["modified by somebody: a test (e-mail address)"]
+    );
+    shop.database.erase_personal_data(ORDER).await;
+    let modified = shop.actions.modify(&order_id, &changes, who).await;
+    assert!(
+        matches!(&modified, Err(Refused::NotPossible(why)) if why.contains("erased")),
+        "{modified:?}"
     );
 }
 

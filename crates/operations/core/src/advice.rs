@@ -43,6 +43,8 @@ words! {
         Cancel = "cancel",
         /// Lets an execution that ended too early go on where it stopped.
         Redrive = "redrive",
+        /// Begins a new attempt that goes on with what the last one did, where it stopped.
+        Restart = "restart",
         /// Begins a new attempt at an order that was reversed.
         Reprocess = "reprocess",
         /// Sends the message that the customer did not get.
@@ -66,6 +68,10 @@ impl Action {
             Self::Redrive => {
                 "The execution goes on in the state where it stopped, on the version it started \
                  with."
+            }
+            Self::Restart => {
+                "A new attempt begins, on the version that is deployed now. What the last one did \
+                 is kept: no money is held or taken a second time."
             }
             Self::Reprocess => {
                 "A new attempt begins, with the same document and the same means of payment. The \

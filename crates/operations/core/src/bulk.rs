@@ -537,7 +537,7 @@ impl Part {
                 _ if stopped_again => Outcome::FailedAgain,
                 _ => Outcome::Running,
             },
-            Action::Approve | Action::Redrive | Action::Reprocess => {
+            Action::Approve | Action::Redrive | Action::Restart | Action::Reprocess => {
                 if stopped_again {
                     Outcome::FailedAgain
                 } else if !seen {

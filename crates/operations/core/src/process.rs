@@ -118,6 +118,11 @@ impl ProcessState {
     /// Where the ledger says that an order is, and since when. `None` once nothing is left to do.
     #[must_use]
     pub fn of(state: &OrderState) -> Option<(Self, Timestamp)> {
+        // What an earlier attempt did long ago does not make this one late.
+        Self::reached(state).map(|(at, since)| (at, since.max(state.began_at())))
+    }
+
+    fn reached(state: &OrderState) -> Option<(Self, Timestamp)> {
         if let Some(failure) = &state.failure {
             let unbooked = done_at(state.unbook.as_ref());
             let reversed = done_at(state.reverse.as_ref());

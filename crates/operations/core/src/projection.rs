@@ -475,7 +475,7 @@ impl Projection {
 fn known_status(state: &OrderState, execution: Option<Execution>) -> ExecutionStatus {
     match execution {
         Some(execution) => execution.status,
-        None if state.stage == Stage::Received => ExecutionStatus::NotStarted,
+        None if state.may_not_be_started() => ExecutionStatus::NotStarted,
         None => ExecutionStatus::Running,
     }
 }
@@ -492,7 +492,7 @@ fn incidents_of(
     let status = Status::of(state, known_status(state, execution));
     let started = execution
         .is_some_and(|execution| execution.status != ExecutionStatus::NotStarted)
-        || state.stage != Stage::Received;
+        || !state.may_not_be_started();
     let hold_lapses = state.failure.is_none()
         && state.capture.is_none()
         && state

@@ -4,6 +4,7 @@
 mod book;
 mod cancel;
 mod resolve;
+mod restart;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -158,14 +158,16 @@ async fn a_new_attempt_begins_only_on_the_projection_that_it_was_made_from() {
     let record = record.expect("an answer").expect("the order");
     let event = audited(Event::ReprocessRequested);
     let begin = async |revision| {
-        let fresh = Projection {
+        let fresh = record.state.next_attempt(&record.order, event.at);
+        let projection = Projection {
             revision,
-            ..Projection::received(&record.state.next_attempt(&record.order, event.at))
+            ..Projection::received(&fresh)
         };
-        let announced = database.read_models.put_with(&fresh).expect("a write");
+        let announced = database.read_models.put_with(&projection);
+        let announced = vec![announced.expect("a write")];
         database
             .store
-            .begin_attempt(&record, &event, vec![announced])
+            .begin_attempt(&record, fresh, None, &event, announced)
             .await
     };
     // Somebody else wrote it meanwhile.
