@@ -3,14 +3,14 @@
 use actions::Attribution;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use domain::{Money, OrderId, Status, StatusView, TaskError, Timestamp};
+use domain::{Changes, Money, OrderId, Status, StatusView, TaskError, Timestamp};
 use operations::advice::Action;
 use operations::snapshot::List;
 use operations::trend::{self, Flow};
 use operations::{Health, Incident, ProcessState, Projection, Retry};
 use read_models::PAGE;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use web::Problem;
 
 use crate::answer::problem_of;
@@ -83,9 +83,15 @@ impl<'a> Listed<'a> {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Body {
     reason: String,
+    /// Where a restart begins.
+    #[serde(default)]
+    from: Option<String>,
+    /// What is modified: personal data, so that it is not shown.
+    #[serde(default)]
+    changes: Value,
 }
 
 impl Console {
@@ -193,7 +199,7 @@ impl Console {
         Ok(web::json(StatusCode::OK, &body))
     }
 
-    /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`.
+    /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to begin `from`.
     pub(crate) async fn acted(
         &self,
         request: &PageRequest,
@@ -203,24 +209,59 @@ impl Console {
         now: Timestamp,
     ) -> Result<Response, Failed> {
         if !request.is_json() {
-            let detail = "Send {\"reason\": \"…\"} as application/json.";
-            return Ok(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Unsupported media type",
-                detail,
-            )
-            .into_response());
+            return Ok(not_json());
         }
-        let body = serde_json::from_slice::<Body>(&request.body);
-        let body = body.map(|body| body.reason).unwrap_or_default();
-        let reason = crate::reason(&body)?;
+        let body = serde_json::from_slice::<Body>(&request.body).unwrap_or_default();
+        let reason = crate::reason(&body.reason)?;
         let who = Attribution {
             by: &operator.name,
             reason: &reason,
             at: now,
         };
-        let done = self.actions.act(action, order_id, who).await?;
+        let from = body.from.as_deref();
+        let done = self.act_from(action, order_id, from, who).await?;
         let body = json!({"order_id": order_id, "action": action, "result": done});
         Ok(web::json(StatusCode::OK, &body))
     }
+
+    /// `POST /api/orders/{id}/modify` with `{"reason": "…", "changes": {…}}`: those parts of the order
+    /// document that are to change.
+    pub(crate) async fn modified(
+        &self,
+        request: &PageRequest,
+        operator: &Operator,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
+        if !request.is_json() {
+            return Ok(not_json());
+        }
+        let body = serde_json::from_slice::<Body>(&request.body).unwrap_or_default();
+        let reason = crate::reason(&body.reason)?;
+        let changes = match Changes::parse(body.changes.to_string().as_bytes()) {
+            Ok(changes) => changes,
+            Err(violations) => {
+                let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+                return Err(Failed::Invalid(violations.join("; ")));
+            }
+        };
+        let who = Attribution {
+            by: &operator.name,
+            reason: &reason,
+            at: now,
+        };
+        let done = self.actions.modify(order_id, &changes, who).await?;
+        let body = json!({"order_id": order_id, "action": "modify", "result": done});
+        Ok(web::json(StatusCode::OK, &body))
+    }
+}
+
+fn not_json() -> Response {
+    let detail = "Send {\"reason\": \"…\"} as application/json.";
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "Unsupported media type",
+        detail,
+    )
+    .into_response()
 }

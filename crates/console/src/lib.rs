@@ -12,6 +12,7 @@ mod home;
 mod list;
 mod look;
 mod message;
+mod modify;
 mod operator;
 mod order;
 mod plot;
@@ -183,10 +184,12 @@ impl Console {
         let console = Arc::new(self);
         let acting = Router::new()
             .route("/orders/{id}/{action}", get(confirm).post(act))
+            .route("/orders/{id}/modify", get(changing).post(modify))
             .route("/bulk", post(preview))
             .route("/bulk/{digest}", post(apply))
             .route("/bulk/{digest}/{control}", post(control))
             .route("/api/orders/{id}/{action}", post(api_act))
+            .route("/api/orders/{id}/modify", post(api_modify))
             .route_layer(from_fn(operators_only));
         let looking = Router::new()
             .route("/", get(home))
@@ -505,6 +508,28 @@ async fn act(
     console.act(&request, &by, &id, action, now).await
 }
 
+async fn changing(
+    State(console): Shared,
+    Extension(by): By,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    let id = order_id(&id)?;
+    console.changing(&request, &by, &id, now).await
+}
+
+async fn modify(
+    State(console): Shared,
+    Extension(by): By,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    let id = order_id(&id)?;
+    console.modify(&request, &by, &id, now).await
+}
+
 async fn preview(State(console): Shared, request: PageRequest) -> Answered {
     console.preview(&request, Timestamp::now()).await
 }
@@ -528,6 +553,17 @@ async fn control(
     let control = Control::from_word(&control).ok_or(Failed::NotFound)?;
     let now = Timestamp::now();
     console.control(&request, &by, &digest, control, now).await
+}
+
+async fn api_modify(
+    State(console): Shared,
+    Extension(by): By,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    let id = order_id(&id)?;
+    console.modified(&request, &by, &id, now).await
 }
 
 async fn api_act(

@@ -1,12 +1,12 @@
 //! An order: its journey, its money, and what can be done about it.
 
-use actions::{Attribution, Reason, Refused, possible, warning};
+use actions::{Attribution, Fate, Reason, Refused, possible, warning};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
 use domain::{Actor, AuditEvent, Event, OrderId, OrderState, PaymentStatus, StatusView, Timestamp};
 use operations::advice::{self, Action, Advice};
-use operations::{Incident, Projection, Retry};
+use operations::{Incident, ProcessState, Projection, Retry};
 use read_models::Row;
 use tracing::info;
 use workflow::Described;
@@ -14,6 +14,7 @@ use workflow::Described;
 use crate::answer::{live, page, see_other, with_cookie, with_flash};
 use crate::frame::Frame;
 use crate::list::encoded;
+use crate::modify::is_modifiable;
 use crate::operator::Operator;
 use crate::request::{ASKED, PageRequest};
 use crate::timeline::{History, Part, timeline};
@@ -36,6 +37,7 @@ struct OrderPage<'a> {
     received: Moment,
     problems: Vec<ProblemView>,
     may_act: bool,
+    may_modify: bool,
     actions: Vec<Offer>,
     refused: Vec<(&'static str, String)>,
     timeline: Vec<Part>,
@@ -108,6 +110,37 @@ struct Confirm<'a> {
     reason: &'a str,
     /// What is wrong with the reason. Empty if nothing is.
     complaint: String,
+    /// Where a restart can begin. None for other actions.
+    starts: Vec<Start>,
+}
+
+/// A state from which a new attempt can go on, or why it cannot.
+#[derive(Debug)]
+struct Start {
+    from: &'static str,
+    /// Where the last attempt stopped.
+    usual: bool,
+    why_not: Option<String>,
+    effects: Vec<(&'static str, String)>,
+}
+
+impl Start {
+    fn of(offer: actions::Offer, state: &OrderState) -> Self {
+        let fate = |fate| match fate {
+            Fate::Kept(what) => format!("kept: {what}"),
+            Fate::Again(what) => format!("done again: {what}"),
+            Fate::ToDo => "still to be done".to_owned(),
+        };
+        let effects = offer.effects.into_iter();
+        Self {
+            from: offer.from.as_str(),
+            usual: ProcessState::of(state).is_some_and(|(at, _)| at == offer.from),
+            why_not: offer.possible.err(),
+            effects: effects
+                .map(|(of, what)| (of.as_str(), fate(what)))
+                .collect(),
+        }
+    }
 }
 
 /// What the page of an order is made of.
@@ -216,6 +249,7 @@ impl Console {
             ),
             problems: problems(record, projection, view, retry, now),
             may_act: operator.may_act,
+            may_modify: is_modifiable(state, now),
             actions: offers,
             refused,
             timeline: Vec::new(),
@@ -339,7 +373,10 @@ impl Console {
             reason: &reason,
             at: now,
         };
-        let done = match self.actions.act(action, order_id, who).await {
+        let done = match self
+            .act_from(action, order_id, request.field("from"), who)
+            .await
+        {
             Ok(done) => done,
             Err(Refused::NotPossible(why)) => {
                 let (mut record, described) = self.actions.inspect(order_id).await?;
@@ -355,6 +392,23 @@ impl Console {
         let there = see_other(&format!("{}orders/{order_id}", request.root));
         let verb = words::verb(action);
         Ok(with_flash(there, &format!("{verb}: {done}.")))
+    }
+
+    /// Does it; a restart begins in the state that was chosen.
+    pub(crate) async fn act_from(
+        &self,
+        action: Action,
+        order_id: &OrderId,
+        from: Option<&str>,
+        who: Attribution<'_>,
+    ) -> Result<String, Refused> {
+        let Some(name) = from.filter(|_| action == Action::Restart) else {
+            return self.actions.act(action, order_id, who).await;
+        };
+        let from = ProcessState::from_word(name).ok_or_else(|| {
+            Refused::NotPossible("the process has no such state to begin in".to_owned())
+        })?;
+        self.actions.restart(order_id, Some(from), None, who).await
     }
 
     /// Asks for the yes.
@@ -399,6 +453,13 @@ impl Console {
                 Ok(_) => String::new(),
                 Err(invalid) => invalid.to_string(),
             },
+            starts: if action == Action::Restart {
+                // Where it stopped comes first.
+                let offers = actions::offers(&record, &described, now).into_iter().rev();
+                offers.map(|offer| Start::of(offer, state)).collect()
+            } else {
+                Vec::new()
+            },
         };
         Ok(page(StatusCode::OK, &shown))
     }
@@ -426,7 +487,10 @@ fn quicker<'a>(
         Action::Approve | Action::Reject | Action::Cancel if state.cancel.is_some() => &[CANCELLED],
         Action::Cancel if is_decided => &[REJECTED],
         Action::Redrive if at_work => &[(Event::RedriveRequested, "the order was redriven")],
-        Action::Approve | Action::Reject | Action::Cancel | Action::Redrive => &[],
+        Action::Restart if at_work => &[(Event::RestartRequested, "the order was restarted")],
+        Action::Approve | Action::Reject | Action::Cancel | Action::Redrive | Action::Restart => {
+            &[]
+        }
         Action::Reprocess => &[(Event::ReprocessRequested, "the order was reprocessed")],
         Action::Resend => &[
             (Event::ResendRequested, "its message was sent again"),

@@ -194,6 +194,8 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::ReviewRequested
         | Event::CancelRequested
         | Event::RedriveRequested
+        | Event::RestartRequested
+        | Event::Modified
         | Event::ReprocessRequested
         | Event::ResendRequested
         | Event::ResolveRequested => "warn",

@@ -188,6 +188,7 @@ pub(crate) const fn verb(action: Action) -> &'static str {
         Action::Reject => "Reject",
         Action::Cancel => "Cancel",
         Action::Redrive => "Redrive",
+        Action::Restart => "Restart",
         Action::Reprocess => "Reprocess",
         Action::Resend => "Resend",
         Action::Resolve => "Resolve",
@@ -214,6 +215,7 @@ pub(crate) const fn is_dangerous(action: Action) -> bool {
         Action::Reject | Action::Cancel => true,
         Action::Approve
         | Action::Redrive
+        | Action::Restart
         | Action::Reprocess
         | Action::Resend
         | Action::Resolve => false,

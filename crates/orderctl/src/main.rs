@@ -5,6 +5,7 @@ mod connection;
 mod exit;
 mod follow;
 mod groups;
+mod restart;
 #[cfg(test)]
 mod shop;
 mod table;
@@ -89,6 +90,18 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Begins a new attempt that goes on with what the last one did.
+    Restart(restart::Arguments),
+    /// Changes where an order or its messages go, or how it is paid, for as long as that was not done.
+    Modify {
+        order: OrderId,
+        /// Those parts of the order document that are to change, such as
+        /// `{"customer": {"email": "…"}}`; `-` reads them from the standard input.
+        changes: PathBuf,
+        /// Why, without personal data; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
     /// Begins a new attempt at an order that was reversed.
     Reprocess {
         order: OrderId,
@@ -164,6 +177,12 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Redrive { order, reason } => {
             act(&connection, Action::Redrive, &order, &reason).await
         }
+        Command::Restart(arguments) => restart::run(&connection, &arguments).await,
+        Command::Modify {
+            order,
+            changes,
+            reason,
+        } => restart::modify(&connection, &order, &changes, &reason).await,
         Command::Reprocess { order, reason } => {
             act(&connection, Action::Reprocess, &order, &reason).await
         }

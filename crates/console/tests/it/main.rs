@@ -5,6 +5,7 @@
 mod bulks;
 mod finding;
 mod pages;
+mod restart;
 mod sign_in;
 
 use std::collections::HashMap;
