@@ -62,6 +62,51 @@ def test_an_order_of_whom_nobody_knows_who_is_to_pay_is_not_processed_again(shop
     assert "erased" in shop.refused("reprocess", payer_erased)
 
 
+# --- restart and modify -----------------------------------------------------------------------
+
+
+def test_an_order_that_was_stopped_goes_on_in_another_attempt(shop: Shop, situations: Situations) -> None:
+    order = situations.waiting()
+    assert "at work" in shop.refused("restart", order)
+    situations.stop(order)
+    assert "--from ReviewOrder, where it stopped" in shop.orderctl("restart", order, "--preview")
+    shop.orderctl("restart", order, "--reason", "stopped by mistake")
+    shop.becomes(order, {"status": "in_review", "workflow": {"attempt": 2, "status": "RUNNING"}})
+    shop.orderctl("approve", order, "--reason", "it is fine")
+    view = shop.becomes(order, {"status": "completed"})
+    assert {"restart_requested", "approved", "captured"} <= set(events(view))
+
+
+def test_a_label_is_bought_again_to_another_address_and_the_first_one_voided(
+    shop: Shop, situations: Situations, tmp_path: Path
+) -> None:
+    order = situations.stopped_before_capture()
+    changes = tmp_path / "changes.json"
+    address = {**shop.document(1)["shipping_address"], "line1": "2 Side Street"}
+    changes.write_text(json.dumps({"shipping_address": address}))
+    assert "booked" in shop.run("modify", order, str(changes), "--reason", "a check").stderr
+    assert "is voided, and another one bought" in shop.orderctl("restart", order, "--preview")
+    why = ("--reason", "the customer has moved")
+    shop.orderctl("restart", order, "--from", "ShipOrder", "--changes", str(changes), *why)
+    shop.becomes(order, {"status": "completed", "workflow": {"attempt": 2}})
+    books = shop.books(order)
+    counted = {kind: len(books[kind]) for kind in ("authorizations", "shipments", "cancelled_shipments", "captures")}
+    assert counted == {"authorizations": 1, "shipments": 2, "cancelled_shipments": 1, "captures": 1}
+
+
+def test_an_order_that_waits_is_modified_and_goes_its_way(shop: Shop, tmp_path: Path) -> None:
+    order = shop.in_review()
+    changes = tmp_path / "changes.json"
+    changes.write_text(json.dumps({"customer": {"email": "new@example.com"}}))
+    done = shop.orderctl("modify", order, str(changes), "--reason", "a typing error")
+    assert "e-mail address" in done
+    assert "new@example.com" not in done
+    view = shop.becomes(order, lambda view: "modified" in events(view))
+    assert "new@example.com" not in json.dumps(view)
+    shop.orderctl("approve", order, "--reason", "it is fine")
+    shop.becomes(order, {"status": "completed", "notification": {"status": "sent"}})
+
+
 # --- cancel -----------------------------------------------------------------------------------
 
 

@@ -110,10 +110,7 @@ class Watch:
         return len(self._books(order)["faults_fired"]) - 1
 
     def _books(self, order: str) -> dict[str, list[dict[str, int]]]:
-        books: dict[str, list[dict[str, int]]] = self._shop.http(
-            "GET", f"{self._shop.endpoints['sandbox']}/_sandbox/ledger?order_id={order}"
-        )
-        return books
+        return self._shop.books(order)
 
     def _figures(self) -> Figures:
         """Of the page's "Money today"."""

@@ -24,6 +24,7 @@ from support.browser import (
     watch_policy,
 )
 from support.shop import Shop
+from support.situations import Situations
 from support.tables import Tables, ago_ms
 
 Open = Callable[..., Page]
@@ -146,6 +147,7 @@ def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_a
         "preview": preview,
         "runbook": "/runbook",
         "bulks": "/bulk",
+        "modify": f"/orders/{in_review}/modify",
     }
 
 
@@ -175,6 +177,7 @@ PAGES = [
     "preview",
     "runbook",
     "bulks",
+    "modify",
 ]
 
 
@@ -619,6 +622,44 @@ def test_a_search_takes_any_capitals_and_the_address_of_a_page(open_page: Open, 
         page.press("#q", "Enter")
         page.wait_for_selector("#status")
         assert page.inner_text("h1") == completed
+
+
+# --- restart and modify -------------------------------------------------------------------------
+
+
+def test_a_restart_says_what_is_kept_before_it_asks_for_a_yes(
+    shop: Shop, situations: Situations, open_page: Open
+) -> None:
+    order = situations.stopped_before_capture()
+    page = open_page(f"/orders/{order}")
+    page.click("#action-restart summary")
+    page.fill("#reason-restart", "a check of the page")
+    page.click("#action-restart button")
+    page.wait_for_selector("#from-CapturePayment input:checked")
+    assert page.locator("#from-ChargePayment input:disabled").count() == 1
+    assert "is voided, and another one bought" in page.inner_text("#from-ShipOrder")
+    assert not broken_rules(page)
+    page.screenshot(path=SHOTS / "restart.png", full_page=True)
+    page.check("#from-ShipOrder input")
+    page.click("button:has-text('Yes, restart it')")
+    page.wait_for_selector("#flash")
+    shop.becomes(order, {"status": "completed", "workflow": {"attempt": 2}})
+
+
+def test_an_order_is_modified_where_that_was_not_done_yet(shop: Shop, open_page: Open) -> None:
+    order = shop.in_review()
+    page = open_page(f"/orders/{order}")
+    page.click("#modify")
+    page.fill("#email", "nowhere")
+    page.fill("#reason", "a check of the page")
+    page.click("button:has-text('Modify')")
+    page.wait_for_selector("#wrong-email")
+    page.fill("#email", "new@example.com")
+    page.click("button:has-text('Modify')")
+    page.wait_for_selector("#flash")
+    assert "e-mail address" in page.inner_text("#flash")
+    shop.orderctl("approve", order, "--reason", "a check of the page")
+    shop.becomes(order, {"status": "completed"})
 
 
 # --- without JavaScript -------------------------------------------------------------------------

@@ -97,6 +97,12 @@ def _rejected(shop: Shop, situations: Situations) -> str:
     return order
 
 
+def _stopped(_: Shop, situations: Situations) -> str:
+    order = situations.waiting()
+    situations.stop(order)
+    return order
+
+
 _COMMANDS = {
     "status": Command("completed", lambda shop, _: shop.completed()),
     "watch": Command("completed", lambda shop, _: shop.completed()),
@@ -140,6 +146,8 @@ _COMMANDS = {
             ("StartOrdersByAlias", "states:StartExecution"),
         ),
     ),
+    "restart": Command("has begun", _stopped, (("Executions", "states:DescribeExecution"),)),
+    "modify": Command("changed", lambda _, situations: situations.waiting(), (("Orders", "dynamodb:UpdateItem"),)),
     "resend": Command(
         "the message is sent",
         lambda _, situations: situations.message_given_up(),
@@ -183,7 +191,16 @@ def command(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def arguments(command: str, shop: Shop, situations: Situations, monitor: Monitor) -> tuple[str, ...]:
+def changes_file(shop: Shop) -> Path:
+    file = shop.stack.folder / "check-changes.json"
+    file.write_text(json.dumps({"customer": {"email": "new@example.com"}}))
+    return file
+
+
+@pytest.fixture
+def arguments(
+    command: str, shop: Shop, situations: Situations, monitor: Monitor, changes_file: Path
+) -> tuple[str, ...]:
     plant = _COMMANDS[command].order
     if command == "catalogue":
         return (command, str(shop.article_file))
@@ -193,6 +210,8 @@ def arguments(command: str, shop: Shop, situations: Situations, monitor: Monitor
     order = plant(shop, situations)
     if command == "bulk":
         return (command, "cancel", order)
+    if command == "modify":
+        return (command, order, str(changes_file), *_WHY)
     if command == "group":
         return ("orders", "--group", monitor.group(order))
     return (command, order) if command in ("status", "watch", "table") else (command, order, *_WHY)

@@ -29,7 +29,7 @@ def ledger(shop: Shop, smoked: str) -> dict[str, Any]:
     """What the sandbox has of the order that went all the way."""
     found = re.search(r"(smoke-[\d-]+): all the way", smoked)
     assert found
-    return shop.http("GET", f"{shop.endpoints['sandbox']}/_sandbox/ledger?order_id={found[1]}")
+    return shop.books(found[1])
 
 
 def test_an_order_goes_all_the_way_and_is_taken_back(ledger: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ def test_an_order_goes_all_the_way_and_is_taken_back(ledger: dict[str, Any]) -> 
 def test_a_cancelled_order_leaves_nothing(shop: Shop, smoked: str) -> None:
     found = re.search(r"(smoke-[\d-]+-cancelled): waits", smoked)
     assert found
-    ledger = shop.http("GET", f"{shop.endpoints['sandbox']}/_sandbox/ledger?order_id={found[1]}")
+    ledger = shop.books(found[1])
     assert not any(ledger[kind] for kind in ("authorizations", "captures", "refunds", "shipments"))
 
 

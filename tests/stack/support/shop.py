@@ -125,6 +125,10 @@ class Shop:
         planted = {"provider": "carrier", "operation": "book", "order_id": order, **fault}
         self.http("POST", f"{self.endpoints['sandbox']}/_sandbox/faults", planted)
 
+    def books(self, order: str) -> dict[str, Any]:
+        """What the providers have of an order."""
+        return self.http("GET", f"{self.endpoints['sandbox']}/_sandbox/ledger?order_id={order}")
+
     def lapse_hold(self, order: str) -> None:
         """Somebody lets go of the money in the provider's dashboard."""
         self.http("POST", f"{self.endpoints['sandbox']}/_sandbox/lapse?order_id={order}")

@@ -71,6 +71,27 @@ class Situations:
         )
         self._shop.becomes(order, {"workflow": {"status": "ABORTED"}})
 
+    def stopped_before_capture(self) -> str:
+        """Its money is held and its label bought; somebody stopped its execution before the money was taken."""
+        order = self._stopped_after_approval()
+        self._run(order, "charge", "authorize")
+        self._run(order, "ship", "book")
+        return order
+
+    def _stopped_after_approval(self) -> str:
+        order = self.waiting()
+        # While it waits: the local engine goes on with a task that is retried when its execution is stopped.
+        self.stop(order)
+        expression = "SET stage = :stage, validated_at = :now, review.decision = :decision, review.decided_at = :now"
+        self._tables.change_state(order, expression, stage="validated", decision="approved", now=ago_ms(days=0))
+        return order
+
+    def _run(self, order: str, step: str, action: str) -> None:
+        """As its execution would."""
+        task = {"action": action, "order_id": order, "attempt": 1, "execution": f"{order}-1"}
+        answer = self._functions.invoke(FunctionName=f"orders-local-{step}", Payload=json.dumps(task))
+        assert "FunctionError" not in answer, answer["Payload"].read().decode()
+
     def payer_erased(self) -> str:
         """Approved, but nobody knows any more who is to pay: a fault of ours."""
         order = self.waiting()
@@ -112,14 +133,8 @@ class Situations:
 
     def lapsed_behind_our_back(self) -> str:
         """Somebody let go of its money in the provider's dashboard, while nobody was at work on it."""
-        order = self.waiting()
-        # While it waits: the local engine goes on with a task that is retried when its execution is stopped.
-        self.stop(order)
-        expression = "SET stage = :stage, validated_at = :now, review.decision = :decision, review.decided_at = :now"
-        self._tables.change_state(order, expression, stage="validated", decision="approved", now=ago_ms(days=0))
-        task = {"action": "authorize", "order_id": order, "attempt": 1, "execution": f"{order}-1"}
-        answer = self._functions.invoke(FunctionName="orders-local-charge", Payload=json.dumps(task))
-        assert "FunctionError" not in answer, answer["Payload"].read().decode()
+        order = self._stopped_after_approval()
+        self._run(order, "charge", "authorize")
         self._shop.lapse_hold(order)
         return order
 
