@@ -12,7 +12,7 @@ locals {
     ["Time in each state, p99 (ms)", "p99", [for state in local.states : ["StateDuration", state]]],
     ["Retries", "Sum", [for state in local.states : ["Retries", state]]],
     ["Money in USD cents", "Sum", [["MoneyAuthorized", "USD"], ["MoneyCaptured", "USD"], ["MoneyReversed", "USD"]]],
-    ["The monitor itself", "Sum", [["Sweeps", null], ["Repairs", null], ["ReconciliationsPostponed", null], ["UnreadableProjections", null]]],
+    ["The monitor itself", "Sum", [["Sweeps", null], ["Repairs", null], ["ReconciliationsPostponed", null], ["UnreadableProjections", null], ["NoticesUndelivered", null]]],
     ["From a change to the monitor, p99 (ms)", "p99", [["EventLag", null]]],
   ]
   states = [for state in local.facts.states : state if state != "ReviewOrder"]

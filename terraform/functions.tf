@@ -79,6 +79,8 @@ locals {
         STEP_FUNCTIONS      = jsonencode(local.asked_functions)
         CONSOLE_URL         = local.console_url
         LIMITS              = jsonencode(var.monitoring)
+        # Empty without a webhook.
+        NOTICES_WEBHOOK_SECRET_ARN = join("", aws_secretsmanager_secret.notices_webhook[*].arn)
       }
     }
     console = {

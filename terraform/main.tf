@@ -41,6 +41,7 @@ locals {
     key               = "alias/${local.prefix}"
     payment_secret    = "${local.prefix}/payment"
     carrier_secret    = "${local.prefix}/carrier"
+    webhook_secret    = "${local.prefix}/notices-webhook"
     # By file of policies/. A deployer may change policies that begin with the prefix; his own do not (tools/policies.py).
     caller_policies = { for file in ["api-callers", "queue-senders", "operators"] : file => "${local.prefix}-${file}" }
     # Bucket names, and domains of user pools, are shared by all accounts of a region.

@@ -171,6 +171,14 @@ data "aws_iam_policy_document" "monitor" {
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.operators.arn]
   }
+  dynamic "statement" {
+    for_each = aws_secretsmanager_secret.notices_webhook
+    content {
+      sid       = "Webhook"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value.arn]
+    }
+  }
   statement {
     sid       = "DeadLetters"
     actions   = ["sqs:SendMessage"]

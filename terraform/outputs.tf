@@ -63,6 +63,11 @@ output "carrier_secret_arn" {
   value       = aws_secretsmanager_secret.carrier.arn
 }
 
+output "notices_webhook_secret_arn" {
+  description = "ARN of the secret that takes the webhook's address and keys; null without a webhook."
+  value       = one(aws_secretsmanager_secret.notices_webhook[*].arn)
+}
+
 output "functions" {
   description = "Every function: its name, its ARN with the version in use, and its log group."
   value = {

@@ -153,7 +153,7 @@ variable "review_limits" {
 }
 
 variable "monitoring" {
-  description = "From when on something is wrong, and how often operators hear of it, in seconds; what is left out is the default in crates/operations/core. states: by name of the state."
+  description = "From when on something is wrong, and how often operators hear of it, in seconds; what is left out is the default, which docs/RUNBOOK.md, Limits and times, has for each. states: by name of the state."
   type = object({
     keeps_failing_after_s = optional(number)
     notices_every_s       = optional(number)
@@ -291,6 +291,12 @@ variable "operator_emails" {
     condition     = length(var.operator_emails) > 0 || var.environment != "prod"
     error_message = "operator_emails must name somebody in prod: orders wait for them."
   }
+}
+
+variable "notices_webhook" {
+  description = "Whether the monitor's notices are also posted to a webhook, signed. Its address and keys go into the secret orders-<environment>/notices-webhook by hand; docs/RUNBOOK.md, Webhook."
+  type        = bool
+  default     = false
 }
 
 variable "monthly_budget_usd" {

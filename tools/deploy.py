@@ -313,11 +313,13 @@ def _tell(environment: Environment, outputs: dict[str, Any], live: dict[str, Any
             f"orderctl --endpoints {os.path.relpath(file)} knows where everything is"
         )
         secrets = environment.client("secretsmanager")
-        for name in ("payment_secret_arn", "carrier_secret_arn"):
-            if not secrets.describe_secret(SecretId=outputs[name]).get("VersionIdsToStages"):
-                put = f"aws secretsmanager put-secret-value --region {environment.region} --secret-id {outputs[name]}"
+        # Without a webhook there is no secret of one.
+        for name in ("payment_secret_arn", "carrier_secret_arn", "notices_webhook_secret_arn"):
+            secret = outputs.get(name)
+            if secret and not secrets.describe_secret(SecretId=secret).get("VersionIdsToStages"):
+                put = f"aws secretsmanager put-secret-value --region {environment.region} --secret-id {secret}"
                 # Not as an argument, which the shell would remember.
-                say(f"still empty; type the key and Ctrl-D: {put} --secret-string file:///dev/stdin")
+                say(f"still empty; type the value and Ctrl-D: {put} --secret-string file:///dev/stdin")
     version = live["state_machine_version_arn"].rpartition(":")[2]
     if live["canary"]:
         say(f"most new orders start on version {version}, the others on the new one; watch them, then")

@@ -6,6 +6,7 @@ stack.py check|ports|up|down|env [--name local|e2e|faults]
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import shutil
@@ -33,6 +34,8 @@ from common import (
 
 # What the sandbox accepts. By hand, real ones often get a line's end behind them; so have these.
 _SECRETS = {"payment_secret_arn": "sk_test_sandbox\n", "carrier_secret_arn": "TEST_sandbox\n"}
+# What notices to operators are signed with here: anyone may know it.
+WEBHOOK_KEY = "whsec_" + base64.b64encode(b"notices of the local stack").decode()
 
 
 def main() -> None:
@@ -146,7 +149,8 @@ def _forget(stack: Stack) -> None:
 def _put_secrets(stack: Stack, outputs: dict[str, Any]) -> None:
     secrets = aws.client("secretsmanager", aws_environment(stack), REGION)
     with aws.told("the providers' keys could not be stored", "make down, then make up"):
-        for output, value in _SECRETS.items():
+        webhook = json.dumps({"url": f"{stack.sandbox_url}/webhooks/notices", "keys": [WEBHOOK_KEY]})
+        for output, value in {**_SECRETS, "notices_webhook_secret_arn": webhook}.items():
             secrets.put_secret_value(SecretId=outputs[output], SecretString=value)
 
 

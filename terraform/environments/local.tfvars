@@ -9,6 +9,8 @@ log_retention_days     = 1
 sender_address         = "orders@example.com"
 # Neither has it Logs Insights.
 saved_queries = false
+# The sandbox receives what is posted.
+notices_webhook = true
 # The sandbox neither lags nor works on what was given up.
 payment_search_lag_s    = 1
 carrier_settled_after_s = 1

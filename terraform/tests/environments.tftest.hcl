@@ -45,7 +45,7 @@ run "what_is_kept_is_encrypted_and_can_be_had_back" {
   }
   assert {
     condition = alltrue([
-      for secret in [aws_secretsmanager_secret.payment, aws_secretsmanager_secret.carrier] :
+      for secret in concat([aws_secretsmanager_secret.payment, aws_secretsmanager_secret.carrier], aws_secretsmanager_secret.notices_webhook) :
       secret.recovery_window_in_days == (var.environment == "prod" ? 30 : 0)
     ])
     error_message = "in prod a deleted secret can be had back for 30 days; elsewhere its name is free at once"
@@ -157,6 +157,27 @@ run "a_laptop_may_sign_in_with_its_own_cognito" {
   assert {
     condition     = alltrue([for pool in aws_cognito_user_pool.operators : length(pool.software_token_mfa_configuration) == 0])
     error_message = "without a second factor Cognito takes no settings of one"
+  }
+}
+
+run "notices_are_posted_only_where_somebody_wants_them" {
+  command = plan
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.notices_webhook) == (var.environment == "local" ? 1 : 0)
+    error_message = "the stack on a laptop has a webhook, the others none unless they are given one"
+  }
+}
+
+run "a_webhook_has_a_secret_of_its_own" {
+  command = plan
+  variables {
+    notices_webhook = true
+  }
+
+  assert {
+    condition     = [for secret in aws_secretsmanager_secret.notices_webhook : secret.name] == ["orders-${var.environment}/notices-webhook"]
+    error_message = "its address and keys are kept in it"
   }
 }
 

@@ -183,6 +183,34 @@ def test_a_group_is_listed_with_what_to_do_and_with_its_orders(
 # --- many at once -----------------------------------------------------------------------------
 
 
+# What `orderctl bulk --show` exits with while orders are under way, and while somebody has paused it.
+_UNDER_WAY, _PAUSED = 12, 11
+
+
+def _shown(shop: Shop, digest: str, exits: int) -> str:
+    done = shop.run("bulk", "--show", digest)
+    assert done.returncode == exits, f"{done.returncode}: {done.stdout.strip()} {done.stderr.strip()}"
+    assert "a check of bulks" in done.stdout
+    return done.stdout
+
+
+def test_a_bulk_that_is_stopped_touches_no_order(shop: Shop, situations: Situations, monitor: Monitor) -> None:
+    order = situations.waiting()
+    digest = _applied(shop, order)
+    shop.orderctl("bulk", "--stop", digest, "--reason", "a check of bulks")
+    monitor.sweep()
+    assert "not touched: 1 order" in _shown(shop, digest, exits=10)
+    shop.becomes(order, {"status": "in_review"})
+
+
+def _applied(shop: Shop, *orders: str) -> str:
+    """The digest of a bulk that rejects these."""
+    preview = shop.orderctl("bulk", "reject", *orders)
+    digest = next(line.split()[4] for line in preview.splitlines() if line.startswith("apply "))
+    shop.orderctl("bulk", "--apply", digest, "--reason", "a check of bulks")
+    return digest
+
+
 def test_what_was_previewed_is_applied_and_carried_out(shop: Shop, situations: Situations, monitor: Monitor) -> None:
     order = situations.waiting()
     preview = shop.orderctl("bulk", "reject", order, "check-of-no-order")
@@ -190,9 +218,14 @@ def test_what_was_previewed_is_applied_and_carried_out(shop: Shop, situations: S
     assert "check-of-no-order  there is no such order" in preview
     digest = next(line.split()[4] for line in preview.splitlines() if line.startswith("apply "))
     shop.orderctl("bulk", "--apply", digest, "--reason", "a check of bulks")
-    assert "a check of bulks" in shop.orderctl("bulk", "--show", digest)
+    assert _shown(shop, digest, exits=_UNDER_WAY).startswith("Reject 1 order: running")
+    assert "Reject 1 order: paused" in shop.orderctl("bulk", "--pause", digest)
+    monitor.sweep()
+    assert "waiting 1" in _shown(shop, digest, exits=_PAUSED), "a paused bulk went on"
+    assert "Reject 1 order: running" in shop.orderctl("bulk", "--resume", digest)
     monitor.sweep()
     view = shop.becomes(order, {"status": "rejected"})
+    assert shop.run("bulk", "--stop", digest, "--reason", "a check of bulks").returncode == 3, "every order was begun"
     assert [entry for entry in view["timeline"] if f"(bulk {digest})" in (entry["detail"] or "")]
     assert shop.run("bulk", "reprocess", shop.completed()).returncode == 3
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
 
+from stack import WEBHOOK_KEY
 from support.monitor import Monitor, now_ms
-from support.shop import Shop, View
+from support.shop import Posted, Shop, View
 from support.situations import Situations
 from support.tables import Tables
 from support.waiting import in_time
@@ -25,11 +28,15 @@ class Swept:
     incidents: list[list[str]]
     notified: list[list[str]]
     listed: str
+    # Of which problems the webhook was told after the second one, and what it received.
+    told: list[str]
+    posted: list[Posted]
 
 
 @pytest.fixture(scope="module")
-def swept(tables: Tables, situations: Situations, monitor: Monitor) -> Iterator[Swept]:
+def swept(shop: Shop, tables: Tables, situations: Situations, monitor: Monitor) -> Iterator[Swept]:
     tables.forget_notices()
+    before = len(shop.posted_notices())
     began = now_ms()
     overdue, unfinished = situations.overdue(), situations.unheard_payment()
     incidents, notified = [], []
@@ -37,7 +44,9 @@ def swept(tables: Tables, situations: Situations, monitor: Monitor) -> Iterator[
         monitor.sweep(overdue, unfinished)
         incidents.append(monitor.incidents(overdue))
         notified.append(monitor.notified("ChargePayment", since_ms=began))
-    yield Swept(overdue, unfinished, incidents, notified, listed=monitor.listed("any"))
+    posted = shop.posted_notices()[before:]
+    told = monitor.posted("ChargePayment", since_ms=began)
+    yield Swept(overdue, unfinished, incidents, notified, listed=monitor.listed("any"), told=told, posted=posted)
     situations.let_go_on(overdue)
 
 
@@ -52,6 +61,40 @@ def test_operators_are_notified_of_each_incident(swept: Swept) -> None:
 
 def test_operators_are_notified_of_an_incident_once(swept: Swept) -> None:
     assert swept.notified[1] == swept.notified[0], "another sweep notified them again"
+
+
+def test_the_webhook_is_told_of_the_same_incidents(swept: Swept) -> None:
+    assert swept.told == swept.notified[1]
+
+
+def test_what_is_posted_is_signed_as_the_specification_has_it(swept: Swept) -> None:
+    assert swept.posted, "nothing was posted"
+    receiver = Webhook(WEBHOOK_KEY)
+    for posted in swept.posted:
+        notice = receiver.verify(posted["body"], posted["headers"])
+        assert notice["type"] == "incident.opened"
+        assert notice["text"].startswith("[local] ")
+    somebody_else = Webhook("whsec_" + "A" * 32)
+    with pytest.raises(WebhookVerificationError):
+        somebody_else.verify(swept.posted[0]["body"], swept.posted[0]["headers"])
+
+
+def test_what_is_posted_names_the_order_and_where_to_look(swept: Swept) -> None:
+    notices = [json.loads(posted["body"])["data"] for posted in swept.posted]
+    (notice,) = [notice for notice in notices if swept.overdue in notice["order_ids"]]
+    assert (notice["problem"], notice["state"]) == ("overdue", "ChargePayment")
+    assert notice["amounts"]["USD"] > 0
+    assert notice["group_url"].endswith(f"/orders?list=cause.{notice['cause_id']}")
+
+
+def test_every_notice_is_posted_once(swept: Swept) -> None:
+    ids = [posted["headers"]["webhook-id"] for posted in swept.posted]
+    assert len(set(ids)) == len(ids)
+
+
+def test_nothing_personal_is_posted(swept: Swept) -> None:
+    for posted in swept.posted:
+        assert not [text for text in ("Ada", "ada@", "Main St", "pm_card") if text in posted["body"]]
 
 
 def test_an_overdue_order_is_listed(swept: Swept) -> None:

@@ -8,6 +8,7 @@ use std::path::Path;
 use domain::{Class, ErrorName, LeadsTo};
 use monitor::metrics::Metric;
 use operations::advice::Action;
+use operations::{Limits, ProcessState};
 use tests::definition::{calls, functions, read, states};
 
 /// Everything that is forgotten, at once.
@@ -146,6 +147,59 @@ fn the_runbooks_query_for_our_own_failures_leaves_out_what_is_not_ours() {
         named, wanted,
         "docs/RUNBOOK.md, \"SystemFailures\": the names in its query"
     );
+}
+
+#[test]
+fn the_runbook_has_every_limit_that_a_deployment_may_set_and_its_default() {
+    let usual = Limits::default();
+    let times = [
+        ("keeps_failing_after_s", usual.keeps_failing_after),
+        ("notices_every_s", usual.notices_every),
+        ("hold_warning_s", usual.hold_warning),
+    ];
+    let states = ProcessState::ALL.iter().map(|state| {
+        let limits = [usual.at_risk_after(*state), usual.overdue_after(*state)];
+        let cells = limits.map(|limit| limit.as_secs().to_string());
+        (state.as_str(), cells.to_vec())
+    });
+    let times_of_all = times
+        .iter()
+        .map(|(name, time)| (*name, vec![time.as_secs().to_string()]));
+    let mut forgotten = Vec::new();
+    for (name, defaults) in times_of_all.chain(states) {
+        let first = format!("`{name}`");
+        let written = row("docs/RUNBOOK.md", &first).unwrap_or_default();
+        if !written
+            .get(1..)
+            .is_some_and(|cells| cells.starts_with(&defaults))
+        {
+            let defaults = defaults.join(" | ");
+            forgotten.push(format!(
+                "docs/RUNBOOK.md, \"Limits and times\": a row | {first} | {defaults} |"
+            ));
+        }
+    }
+    none(&forgotten);
+    // Terraform's own list of what may be set.
+    let variables = read("terraform/variables.tf");
+    let variable = variables.split("variable \"monitoring\" {").nth(1);
+    let variable = variable.and_then(|text| text.split("default = {}").next());
+    let variable = variable.expect("the variable");
+    let settable: BTreeSet<&str> = variable
+        .lines()
+        .filter_map(|line| line.split_once("= optional(number)"))
+        .map(|(name, _)| name.trim())
+        .collect();
+    let of_a_state = ["at_risk_after_s", "overdue_after_s"];
+    let known: BTreeSet<&str> = times
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(of_a_state)
+        .collect();
+    assert_eq!(settable, known, "terraform/variables.tf, `monitoring`");
+    let headings = of_a_state.map(|name| format!("`{name}`"));
+    let heading = row("docs/RUNBOOK.md", "`monitoring.states`");
+    assert_eq!(heading.unwrap_or_default().get(1..), Some(&headings[..]));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub struct Rule {
 }
 
 /// Every alarm but those of the dead-letter queues, whose text is with them.
-pub const ALARMS: [Alarm; 10] = [
+pub const ALARMS: [Alarm; 11] = [
     Alarm {
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
@@ -141,6 +141,22 @@ pub const ALARMS: [Alarm; 10] = [
         meaning: "Far fewer orders come in than usual at this time.",
         action: "Send a test order; look at the API's access log and at the senders of the queue.",
         rule: None,
+    },
+    Alarm {
+        name: "NoticesUndelivered",
+        metric: Some(Metric::NoticesUndelivered),
+        meaning: "The webhook for notices has not taken them for ten minutes; they come by e-mail \
+            only.",
+        action: "Look at the monitor's log for what it answers, and at the secret with its \
+            address.",
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 0,
+            period_s: 60,
+            periods: 15,
+            times: 10,
+        }),
     },
     Alarm {
         name: "MonitorSilent",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use operations::Limits;
 use step::InitError;
-use step::env::{parsed, required};
+use step::env::{optional, parsed, required};
 
 /// The monitor's settings.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub state_machine_arn: String,
     /// ARN of the topic that notices to operators go to.
     pub operators_topic_arn: String,
+    /// ARN of the secret with the webhook that notices are posted to as well, if there is one.
+    pub webhook_secret_arn: Option<String>,
     /// ARN of the function of each step that can be asked, by the step's name.
     pub steps: HashMap<String, String>,
     /// Where the operators' page is, without a trailing slash: messages lead to it.
@@ -38,6 +40,7 @@ impl Config {
             read_models_table: required("READ_MODELS_TABLE")?,
             state_machine_arn: required("STATE_MACHINE_ARN")?,
             operators_topic_arn: required("OPERATORS_TOPIC_ARN")?,
+            webhook_secret_arn: optional("NOTICES_WEBHOOK_SECRET_ARN"),
             steps: parsed("STEP_FUNCTIONS", |text| serde_json::from_str(text).ok())?,
             console_url: required("CONSOLE_URL")?,
             environment: required("ENVIRONMENT")?,

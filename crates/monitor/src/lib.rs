@@ -5,11 +5,13 @@ mod bulk;
 mod config;
 pub mod metrics;
 mod notice;
+mod payload;
 mod reconcile;
 mod repair;
 mod snapshot;
 mod sweep;
 pub mod trigger;
+mod webhook;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,14 +25,19 @@ pub use notice::Sns;
 use operations::Limits;
 use operations::retries::Rules;
 use operations::trend::Increment;
+use provider::Secret;
 use read_models::ReadModels;
 use serde_json::{Value, json};
-use step::InitError;
+use step::{InitError, budget};
 use store::Store;
 pub use sweep::{MOST_RECONCILED, Swept, WORST_CASE};
 use tracing::{error, warn};
 use trigger::Trigger;
+pub use webhook::Webhook;
 use workflow::{Workflow, WorkflowError};
+
+/// The environment that is a laptop.
+const LOCAL: &str = "local";
 
 /// What the monitor reads and acts through.
 #[derive(Debug)]
@@ -51,6 +58,7 @@ pub struct Reach {
 pub struct Monitor<P> {
     reach: Reach,
     operators: P,
+    webhook: Option<Webhook>,
     rules: Rules,
     limits: Limits,
     environment: String,
@@ -78,8 +86,22 @@ pub enum Failed {
 
 impl Monitor<Sns> {
     /// Connects to what `config` names.
-    pub async fn connect(config: Config) -> Self {
+    ///
+    /// # Errors
+    /// If it has a webhook, and the machine has no certificates.
+    pub async fn connect(config: Config) -> Result<Self, InitError> {
         let aws = step::aws_config().await;
+        let webhook = config.webhook_secret_arn.as_deref().map(|arn| {
+            let webhook = Webhook::new(Secret::new(&aws, arn), budget::PROVIDER_CALL)?;
+            Ok(if config.environment == LOCAL {
+                webhook.on_a_laptop()
+            } else {
+                webhook
+            })
+        });
+        let webhook = webhook
+            .transpose()
+            .map_err(|error: String| InitError::new(error))?;
         let store = Store::new(&aws, config.orders_table, "");
         store.warm_up().await;
         let read_models = ReadModels::new(&aws, config.read_models_table);
@@ -98,9 +120,10 @@ impl Monitor<Sns> {
             workflow,
             actions,
         };
-        Self::new(reach, operators, config.environment)
+        let monitor = Self::new(reach, operators, config.environment)
             .linked_to(config.console_url)
-            .within(config.limits)
+            .within(config.limits);
+        Ok(Self { webhook, ..monitor })
     }
 
     /// Serves events until Lambda ends the environment.
@@ -124,6 +147,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
         Self {
             reach,
             operators,
+            webhook: None,
             rules: Rules::of_the_process(),
             limits: Limits::default(),
             environment: environment.into(),
@@ -137,6 +161,15 @@ impl<P: domain::ports::Operators> Monitor<P> {
     pub fn linked_to(self, console_url: impl Into<String>) -> Self {
         Self {
             console_url: console_url.into(),
+            ..self
+        }
+    }
+
+    /// The same, with a webhook that notices are posted to as well.
+    #[must_use]
+    pub fn posting_to(self, webhook: Webhook) -> Self {
+        Self {
+            webhook: Some(webhook),
             ..self
         }
     }

@@ -5,5 +5,6 @@ use monitor::{Config, Monitor};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), step::InitError> {
     step::init_tracing();
-    Monitor::connect(Config::from_env()?).await.serve().await
+    let monitor = Monitor::connect(Config::from_env()?).await?;
+    monitor.serve().await
 }

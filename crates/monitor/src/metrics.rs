@@ -103,6 +103,8 @@ metrics! {
     ReconciliationsPostponed: Count;
     /// Open orders whose projection another version wrote, so that this one cannot read it.
     UnreadableProjections: Count;
+    /// Causes that the operators' webhook was not told of, though it was time.
+    NoticesUndelivered: Count;
     /// Sweeps that have come to their end.
     Sweeps: Count;
     /// From a change to the event about it.

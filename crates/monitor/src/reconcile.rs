@@ -213,7 +213,8 @@ impl<P: Operators> Monitor<P> {
             let order_id = &next.order_id;
             let cause = next.cause(*incident);
             if !before.incidents.contains_key(incident) {
-                read_models.file(&cause, order_id, now).await?;
+                let targets = self.targets();
+                read_models.file(&cause, order_id, targets, now).await?;
             } else if before.cause(*incident) != cause {
                 // What operators were notified of already, they are not notified of by another name.
                 let known = before.cause(*incident);

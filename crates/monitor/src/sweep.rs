@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use crate::bulk::ACTING;
 use crate::metrics::{Measured, Metric};
+use crate::notice::POSTED;
 use crate::reconcile::Reconciled;
 use crate::{Failed, Monitor};
 
@@ -25,10 +26,11 @@ const RECONCILING: Duration = Duration::from_secs(45);
 const POSTPONED: Duration = Duration::from_mins(5);
 
 /// What the longest invocation can take: the last order has two steps asked what became of it and then how
-/// the providers see it, the last order of a bulk has two asked as well, and there are reads and messages
-/// around it.
-pub const WORST_CASE: Duration =
-    Duration::from_secs(RECONCILING.as_secs() + ACTING.as_secs() + 6 * STEP.as_secs() + 60);
+/// the providers see it, the last order of a bulk has two asked as well, the webhook takes its time, and there
+/// are reads and messages around it.
+pub const WORST_CASE: Duration = Duration::from_secs(
+    RECONCILING.as_secs() + ACTING.as_secs() + POSTED.as_secs() + 6 * STEP.as_secs() + 60,
+);
 
 /// What a sweep has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Swept {
     pub postponed: usize,
     /// Open orders whose projection this version could not read.
     pub unreadable: usize,
+    /// Causes that the operators' webhook should have been told of, and was not.
+    pub undelivered: usize,
 }
 
 impl<P: Operators> Monitor<P> {
@@ -112,6 +116,11 @@ impl<P: Operators> Monitor<P> {
         let mut open: Vec<Projection> = projections.into_values().collect();
         open.retain(|projection| !projection.is_over());
         self.show(&open, now).await;
+        // After all else: whoever receives it may take its time.
+        match self.post_notices(&open, now).await {
+            Ok(undelivered) => swept.undelivered = undelivered,
+            Err(error) => warn!(%error, "failed to keep the notices"),
+        }
         self.emit(&gauges(&open, swept, now));
         Ok(swept)
     }
@@ -168,6 +177,7 @@ fn gauges(open: &[Projection], swept: Swept, now: Timestamp) -> Vec<Measured> {
             size(swept.postponed + swept.failed),
         ),
         Measured::plain(Metric::UnreadableProjections, size(swept.unreadable)),
+        Measured::plain(Metric::NoticesUndelivered, size(swept.undelivered)),
         // A zero for each minute without: an alarm tells silence from nothing.
         Measured::plain(Metric::OrdersReceived, 0),
         Measured::plain(Metric::Sweeps, 1),

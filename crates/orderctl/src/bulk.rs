@@ -3,46 +3,68 @@
 
 use std::fmt::Write as _;
 
-use actions::{Attribution, BulkRefused};
+use actions::{Attribution, BulkRefused, Reason};
 use clap::Args;
 use domain::{OrderId, Timestamp};
 use operations::ProcessState;
 use operations::advice::Action;
-use operations::bulk::{Bulk, LARGEST, Outcome, OutcomeKind};
+use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome, OutcomeKind};
 
 use crate::connection::{Connection, Failure};
 use crate::exit::Exit;
 use crate::groups::{self, count, distance};
 use crate::table;
 
+/// What its help ends with; a test reads each line as it is typed.
+pub(crate) const EXAMPLES: &str = "Examples:
+  orderctl bulk redrive --group 0123456789abcdef
+  orderctl bulk --apply 0123456789abcdef --reason \"the carrier is back\"
+  orderctl bulk --show 0123456789abcdef
+  orderctl bulk --pause 0123456789abcdef
+  orderctl bulk --resume 0123456789abcdef
+  orderctl bulk --stop 0123456789abcdef --reason \"the carrier is away again\"";
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// What is to be done to each of the orders, such as `redrive`.
-    #[arg(value_parser = action, required_unless_present_any = ["apply", "show"])]
+    #[arg(value_parser = action, required_unless_present = "of_digest")]
     action: Option<Action>,
-    #[arg(required_unless_present_any = ["group", "apply", "show"])]
+    #[arg(required_unless_present_any = ["group", "of_digest"])]
     orders: Vec<OrderId>,
     /// The orders of the group with this id, which `orderctl groups` lists.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["orders", "apply", "show"])]
+    #[arg(long, value_name = "ID", conflicts_with = "orders")]
     group: Option<String>,
-    /// Lets happen what was previewed under this digest, and nothing else.
+    #[command(flatten)]
+    of_digest: OfDigest,
+    /// Why it is applied or stopped, without personal data; it is kept on each order, or on the bulk.
     #[arg(
         long,
-        value_name = "DIGEST",
-        requires = "reason",
-        conflicts_with_all = ["action", "orders", "show"]
-    )]
-    apply: Option<String>,
-    /// Why, without personal data; it is kept on each order.
-    #[arg(
-        long,
-        requires = "apply",
-        conflicts_with_all = ["action", "orders", "group", "show"]
+        requires = "why",
+        conflicts_with_all = ["action", "orders", "group"]
     )]
     reason: Option<String>,
-    /// Shows what was previewed under this digest, or how far it has come.
-    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["action", "orders"])]
+}
+
+/// What is done with a bulk that there is.
+#[derive(Args)]
+#[group(id = "of_digest", multiple = false, conflicts_with_all = ["action", "orders", "group"])]
+struct OfDigest {
+    /// Lets happen what was previewed under this digest, and nothing else.
+    #[arg(long, value_name = "DIGEST", requires = "reason", group = "why")]
+    apply: Option<String>,
+    /// Shows what was previewed under this digest, or how far it has come. The exit code says what became of its
+    /// orders.
+    #[arg(long, value_name = "DIGEST")]
     show: Option<String>,
+    /// Begins no further order until it is resumed.
+    #[arg(long, value_name = "DIGEST")]
+    pause: Option<String>,
+    /// Goes on after a pause.
+    #[arg(long, value_name = "DIGEST")]
+    resume: Option<String>,
+    /// Begins no further order ever; those that were begun are followed to their end.
+    #[arg(long, value_name = "DIGEST", requires = "reason", group = "why")]
+    stop: Option<String>,
 }
 
 fn action(word: &str) -> Result<Action, String> {
@@ -65,13 +87,24 @@ impl From<BulkRefused> for Failure {
 }
 
 pub(crate) async fn run(connection: &Connection, arguments: Arguments) -> Result<Exit, Failure> {
-    if let Some(digest) = arguments.show {
+    let of = arguments.of_digest;
+    if let Some(digest) = of.show {
         let bulk = connection.actions.bulk(&digest).await?;
         print!("{}", shown(&bulk, Timestamp::now()));
-        return Ok(Exit::Well);
+        return Ok(came_to(&bulk));
     }
-    if let Some(digest) = arguments.apply {
-        let reason = crate::reason(&arguments.reason.unwrap_or_default())?;
+    if let Some(digest) = of.pause {
+        return control(connection, Control::Pause, &digest, None).await;
+    }
+    if let Some(digest) = of.resume {
+        return control(connection, Control::Resume, &digest, None).await;
+    }
+    let reason = arguments.reason;
+    if let Some(digest) = of.stop {
+        return control(connection, Control::Stop, &digest, reason).await;
+    }
+    if let Some(digest) = of.apply {
+        let reason = crate::reason(&reason.unwrap_or_default())?;
         let by = connection.caller().await?;
         let who = Attribution {
             by: &by,
@@ -123,6 +156,59 @@ async fn apply(
         Some(_) | None => print!("Applied before.\n{}", shown(&bulk, who.at)),
     }
     Ok(Exit::Well)
+}
+
+async fn control(
+    connection: &Connection,
+    control: Control,
+    digest: &str,
+    reason: Option<String>,
+) -> Result<Exit, Failure> {
+    let reason = reason.as_deref().map(crate::reason).transpose()?;
+    let by = connection.caller().await?;
+    control_as(connection, control, digest, &by, reason.as_ref()).await
+}
+
+async fn control_as(
+    connection: &Connection,
+    control: Control,
+    digest: &str,
+    by: &str,
+    reason: Option<&Reason>,
+) -> Result<Exit, Failure> {
+    let (actions, at) = (&connection.actions, Timestamp::now());
+    let bulk = match (control, reason) {
+        (Control::Pause, _) => actions.pause(digest, by, at).await?,
+        (Control::Resume, _) => actions.resume(digest, by, at).await?,
+        (Control::Stop, Some(reason)) => {
+            let who = Attribution { by, reason, at };
+            actions.stop(digest, who).await?
+        }
+        (Control::Stop, None) => return Err(Failure::wrong("say why it is stopped")),
+    };
+    print!("{}", shown(&bulk, at));
+    Ok(Exit::Well)
+}
+
+/// What became of its orders. One that was not let happen yet is all well.
+fn came_to(bulk: &Bulk) -> Exit {
+    let has = |kind| bulk.count(kind) > 0;
+    let is_left = match bulk.state() {
+        BulkState::Previewed => return Exit::Well,
+        BulkState::Stopped => has(OutcomeKind::Waiting),
+        BulkState::Running | BulkState::Paused | BulkState::Done => false,
+    };
+    let failed = has(OutcomeKind::FailedAgain) || has(OutcomeKind::Refused) || is_left;
+    let paused = bulk.state() == BulkState::Paused;
+    let codes = [
+        (failed, Exit::NotCompleted),
+        (paused, Exit::NeedsAPerson),
+        (bulk.is_at_work() && !paused, Exit::UnderWay),
+    ];
+    let codes = codes
+        .into_iter()
+        .filter_map(|(is_so, exit)| is_so.then_some(exit));
+    codes.max().unwrap_or(Exit::Well)
 }
 
 /// `Redrive 5 orders`.
@@ -177,15 +263,14 @@ fn shown(bulk: &Bulk, now: Timestamp) -> String {
     let Some(applied) = &bulk.applied else {
         return previewed(bulk);
     };
-    let state = match (&bulk.stopped, bulk.ended_at) {
-        (Some(_), _) => "stopped",
-        (None, Some(_)) => "done",
-        (None, None) => "running",
-    };
-    let mut text = format!("{}: {state}\n", named(bulk));
+    let mut text = format!("{}: {}\n", named(bulk), bulk.state());
     let (at, by, reason) = (applied.at, &applied.by, &applied.reason);
     let ago = distance(at, now);
     let _ = writeln!(text, "begun {at:.0} ({ago}) by {by}: “{reason}”");
+    for did in &bulk.controlled {
+        let (control, by, ago) = (done(did.control), &did.by, distance(did.at, now));
+        let _ = writeln!(text, "{control} {:.0} ({ago}) by {by}", did.at);
+    }
     if let Some(why) = &bulk.stopped {
         let untouched = count(bulk.count(OutcomeKind::Waiting));
         let _ = writeln!(text, "stopped, for {why}; not touched: {untouched}");
@@ -229,122 +314,17 @@ fn shown(bulk: &Bulk, now: Timestamp) -> String {
     text
 }
 
+const fn done(control: Control) -> &'static str {
+    match control {
+        Control::Pause => "paused",
+        Control::Resume => "resumed",
+        Control::Stop => "stopped",
+    }
+}
+
 fn words(kind: OutcomeKind) -> String {
     kind.as_str().replace('_', " ")
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::shop::{Shop, id};
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        bulk: Arguments,
-    }
-
-    fn line(text: &str) -> Option<Arguments> {
-        let words = std::iter::once("bulk").chain(text.split(' '));
-        Line::try_parse_from(words).ok().map(|line| line.bulk)
-    }
-
-    async fn apply_as(shop: &Shop, by: &str, digest: &str) -> Result<Exit, Failure> {
-        let reason = "a test".parse().expect("a reason");
-        let who = Attribution {
-            by,
-            reason: &reason,
-            at: Timestamp::now(),
-        };
-        apply(&shop.connection, digest, who).await
-    }
-
-    #[test]
-    fn it_previews_or_applies_or_shows() {
-        let preview = line("redrive ord-1 ord-2").expect("a preview");
-        assert_eq!(preview.action, Some(Action::Redrive));
-        assert_eq!(preview.orders, [id("ord-1"), id("ord-2")]);
-        for fine in [
-            "redrive --group abc",
-            "--apply abc --reason why",
-            "--show abc",
-        ] {
-            assert!(line(fine).is_some(), "{fine}");
-        }
-        for wrong in [
-            "redrive",
-            "fly ord-1",
-            "--apply abc",
-            "--reason why --show abc",
-            "redrive ord-1 --group abc",
-            "redrive ord-1 --apply abc --reason why",
-            "redrive ord-1 --reason why",
-            "--apply abc --reason why --show abc",
-        ] {
-            assert!(line(wrong).is_none(), "{wrong}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_previewed_is_applied_once_and_seen_on_its_way() {
-        let shop = Shop::open().await;
-        let orders = vec![shop.validated("ord-1", "RUNNING").await, id("ord-9")];
-        let (connection, now) = (&shop.connection, Timestamp::now());
-        let bulk = connection
-            .actions
-            .preview(Action::Cancel, orders, now)
-            .await;
-        let bulk = bulk.expect("a preview");
-        let (text, digest) = (previewed(&bulk), &bulk.digest);
-        for part in [
-            "Cancel 1 order?\n",
-            Action::Cancel.consequence(),
-            "ord-1  ChargePayment  1        30.98 USD\n",
-            "\n1 order left out:\nord-9  there is no such order\n",
-            "\nworth    30.98 USD\n",
-            &format!("\napply    orderctl bulk --apply {digest} --reason \"…\"\n"),
-        ] {
-            assert!(text.contains(part), "{part}\nis not in\n{text}");
-        }
-        assert_eq!(shown(&bulk, now), text);
-        for by in ["somebody", "somebody else"] {
-            let applied = apply_as(&shop, by, digest).await;
-            assert_eq!(applied.expect("applied"), Exit::Well);
-        }
-        let applied = connection.actions.bulk(digest).await.expect("the bulk");
-        let text = shown(&applied, Timestamp::now());
-        for part in [
-            "Cancel 1 order: running\n",
-            " by somebody: “a test”\n",
-            "\nwaiting 1\n",
-            "ord-1  ChargePayment  1        30.98 USD  waiting  -\n",
-        ] {
-            assert!(text.contains(part), "{part}\nis not in\n{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_possible_for_none_or_not_there_is_told_by_the_code() {
-        let shop = Shop::open().await;
-        shop.validated("ord-1", "RUNNING").await;
-        let run = async |text: &str| {
-            let arguments = line(text).expect("a command line");
-            let done = super::run(&shop.connection, arguments).await;
-            done.unwrap_or_else(|failure| failure.exit)
-        };
-        assert_eq!(run("cancel ord-1").await, Exit::Well);
-        assert_eq!(run("reprocess ord-1").await, Exit::NotPossible);
-        assert_eq!(run("--show 0123456789abcdef").await, Exit::NotFound);
-        assert_eq!(
-            run("cancel --group abc").await,
-            Exit::NoAnswer,
-            "no snapshot"
-        );
-        let gone = apply_as(&shop, "somebody", "0123456789abcdef").await;
-        assert_eq!(gone.expect_err("no bulk").exit, Exit::NotFound);
-        shop.step_functions.throttles("DescribeExecution", true);
-        assert_eq!(run("cancel ord-1").await, Exit::NoAnswer);
-    }
-}
+mod tests;

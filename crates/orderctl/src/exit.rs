@@ -38,7 +38,10 @@ impl Exit {
     /// For the help and the README, which a test holds to it.
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
-            Self::Well => "all is well; under `watch`, every order is completed",
+            Self::Well => {
+                "all is well; under `watch`, every order is completed; under `bulk --show`, \
+                 every one got on, or nobody has applied it yet"
+            }
             Self::DocumentRefused => "`submit`: a document was refused",
             Self::WrongCommandLine => {
                 "the command line is wrong, or a file that it names cannot be read"
@@ -50,11 +53,18 @@ impl Exit {
             Self::NoAnswer => {
                 "something that is needed does not answer, or not to these credentials"
             }
-            Self::NotCompleted => "`watch`: an order has failed, or was rejected or cancelled",
-            Self::NeedsAPerson => {
-                "`watch`: an order needs a person: it waits for a review, or needs attention"
+            Self::NotCompleted => {
+                "`watch`: an order has failed, or was rejected or cancelled; `bulk --show`: one \
+                 failed again, was refused, or was left alone when the bulk was stopped"
             }
-            Self::UnderWay => "`watch`: the time is up, and orders are still under way",
+            Self::NeedsAPerson => {
+                "`watch`: an order needs a person: it waits for a review, or needs attention; \
+                 `bulk --show`: it is paused until somebody resumes it"
+            }
+            Self::UnderWay => {
+                "`watch`: the time is up, and orders are still under way; `bulk --show`: so are \
+                 they"
+            }
         }
     }
 }

@@ -134,7 +134,9 @@ enum Command {
     },
     /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
     Groups,
-    /// Does one action to many orders: previews it, and applies what was previewed by its digest.
+    /// Does one action to many orders: previews it, applies what was previewed by its digest, and has it pause, go
+    /// on or stop.
+    #[command(after_help = bulk::EXAMPLES)]
     Bulk(bulk::Arguments),
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
     Catalogue {

@@ -158,6 +158,7 @@ class Duties:
         """Which of the function's duties it does not do, and why."""
         duties = [duty(self) for duty in _DUTIES.get(function, [])]
         situations = [one for one in self._events if one["event"].startswith(f"{function}/")]
+        self._restart(function)
         if situations:
             self._prepare(function, situations)
             # What else there is to do takes longer; one thing that breaks is enough.
@@ -165,14 +166,19 @@ class Duties:
                 return broken
         return [f"{duty.name}: {why}" for duty in duties if (why := _failure(duty))]
 
+    def _restart(self, function: str) -> None:
+        """A warm function has its credentials."""
+        name = f"orders-local-{function}"
+        if function == "workflow":
+            return
+        memory = self._functions.get_function_configuration(FunctionName=name)["MemorySize"]
+        self._functions.update_function_configuration(FunctionName=name, MemorySize=memory)
+
     def _prepare(self, function: str, situations: list[dict[str, Any]]) -> None:
-        """Orders, providers and functions as if nothing had happened yet: a warm function has its credentials."""
+        """Orders and providers as if nothing had happened yet."""
         for situation in situations:
             self.tables.forget(f"event-{situation['event'].replace('/', '-')}")
         self.shop.forget_providers()
-        name = f"orders-local-{function}"
-        memory = self._functions.get_function_configuration(FunctionName=name)["MemorySize"]
-        self._functions.update_function_configuration(FunctionName=name, MemorySize=memory)
         prepare = [str(TARGET / "debug/examples/situations"), str(self.shop.stack.endpoints_file), f"{function}/"]
         done = subprocess.run(prepare, capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 0, f"the situations of {function} could not be prepared: {done.stderr}"

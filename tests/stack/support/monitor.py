@@ -68,9 +68,16 @@ class Monitor:
         return self._tables.projection(order).incidents
 
     def notified(self, state: str, since_ms: int) -> list[str]:
-        """Of which problems in this state operators were notified."""
+        """Of which problems in this state the operators' topic was notified."""
+        return self._told("topic", state, since_ms)
+
+    def posted(self, state: str, since_ms: int) -> list[str]:
+        """The same of the webhook."""
+        return self._told("webhook", state, since_ms)
+
+    def _told(self, target: str, state: str, since_ms: int) -> list[str]:
         notices = [line for line in self.lines(since_ms) if line.get("message") == "operators notified"]
-        return sorted(notice["problem"] for notice in notices if notice["state"] == state)
+        return sorted(one["problem"] for one in notices if one["to"] == target and one["state"] == state)
 
     def warnings(self, since_ms: int) -> list[Line]:
         return [line for line in self.lines(since_ms) if line.get("level") == "WARN"]

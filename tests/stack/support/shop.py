@@ -25,6 +25,8 @@ _NOT_POSSIBLE = 3
 
 # What `GET /orders/{id}` answers.
 View = dict[str, Any]
+# A notice as it was posted: its headers and its body.
+Posted = dict[str, Any]
 # What has to be in a view, part by part, or a question about it.
 Wanted = Mapping[str, Any] | Callable[[View], bool]
 
@@ -48,6 +50,10 @@ class Shop:
         with self._opener.open(request, timeout=30) as answer:
             found: dict[str, Any] = json.loads(answer.read() or b"{}")
             return found
+
+    def _read(self, url: str) -> Any:
+        with self._opener.open(url, timeout=30) as answer:
+            return json.loads(answer.read())
 
     # --- orders
 
@@ -132,6 +138,11 @@ class Shop:
     def lapse_hold(self, order: str) -> None:
         """Somebody lets go of the money in the provider's dashboard."""
         self.http("POST", f"{self.endpoints['sandbox']}/_sandbox/lapse?order_id={order}")
+
+    def posted_notices(self) -> list[Posted]:
+        """What the operators' webhook has received, as it came, the latest last."""
+        posted: list[Posted] = self._read(f"{self.endpoints['sandbox']}/_sandbox/notices")
+        return posted
 
     def forget_providers(self) -> None:
         self.http("POST", f"{self.endpoints['sandbox']}/_sandbox/reset")

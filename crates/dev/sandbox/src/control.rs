@@ -85,7 +85,7 @@ pub(crate) async fn unknown_path(received: Received) -> Response {
     } else {
         refusal(
             StatusCode::NOT_FOUND,
-            "there is /v1 (payment), /v2 (carrier) and /_sandbox",
+            "there is /v1 (payment), /v2 (carrier), /webhooks/notices and /_sandbox",
         )
     }
 }

@@ -8,6 +8,7 @@ mod exchange;
 mod faults;
 mod idempotency;
 mod ledger;
+mod notices;
 mod shipstation;
 mod stripe;
 mod world;
@@ -84,6 +85,7 @@ fn routes(shared: Shared) -> Router {
         .merge(stripe::routes())
         .merge(shipstation::routes())
         .merge(control::routes())
+        .merge(notices::routes())
         .fallback(control::unknown_path)
         .method_not_allowed_fallback(control::unknown_path)
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))

@@ -9,6 +9,7 @@ use tokio::sync::futures::OwnedNotified;
 use crate::faults::Faults;
 use crate::idempotency::Keys;
 use crate::ledger::Ledger;
+use crate::notices::Posted;
 use crate::shipstation::book::Carrier;
 use crate::stripe::book::Payments;
 
@@ -28,6 +29,7 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) payments: Payments,
     pub(crate) carrier: Carrier,
+    pub(crate) notices: Vec<Posted>,
     /// Grows with each reset, so that a call delayed across one has no effect on the next test.
     generation: u64,
     /// Wakes what a fault keeps waiting.
@@ -43,6 +45,7 @@ impl Default for World {
             ledger: Ledger::default(),
             payments: Payments::default(),
             carrier: Carrier::default(),
+            notices: Vec::new(),
             generation: 0,
             resets: Arc::default(),
             // Ids outlive the process in the order store: a restart must not hand them out again.

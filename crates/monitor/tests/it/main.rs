@@ -6,6 +6,7 @@ mod notices;
 mod repairs;
 mod snapshots;
 mod sweeps;
+mod webhook;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use actions::Actions;
 use domain::ledger::{Authorization, Authorize, Book, Booking, Capture, CaptureResult, MessageId};
 use domain::ports::{Operators, ProviderError};
 use domain::{ExecutionStatus, OrderId, Timestamp};
-use monitor::{Monitor, Reach};
+use monitor::{Monitor, Reach, Webhook};
 use operations::Projection;
 use read_models::Row;
 use serde_json::{Value, json};
@@ -76,6 +77,12 @@ impl Shop {
             notices,
             monitor,
         }
+    }
+
+    /// The same, with a webhook beside the topic.
+    pub(crate) fn posting_to(self, webhook: Webhook) -> Self {
+        let monitor = self.monitor.posting_to(webhook);
+        Self { monitor, ..self }
     }
 
     pub(crate) async fn projection(&self, order_id: &str) -> Projection {

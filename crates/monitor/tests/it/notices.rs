@@ -7,7 +7,7 @@ use tests::document;
 
 use crate::{Shop, monitor, status};
 
-async fn gave_up(shop: &Shop, order_id: &str) {
+pub(crate) async fn gave_up(shop: &Shop, order_id: &str) {
     shop.database.validated(&document(order_id)).await;
     shop.database
         .reversing(order_id, ErrorName::CarrierUnavailable)

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::Timestamp;
 use domain::ports::StoreError;
-pub use notices::Notice;
+pub use notices::{Notice, Target};
 pub use projections::{Blank, Ended, Open, OpenPart, Row, projection_item};
 pub use references::{Found, Reference, Referred};
 use store::announcement::PARTITION;

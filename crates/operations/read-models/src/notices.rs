@@ -13,9 +13,49 @@ use crate::{ReadModels, condition_failed, moment};
 
 const NOTICES: &str = "notices";
 
-/// A cause, and the orders that operators have not been notified of yet.
+/// Where notices go. Each target has a list of its own, so that none waits for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The operators' topic.
+    Topic,
+    /// The operators' webhook.
+    Webhook,
+}
+
+impl Target {
+    const ALL: [Self; 2] = [Self::Topic, Self::Webhook];
+
+    /// Its name in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// The attribute with the orders that it has not been told of.
+    const fn waiting(self) -> &'static str {
+        match self {
+            Self::Topic => "waiting",
+            Self::Webhook => "webhook_waiting",
+        }
+    }
+
+    /// The attribute with when it was last told.
+    const fn notified_at(self) -> &'static str {
+        match self {
+            Self::Topic => "notified_at",
+            Self::Webhook => "webhook_notified_at",
+        }
+    }
+}
+
+/// A cause, and the orders that operators have not been notified of yet, by this way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
+    /// Where it goes.
+    pub target: Target,
     /// What the orders have in common.
     pub cause: Cause,
     /// The orders.
@@ -25,26 +65,31 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// `None` if nobody is to be notified of anything, or if this version cannot read of what.
-    fn read(mut item: Item) -> Option<Self> {
-        let waiting = item.get("waiting")?.as_ss().ok()?;
-        let orders = waiting.iter().filter_map(|id| id.parse().ok()).collect();
-        let notified_at = moment(&item, "notified_at");
-        let cause = item.remove("cause").map(serde_dynamo::from_attribute_value);
+    /// `None` if nobody is to be notified of anything by this way, or if this version cannot read of what.
+    fn read(item: &Item, target: Target) -> Option<Self> {
+        let orders = waiting(item, target)?;
+        let cause = item.get("cause").cloned();
+        let cause = cause.map(serde_dynamo::from_attribute_value);
         let Some(Ok(cause)) = cause else {
             warn!("failed to read a notice: another version wrote it");
             return None;
         };
         Some(Self {
+            target,
             cause,
-            orders,
-            notified_at,
+            orders: orders.iter().filter_map(|id| id.parse().ok()).collect(),
+            notified_at: moment(item, target.notified_at()),
         })
     }
 }
 
+fn waiting(item: &Item, target: Target) -> Option<&Vec<String>> {
+    item.get(target.waiting())?.as_ss().ok()
+}
+
 impl ReadModels {
-    /// Puts an order on the list of those that operators are to be notified of because of this cause.
+    /// Puts an order on the lists of those that operators are to be notified of because of this cause, by each
+    /// of these ways.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -52,16 +97,21 @@ impl ReadModels {
         &self,
         cause: &Cause,
         order_id: &OrderId,
+        targets: &[Target],
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let lists = targets
+            .iter()
+            .map(|target| format!("{} :order", target.waiting()));
+        let lists = lists.collect::<Vec<_>>().join(", ");
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(row_key(NOTICES, cause.id())))
-            .update_expression(
-                "SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD waiting :order",
-            )
+            .update_expression(format!(
+                "SET cause = :cause, first_at = if_not_exists(first_at, :now) ADD {lists}"
+            ))
             .expression_attribute_values(":cause", value(cause)?)
             .expression_attribute_values(":now", millisecond(now))
             .expression_attribute_values(":order", AttributeValue::Ss(vec![order_id.to_string()]))
@@ -85,25 +135,33 @@ impl ReadModels {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let row = self.row(NOTICES, &before.id()).await?;
-        let waiting = row
-            .as_ref()
-            .and_then(|row| row.get("waiting")?.as_ss().ok());
-        if !waiting.is_some_and(|waiting| waiting.iter().any(|id| id == order_id.as_str())) {
+        let Some(row) = self.row(NOTICES, &before.id()).await? else {
             return Ok(());
+        };
+        for target in Target::ALL {
+            let waits = waiting(&row, target)
+                .is_some_and(|waiting| waiting.iter().any(|id| id == order_id.as_str()));
+            if waits {
+                self.file(cause, order_id, &[target], now).await?;
+                let order = std::slice::from_ref(order_id);
+                self.strike(target, before, order).await?;
+            }
         }
-        self.file(cause, order_id, now).await?;
-        self.strike(before, std::slice::from_ref(order_id)).await
+        Ok(())
     }
 
     /// The causes of which operators are to be notified, each with its orders, and when they were last
-    /// notified of it.
+    /// notified of it: one notice for each way by which they are.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn notices(&self) -> Result<Vec<Notice>, StoreError> {
         let rows = self.rows(NOTICES).await?;
-        Ok(rows.into_iter().filter_map(Notice::read).collect())
+        let notices = rows.iter().flat_map(|row| {
+            let targets = Target::ALL.into_iter();
+            targets.filter_map(|target| Notice::read(row, target))
+        });
+        Ok(notices.collect())
     }
 
     /// Claims the next message about this cause, for whoever claims first: two sweeps may overlap. `false` if
@@ -118,12 +176,13 @@ impl ReadModels {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(row_key(NOTICES, notice.cause.id())))
-            .update_expression("SET notified_at = :now")
+            .update_expression("SET #notified_at = :now")
+            .expression_attribute_names("#notified_at", notice.target.notified_at())
             .expression_attribute_values(":now", millisecond(now));
         let update = match notice.notified_at {
-            None => update.condition_expression("attribute_not_exists(notified_at)"),
+            None => update.condition_expression("attribute_not_exists(#notified_at)"),
             Some(at) => update
-                .condition_expression("notified_at = :before")
+                .condition_expression("#notified_at = :before")
                 .expression_attribute_values(":before", millisecond(at)),
         };
         match update.send().await {
@@ -142,11 +201,12 @@ impl ReadModels {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(row_key(NOTICES, notice.cause.id())));
+            .set_key(Some(row_key(NOTICES, notice.cause.id())))
+            .expression_attribute_names("#notified_at", notice.target.notified_at());
         let update = match notice.notified_at {
-            None => update.update_expression("REMOVE notified_at"),
+            None => update.update_expression("REMOVE #notified_at"),
             Some(at) => update
-                .update_expression("SET notified_at = :before")
+                .update_expression("SET #notified_at = :before")
                 .expression_attribute_values(":before", millisecond(at)),
         };
         update
@@ -161,17 +221,24 @@ impl ReadModels {
     /// # Errors
     /// If the database does not answer.
     pub async fn notified(&self, notice: &Notice) -> Result<(), StoreError> {
-        self.strike(&notice.cause, &notice.orders).await
+        self.strike(notice.target, &notice.cause, &notice.orders)
+            .await
     }
 
-    async fn strike(&self, cause: &Cause, orders: &[OrderId]) -> Result<(), StoreError> {
+    async fn strike(
+        &self,
+        target: Target,
+        cause: &Cause,
+        orders: &[OrderId],
+    ) -> Result<(), StoreError> {
         let orders = orders.iter().map(ToString::to_string).collect();
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(row_key(NOTICES, cause.id())))
-            .update_expression("DELETE waiting :orders")
+            .update_expression("DELETE #waiting :orders")
+            .expression_attribute_names("#waiting", target.waiting())
             .expression_attribute_values(":orders", AttributeValue::Ss(orders))
             .send()
             .await;

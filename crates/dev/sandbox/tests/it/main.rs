@@ -5,4 +5,5 @@ mod carrier;
 mod client;
 mod faults;
 mod idempotency;
+mod notices;
 mod payments;
