@@ -5,6 +5,7 @@ mod connection;
 mod exit;
 mod follow;
 mod groups;
+mod money;
 #[cfg(test)]
 mod shop;
 mod table;
@@ -121,6 +122,8 @@ enum Command {
     },
     /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
     Groups,
+    /// Prints the money of each day: authorised, captured, voided, refunded, and the net of it, by currency.
+    Money(money::Arguments),
     /// Does one action to many orders: previews it, and applies what was previewed by its digest.
     Bulk(bulk::Arguments),
     /// Puts articles into the catalogue or changes their prices. Stock counts for new articles only.
@@ -178,6 +181,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         } => groups::print_orders(&connection, &group).await,
         Command::Orders { incident, .. } => orders(&connection, incident.as_deref()).await,
         Command::Bulk(arguments) => bulk::run(&connection, arguments).await,
+        Command::Money(arguments) => money::print(&connection, &arguments, Timestamp::now()).await,
         Command::Groups => groups::print(&connection).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }

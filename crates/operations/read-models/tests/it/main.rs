@@ -1,5 +1,6 @@
 //! The adapter against a real engine.
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod movements;
 mod projections;
 mod snapshots;
