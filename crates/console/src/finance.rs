@@ -27,7 +27,7 @@ use crate::words::{self, Moment};
 use crate::{Console, Failed};
 
 /// So many movements are read with one request for a file, and so many requests are made for it.
-const AT_A_TIME: usize = 1000;
+const AT_A_TIME: usize = 500;
 const REQUESTS: usize = 10;
 
 #[derive(askama::Template)]
@@ -167,8 +167,7 @@ impl Console {
         day: Day,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let behind = behind_of(request)?;
-        let after = place_of(request, behind)?;
+        let (behind, after) = asked(request).map_err(|wrong| Failed::Invalid(wrong.why))?;
         let read_models = &self.read_models;
         let (figures, found) = tokio::join!(
             read_models.figures(Days::only(day)),
@@ -206,8 +205,11 @@ impl Console {
         request: &PageRequest,
         day: Day,
     ) -> Result<Response, Failed> {
-        let behind = behind_of(request)?;
-        let mut after = place_of(request, behind)?.map(str::to_owned);
+        let (behind, after) = match asked(request) {
+            Ok(asked) => asked,
+            Err(wrong) => return Ok(problem_of(&[wrong])),
+        };
+        let mut after = after.map(str::to_owned);
         let mut all: Vec<Movement> = Vec::new();
         for _ in 0..REQUESTS {
             let from = after.as_deref();
@@ -241,35 +243,36 @@ fn pairs_of(days: Option<&Days>) -> Vec<(&'static str, String)> {
     })
 }
 
-/// Which movements somebody wants to see.
-fn behind_of(request: &PageRequest) -> Result<Behind, Failed> {
+/// Which movements somebody wants to see, and after which place.
+fn asked(request: &PageRequest) -> Result<(Behind, Option<&str>), Invalid> {
+    let invalid = |name: &str, why: String| Invalid {
+        name: name.to_owned(),
+        why,
+    };
     let flow = match request.query("flow") {
         None => None,
         Some(word) => Some(Flow::from_word(word).ok_or_else(|| {
             let words: Vec<&str> = Flow::ALL.iter().map(|flow| flow.as_str()).collect();
-            Failed::Invalid(format!("As flow there are {}.", words.join(", ")))
+            let why = format!("There is no such flow; there are {}.", words.join(", "));
+            invalid("flow", why)
         })?),
     };
     let currency = match request.query("currency") {
         None => None,
         Some(_) if flow.is_none() => {
-            let why = "A currency is looked for within a flow: give one as well.";
-            return Err(Failed::Invalid(why.to_owned()));
+            let why = "A currency is looked for within a flow: give a flow as well.";
+            return Err(invalid("flow", why.to_owned()));
         }
         Some(code) => {
             let currency = code.to_ascii_uppercase().parse();
-            Some(currency.map_err(|why| Failed::Invalid(format!("A currency {why}.")))?)
+            let why = |why| invalid("currency", format!("A currency {why}."));
+            Some(currency.map_err(why)?)
         }
     };
-    Ok(Behind { flow, currency })
-}
-
-fn place_of(request: &PageRequest, behind: Behind) -> Result<Option<&str>, Failed> {
+    let behind = Behind { flow, currency };
     match request.query("cursor") {
-        Some(place) if !ReadModels::is_place(behind, place) => {
-            Err(Failed::Invalid(no_such_place().why))
-        }
-        place => Ok(place),
+        Some(place) if !ReadModels::is_place(behind, place) => Err(no_such_place()),
+        place => Ok((behind, place)),
     }
 }
 
