@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// The first day, in UTC, such as 2026-11-24; two weeks are shown without it.
     #[arg(long, value_name = "DAY")]
     from: Option<String>,
-    /// The last day, at most 31 days after the first; today without it.
+    /// The last day, today without it; at most 31 days at once.
     #[arg(long, value_name = "DAY")]
     to: Option<String>,
     /// As CSV, for a spreadsheet.

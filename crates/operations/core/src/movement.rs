@@ -37,7 +37,8 @@ impl Movement {
         // What is reversed was there, also where nothing else tells because the answer to it was lost.
         let reversed_at = begun(state.reverse.as_ref());
         let held_at = begun(state.authorize.as_ref()).or(reversed_at);
-        let taken_at = begun(state.capture.as_ref()).or(reversed_at);
+        // A hold may be renewed while it is taken.
+        let taken_at = begun(state.capture.as_ref()).or(reversed_at).max(held_at);
         [
             (Flow::Authorized, view.authorized, held_at),
             (Flow::Captured, view.captured, taken_at),
@@ -162,6 +163,23 @@ mod tests {
         );
         state.reverse = done(Reversal::Nothing, 30);
         assert_eq!(told(&state), Vec::<String>::new());
+    }
+
+    #[test]
+    fn money_is_taken_no_earlier_than_it_is_held() {
+        let mut state = state();
+        let (payment, amount) = ("pi_2".to_owned(), state.total);
+        // Renewed while it was taken, of which the answer was lost.
+        state.capture = open(20);
+        state.authorize = done(Authorization::Held { payment }, 21);
+        let refund = "re_1".to_owned();
+        state.reverse = done(Reversal::Refunded { refund, amount }, 30);
+        let expected = [
+            "authorized 10.00 USD 21",
+            "captured 10.00 USD 21",
+            "refunded 10.00 USD 30",
+        ];
+        assert_eq!(told(&state), expected);
     }
 
     #[test]
