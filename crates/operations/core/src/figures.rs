@@ -193,12 +193,12 @@ impl Figures {
     #[must_use]
     pub fn csv(&self) -> String {
         let ways: Vec<&str> = Flow::ALL.iter().map(|flow| flow.as_str()).collect();
-        let mut lines = format!("day,currency,{},net\r\n", ways.join(","));
-        for (day, currency, ways) in self.rows() {
+        let lines = self.rows().map(|(day, currency, ways)| {
             let amounts = amounts(ways, currency).join(",");
-            lines += &format!("{day},{currency},{amounts}\r\n");
-        }
-        lines
+            format!("{day},{currency},{amounts}\r\n")
+        });
+        let heads = format!("day,currency,{},net\r\n", ways.join(","));
+        std::iter::once(heads).chain(lines).collect()
     }
 }
 

@@ -101,17 +101,17 @@ mod tests {
     use super::*;
     use crate::fixtures::{at, document};
 
-    fn done<T>(outcome: T, second: i64) -> Option<Entry<T>> {
+    fn done<T>(outcome: T, second: i64) -> Entry<T> {
         let at = at(second);
-        Some(Entry::Done { outcome, at })
+        Entry::Done { outcome, at }
     }
 
-    fn open<T>(second: i64) -> Option<Entry<T>> {
-        Some(Entry::Open(Claim {
+    fn open<T>(second: i64) -> Entry<T> {
+        Entry::Open(Claim {
             owner: "o".to_owned(),
             since: at(second),
             until: at(second + 40),
-        }))
+        })
     }
 
     fn state() -> OrderState {
@@ -133,15 +133,15 @@ mod tests {
         let mut state = state();
         assert_eq!(told(&state), Vec::<String>::new());
         let payment = "pi_1".to_owned();
-        state.authorize = open(5);
+        state.authorize = Some(open(5));
         assert_eq!(told(&state), Vec::<String>::new(), "nobody knows yet");
-        state.authorize = done(Authorization::Held { payment }, 10);
+        state.authorize = Some(done(Authorization::Held { payment }, 10));
         state.stage = Stage::Authorized;
         assert_eq!(told(&state), ["authorized 10.00 USD 10"]);
         let amount = state.total;
-        state.capture = done(CaptureResult::Taken { amount }, 20);
+        state.capture = Some(done(CaptureResult::Taken { amount }, 20));
         let refund = "re_1".to_owned();
-        state.reverse = done(Reversal::Refunded { refund, amount }, 30);
+        state.reverse = Some(done(Reversal::Refunded { refund, amount }, 30));
         assert_eq!(
             told(&state),
             [
@@ -155,13 +155,13 @@ mod tests {
     #[test]
     fn what_was_reversed_was_there_also_if_nothing_else_tells() {
         let mut state = state();
-        state.authorize = open(5);
-        state.reverse = done(Reversal::Voided, 30);
+        state.authorize = Some(open(5));
+        state.reverse = Some(done(Reversal::Voided, 30));
         assert_eq!(
             told(&state),
             ["authorized 10.00 USD 5", "voided 10.00 USD 30"]
         );
-        state.reverse = done(Reversal::Nothing, 30);
+        state.reverse = Some(done(Reversal::Nothing, 30));
         assert_eq!(told(&state), Vec::<String>::new());
     }
 
@@ -170,10 +170,10 @@ mod tests {
         let mut state = state();
         let (payment, amount) = ("pi_2".to_owned(), state.total);
         // Renewed while it was taken, of which the answer was lost.
-        state.capture = open(20);
-        state.authorize = done(Authorization::Held { payment }, 21);
+        state.capture = Some(open(20));
+        state.authorize = Some(done(Authorization::Held { payment }, 21));
         let refund = "re_1".to_owned();
-        state.reverse = done(Reversal::Refunded { refund, amount }, 30);
+        state.reverse = Some(done(Reversal::Refunded { refund, amount }, 30));
         let expected = [
             "authorized 10.00 USD 21",
             "captured 10.00 USD 21",
@@ -186,7 +186,7 @@ mod tests {
     fn a_spreadsheet_gets_a_line_for_each() {
         let mut state = state();
         let payment = "pi_1".to_owned();
-        state.authorize = done(Authorization::Held { payment }, 10);
+        state.authorize = Some(done(Authorization::Held { payment }, 10));
         assert_eq!(
             csv(&Movement::of(&state)),
             "at,flow,order_id,attempt,amount,currency\r\n\

@@ -299,24 +299,9 @@ impl Projection {
         if failing_since.is_some_and(|since| now >= since + limits.keeps_failing_after) {
             found.push(Incident::KeepsFailing);
         }
-        let mut incidents = BTreeMap::new();
-        for incident in found {
-            // Most unknown outcomes are known once the first reconciliation has had the providers asked.
-            if incident == Incident::OutcomeUnknown
-                && !observed.asked
-                && !self.incidents.contains_key(&incident)
-            {
-                continue;
-            }
-            let since = self.incidents.get(&incident).copied().unwrap_or(now);
-            incidents.insert(incident, since);
-        }
+        let incidents = self.since_when(found, observed.asked, now);
         let held = held(state, now);
-        let (held_since, held_until) = if held.is_zero() {
-            (None, None)
-        } else {
-            held_from_to(state)
-        };
+        let (held_since, held_until) = held_from_to(state, held);
         let mut next = Self {
             order_id: self.order_id.clone(),
             revision: self.revision + 1,
@@ -361,6 +346,28 @@ impl Projection {
                 .map(|due| self.due_at.map_or(due, |was| was.min(due)));
         }
         next
+    }
+
+    /// What needs a person now, and since when.
+    fn since_when(
+        &self,
+        found: Vec<Incident>,
+        asked: bool,
+        now: Timestamp,
+    ) -> BTreeMap<Incident, Timestamp> {
+        let mut incidents = BTreeMap::new();
+        for incident in found {
+            // Most unknown outcomes are known once the first reconciliation has had the providers asked.
+            if incident == Incident::OutcomeUnknown
+                && !asked
+                && !self.incidents.contains_key(&incident)
+            {
+                continue;
+            }
+            let since = self.incidents.get(&incident).copied().unwrap_or(now);
+            incidents.insert(incident, since);
+        }
+        incidents
     }
 
     /// The cause of one of its incidents.
@@ -631,7 +638,10 @@ fn held(state: &OrderState, now: Timestamp) -> Money {
 }
 
 /// Since when the money of an order is held, and until when the hold is relied on, if it was not taken.
-fn held_from_to(state: &OrderState) -> (Option<Timestamp>, Option<Timestamp>) {
+fn held_from_to(state: &OrderState, held: Money) -> (Option<Timestamp>, Option<Timestamp>) {
+    if held.is_zero() {
+        return (None, None);
+    }
     let since = begun(state.authorize.as_ref())
         .or_else(|| begun(state.capture.as_ref()))
         .or_else(|| begun(state.reverse.as_ref()));

@@ -167,7 +167,11 @@ impl ReadModels {
             .map_err(|error| classify("Query", &error))?;
         let more = found.last_evaluated_key.is_some() || found.items().len() > limit;
         let shown = found.items().iter().take(limit);
-        let last = shown.clone().last().and_then(sort_of).map(str::to_owned);
+        let last = shown
+            .clone()
+            .next_back()
+            .and_then(sort_of)
+            .map(str::to_owned);
         let movements = shown.filter_map(|item| {
             let movement = read(item);
             if movement.is_none() {
