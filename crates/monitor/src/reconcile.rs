@@ -246,16 +246,12 @@ impl<P: Operators> Monitor<P> {
 
     /// Enters what moved. Before it is on the projection, as above: entered again, it changes nothing.
     async fn enter(&self, stored: &Stored, moved: &[Movement]) -> Result<(), Failed> {
-        let (record, before) = (&stored.record, &stored.before);
-        let mut known = moved.to_vec();
-        if !stored.counts {
-            known = Movement::of(&record.state);
-        }
+        let mut earlier = Vec::new();
         // An attempt may have ended, and the next one begun, while nobody looked.
-        if before.execution.is_none() {
-            known.extend(record.earlier.iter().flat_map(Movement::of));
+        if stored.before.execution.is_none() {
+            earlier.extend(stored.record.earlier.iter().flat_map(Movement::of));
         }
-        for movement in &known {
+        for movement in moved.iter().chain(&earlier) {
             self.reach.read_models.enter(movement).await?;
         }
         Ok(())

@@ -34,7 +34,7 @@ async fn enter(page: &Page, movements: &[Movement]) {
     }
 }
 
-/// An order of two days in two currencies; one of them was refunded more than was captured.
+/// Orders of two days in two currencies. On the second day more was refunded than captured of one of them.
 async fn some(page: &Page) {
     let (first, second) = ("2026-11-23T10:00:00Z", "2026-11-24T11:30:00Z");
     enter(
@@ -45,6 +45,7 @@ async fn some(page: &Page) {
             movement(Flow::Authorized, "ord-2", 2500, "USD", second),
             movement(Flow::Voided, "ord-2", 2500, "USD", second),
             movement(Flow::Refunded, "ord-1", 1299, "USD", second),
+            movement(Flow::Authorized, "ord-3", 1500, "JPY", second),
             movement(Flow::Captured, "ord-3", 1500, "JPY", second),
             movement(Flow::Captured, "ord-4", 250, "JPY", second),
         ],
@@ -93,7 +94,7 @@ async fn every_number_of_a_day_leads_to_the_orders_that_make_it_up() {
         assert!(html.contains(part), "{part} is not in {html}");
     }
     let links = links(&html);
-    assert_eq!(links.len(), 6, "{links:?}");
+    assert_eq!(links.len(), 7, "{links:?}");
     for (link, number) in links {
         let (status, html) = page.get(&format!("/{link}")).await;
         assert_eq!(status, 200, "{link}");
@@ -103,8 +104,8 @@ async fn every_number_of_a_day_leads_to_the_orders_that_make_it_up() {
         assert_eq!(orders(&html).len(), count, "{link}");
     }
     let (_, html) = page.get(&format!("/finance/{DAY}")).await;
-    assert_eq!(orders(&html).len(), 5);
-    assert!(html.contains("id=\"total\">5 movements;"), "{html}");
+    assert_eq!(orders(&html).len(), 6);
+    assert!(html.contains("id=\"total\">6 movements;"), "{html}");
 }
 
 #[tokio::test]
@@ -249,7 +250,7 @@ async fn a_spreadsheet_gets_the_same_numbers_and_nobodys_name() {
     assert_eq!(
         text(&answer),
         "day,currency,authorized,captured,voided,refunded,net\r\n\
-         2026-11-24,JPY,0,1750,0,0,1750\r\n\
+         2026-11-24,JPY,1500,1750,0,0,1750\r\n\
          2026-11-24,USD,25.00,0.00,25.00,12.99,-12.99\r\n\
          2026-11-23,USD,12.99,12.99,0.00,0.00,12.99\r\n"
     );
