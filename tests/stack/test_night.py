@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser
@@ -39,6 +40,8 @@ class Look:
     failures: dict[str, tuple[int, int]]
     # Minor units: authorised, captured, voided, refunded today.
     page: Figures
+    # The same of finance's movements.
+    moved: Figures
     books: Figures
     # The row about the payment provider: its orders and its money.
     happening: tuple[int, int] | None
@@ -68,6 +71,7 @@ class Watch:
 
     def __init__(self, shop: Shop, monitor: Monitor, console: Console, night: Night):
         self._shop, self._monitor, self._console, self._night = shop, monitor, console, night
+        self._began = _today()
         # Of a night before on the same stack.
         self._earlier = dict.fromkeys(("authorised", "captured", "voided", "refunded"), 0)
         self._earlier = self._figures()
@@ -99,6 +103,7 @@ class Watch:
             lines=lines,
             failures=failures,
             page=page or self._figures(),
+            moved=self._moved(),
             books=there,
             happening=_happening(html),
             held=sum(_PRICE for order in night.waiting if not books[order]["voids"]),
@@ -112,12 +117,28 @@ class Watch:
     def _books(self, order: str) -> dict[str, list[dict[str, int]]]:
         return self._shop.books(order)
 
+    def _moved(self) -> Figures:
+        """Of the night's orders, by the movements behind the day's numbers."""
+        moved = dict.fromkeys(self._earlier, 0)
+        flows = dict(zip(("authorized", "captured", "voided", "refunded"), moved, strict=True))
+        # A night may have two days.
+        for day in {self._began, _today()}:
+            for line in self._console.get(f"/finance/{day}/movements.csv").splitlines()[1:]:
+                _, flow, order, _, amount, currency = line.split(",")
+                if currency == _CURRENCY and order in self._night.orders:
+                    moved[flows[flow]] += _minor(amount)
+        return moved
+
     def _figures(self) -> Figures:
         """Of the page's "Money today"."""
         row = re.search(rf'id="money-{_CURRENCY}">(.*?)</tr>', self._console.get("/"), re.DOTALL)
         sums = re.findall(r'<td class="num">([\d.]+)</td>', row[1]) if row else ["0"] * 4
         today = dict(zip(self._earlier, map(_minor, sums), strict=True))
         return {name: minor - self._earlier[name] for name, minor in today.items()}
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def _minor(text: str) -> int:
@@ -229,6 +250,12 @@ def test_the_days_figures_are_the_providers_books_at_every_look(night: Night) ->
     assert night.after
     for look in [*night.looks, night.after]:
         assert look.page == look.books
+
+
+def test_the_movements_of_money_are_the_providers_books_at_every_look(night: Night) -> None:
+    assert night.after
+    for look in [*night.looks, night.after]:
+        assert look.moved == look.books
 
 
 def test_all_is_well_once_the_provider_is_back(night: Night) -> None:

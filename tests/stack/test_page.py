@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -148,6 +150,9 @@ def paths(open_page: Open, base_url: str, in_review: str, rejected: str, named_a
         "runbook": "/runbook",
         "bulks": "/bulk",
         "modify": f"/orders/{in_review}/modify",
+        "finance": "/finance",
+        "money": f"/finance/{_today()}",
+        "no-days": "/finance?from=soon&to=2026-02-30",
     }
 
 
@@ -178,7 +183,14 @@ PAGES = [
     "runbook",
     "bulks",
     "modify",
+    "finance",
+    "money",
+    "no-days",
 ]
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def way(parameter: tuple[str, int, str]) -> str:
@@ -304,9 +316,9 @@ def test_keys_lead_from_row_to_row_select_and_open(reviews: Page) -> None:
     assert reviews.inner_text("h1") == first
 
 
-def test_keys_lead_home_to_the_orders_and_to_the_runbook(open_page: Open) -> None:
+def test_keys_lead_home_to_the_orders_to_finance_and_to_the_runbook(open_page: Open) -> None:
     page = open_page("/orders/no-such-order")
-    for key, heading in (("r", "Runbook"), ("o", "Orders"), ("h", "Home")):
+    for key, heading in (("r", "Runbook"), ("o", "Orders"), ("f", "Finance"), ("h", "Home")):
         page.keyboard.press("g")
         page.keyboard.press(key)
         page.wait_for_selector(f"h1:text-is('{heading}')")
@@ -660,6 +672,53 @@ def test_an_order_is_modified_where_that_was_not_done_yet(shop: Shop, open_page:
     assert "e-mail address" in page.inner_text("#flash")
     shop.orderctl("approve", order, "--reason", "a check of the page")
     shop.becomes(order, {"status": "completed"})
+
+
+# --- where the money is -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A number of today's captures, and the orders behind it."""
+
+    order: str
+    number: str
+    total: str
+    csv: str
+
+
+@pytest.fixture(scope="module")
+def captured(open_page: Open, completed: str) -> Captured:
+    # Without JavaScript, on a phone.
+    page = open_page("/finance", width=320, java_script_enabled=False)
+    number = f"#money-{_today()}-USD td[data-label=Captured] a"
+    reload_until(page, lambda: page.query_selector(number) is not None, "the day's figures have a capture")
+    page.screenshot(path=SHOTS / "finance-phone.png", full_page=True)
+    said = page.inner_text(number)
+    page.click(number)
+    page.wait_for_selector("#total")
+    page.screenshot(path=SHOTS / "money-phone.png", full_page=True)
+    total = page.inner_text("#total")
+    answer = page.context.request.get(urljoin(page.url, page.get_attribute("#csv", "href")))
+    assert answer.ok
+    return Captured(completed, said, total, answer.text())
+
+
+def test_a_number_of_a_day_leads_to_the_orders_behind_it(captured: Captured) -> None:
+    # Other orders may be captured meanwhile.
+    assert float(captured.total.split()[0]) >= float(captured.number)
+    assert f",captured,{captured.order},1," in captured.csv
+
+
+def test_the_orders_behind_a_number_add_up_to_it(captured: Captured) -> None:
+    amounts = [round(float(line.split(",")[4]) * 100) for line in captured.csv.splitlines()[1:]]
+    assert sum(amounts) >= round(float(captured.total.split()[0]) * 100)
+
+
+def test_what_is_no_day_is_said_at_its_field(open_page: Open) -> None:
+    page = open_page("/finance?from=soon")
+    said = page.get_attribute("#days-from", "aria-describedby")
+    assert "2026-11-24" in page.inner_text(f"#{said}")
 
 
 # --- without JavaScript -------------------------------------------------------------------------

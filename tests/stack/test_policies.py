@@ -109,6 +109,7 @@ _COMMANDS = {
     "table": Command("completed", lambda shop, _: shop.completed()),
     "orders": Command("ReviewOrder", None, (("OpenOrders", "dynamodb:Query"),)),
     "groups": Command("As of", None),
+    "money": Command("Money by day", None, (("ReadModels", "dynamodb:Query"),)),
     "group": Command(
         "message_not_sent",
         lambda _, situations: situations.message_given_up(),

@@ -77,21 +77,26 @@ impl Console {
 }
 
 fn answered(view: &View, looked: Looked) -> Response {
-    let csv = HeaderValue::from_static("text/csv; charset=utf-8");
-    let file = HeaderValue::from_static("attachment; filename=\"orders.csv\"");
-    let private = HeaderValue::from_static("private, no-store");
-    let headers = [
-        (CONTENT_TYPE, csv),
-        (CONTENT_DISPOSITION, file),
-        (CACHE_CONTROL, private),
-    ];
-    let mut response = (headers, written(&looked.found)).into_response();
-    if let Some(next) = looked.next {
+    let next = looked.next.map(|next| {
         let mut pairs = view.pairs();
         pairs.push(("cursor", next));
-        let next = format!("<{}>; rel=\"next\"", link("orders.csv", &pairs));
-        if let Ok(next) = HeaderValue::from_str(&next) {
-            response.headers_mut().insert(LINK, next);
+        link("orders.csv", &pairs)
+    });
+    file("orders.csv", written(&looked.found), next.as_deref())
+}
+
+/// A file for a spreadsheet, and where it goes on.
+pub(crate) fn file(name: &str, content: String, next: Option<&str>) -> Response {
+    let csv = HeaderValue::from_static("text/csv; charset=utf-8");
+    let private = HeaderValue::from_static("private, no-store");
+    let headers = [(CONTENT_TYPE, csv), (CACHE_CONTROL, private)];
+    let mut response = (headers, content).into_response();
+    let named = format!("attachment; filename=\"{name}\"");
+    let next = next.map(|next| format!("<{next}>; rel=\"next\""));
+    for (header, value) in [(CONTENT_DISPOSITION, Some(named)), (LINK, next)] {
+        // Made of our own words and of percent-encoded ones.
+        if let Some(Ok(value)) = value.as_deref().map(HeaderValue::from_str) {
+            response.headers_mut().insert(header, value);
         }
     }
     response

@@ -55,6 +55,7 @@ impl<'a> Frame<'a> {
             here: match request.path.split('/').next() {
                 Some("") | None => "home",
                 Some("bulk") => "bulks",
+                Some("finance" | "finance.csv") => "finance",
                 Some("runbook") => "runbook",
                 Some(_) => "orders",
             },

@@ -7,6 +7,7 @@ mod bulk;
 mod config;
 mod csv;
 mod filters;
+mod finance;
 mod frame;
 mod home;
 mod list;
@@ -41,6 +42,7 @@ use domain::ports::StoreError;
 use domain::{OrderId, Timestamp};
 use operations::advice::Action;
 use operations::bulk::Control;
+use operations::figures::Day;
 use operations::retries::Rules;
 use operations::snapshot::{self, Snapshot};
 use read_models::ReadModels;
@@ -196,6 +198,10 @@ impl Console {
             .route("/orders", get(list))
             .route("/orders.csv", get(csv))
             .route("/orders/{id}", get(order))
+            .route("/finance", get(finance))
+            .route("/finance.csv", get(finance_csv))
+            .route("/finance/{day}", get(money_of_day))
+            .route("/finance/{day}/movements.csv", get(money_of_day_csv))
             .route("/search", get(search))
             .route("/runbook", get(runbook))
             .route("/bulk", get(bulks))
@@ -450,6 +456,32 @@ async fn order(
     console.order(&request, &by, &order_id(&id)?, now).await
 }
 
+async fn finance(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
+    console.finance(&request, &by, Timestamp::now()).await
+}
+
+async fn finance_csv(State(console): Shared, request: PageRequest) -> Answered {
+    console.finance_csv(&request, Timestamp::now()).await
+}
+
+async fn money_of_day(
+    State(console): Shared,
+    Extension(by): By,
+    Path(day): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let (day, now) = (self::day(&day)?, Timestamp::now());
+    console.money_of_day(&request, &by, day, now).await
+}
+
+async fn money_of_day_csv(
+    State(console): Shared,
+    Path(day): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    console.money_of_day_csv(&request, self::day(&day)?).await
+}
+
 async fn search(State(console): Shared, Extension(by): By, request: PageRequest) -> Answered {
     console.search(&request, &by, Timestamp::now()).await
 }
@@ -580,6 +612,10 @@ async fn api_act(
 // --- what is asked for ----------------------------------------------------------------------------
 
 fn order_id(text: &str) -> Result<OrderId, Failed> {
+    text.parse().map_err(|_| Failed::NotFound)
+}
+
+fn day(text: &str) -> Result<Day, Failed> {
     text.parse().map_err(|_| Failed::NotFound)
 }
 

@@ -175,6 +175,10 @@ fn heading(snapshot: Option<&Snapshot>, list: &List) -> String {
             format!("{} in {state}", capital(words::health(*health)))
         }
         List::Retrying(state) => format!("Retrying in {state}"),
+        List::HeldFor(held_for, currency) => {
+            format!("{currency} held {}", words::held_for(*held_for))
+        }
+        List::Lapses(lapses, currency) => format!("{currency} held, {}", words::lapses(*lapses)),
         List::Cause(id) => {
             let group = snapshot.and_then(|snapshot| snapshot.group(id));
             let Some(group) = group else {
@@ -607,7 +611,7 @@ fn actions(operator: &Operator, problem: Option<Problem>) -> Vec<(&'static str, 
 }
 
 /// With a capital and without underscores.
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first

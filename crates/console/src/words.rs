@@ -3,7 +3,9 @@
 use domain::{Status, Timestamp};
 use operations::advice::{Action, Responsible};
 use operations::bulk::Control;
+use operations::holds::{HeldFor, Lapses};
 use operations::sort::{Sort, SortBy};
+use operations::trend::Flow;
 use operations::{Health, Incident, Problem, Projection};
 
 /// A moment: for machines, and for people who look at it today.
@@ -74,6 +76,38 @@ pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).chain(['.']).collect()
+}
+
+/// Which way money moved.
+pub(crate) const fn flow(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Authorized => "authorised",
+        Flow::Captured => "captured",
+        Flow::Voided => "voided",
+        Flow::Refunded => "refunded",
+    }
+}
+
+/// For how long money has been held.
+pub(crate) const fn held_for(held_for: HeldFor) -> &'static str {
+    match held_for {
+        HeldFor::UnderAnHour => "for less than 1 h",
+        HeldFor::UnderADay => "for 1 to 24 h",
+        HeldFor::UnderThreeDays => "for 1 to 3 days",
+        HeldFor::Longer => "for 3 days or longer",
+    }
+}
+
+/// When a hold lapses.
+pub(crate) const fn lapses(lapses: Lapses) -> &'static str {
+    match lapses {
+        Lapses::Now => "no longer relied on",
+        Lapses::WithinSixHours => "lapses within 6 h",
+        Lapses::WithinADay => "lapses in 6 to 24 h",
+        Lapses::WithinThreeDays => "lapses in 1 to 3 days",
+        Lapses::Later => "lapses in more than 3 days",
+        Lapses::Never => "taken, and to be given back",
+    }
 }
 
 /// `1 order`, `2 orders`.

@@ -1,10 +1,11 @@
 //! Reconciles one order: brings what operators know of it in step with its ledger and its execution.
 
-use domain::ledger::{Entry, Reversal};
 use domain::ports::{Operators, Orders as _, Record};
-use domain::{Discrepancy, Execution, ExecutionStatus, FailedTry, OrderId, Timestamp};
+use domain::{Discrepancy, Execution, ExecutionStatus, FailedTry, OrderId, OrderState, Timestamp};
 use operations::trend::{Counter, Flow, Increment};
-use operations::{Observation, ProcessState, Projection, Retry, Tally, durations, retries, skus};
+use operations::{
+    Movement, Observation, ProcessState, Projection, Retry, Tally, durations, retries, skus,
+};
 use read_models::{Reference, Row};
 use tracing::{info, warn};
 use workflow::Described;
@@ -222,6 +223,8 @@ impl<P: Operators> Monitor<P> {
             }
         }
         self.remember(before, &next, record).await?;
+        let moved = moved(before, &next, &record.state);
+        self.enter(stored, &moved).await?;
         if !read_models.put_projection(&next).await? {
             return Ok(None);
         }
@@ -235,11 +238,24 @@ impl<P: Operators> Monitor<P> {
             }
         }
         if stored.counts {
-            let (measured, counted) = changes(before, &next, record);
+            let (measured, counted) = changes(before, &next, &record.state, &moved);
             self.emit(&measured);
             self.count(counted);
         }
         Ok(Some(next))
+    }
+
+    /// Enters what moved. Before it is on the projection, as above: entered again, it changes nothing.
+    async fn enter(&self, stored: &Stored, moved: &[Movement]) -> Result<(), Failed> {
+        let mut earlier = Vec::new();
+        // An attempt may have ended, and the next one begun, while nobody looked.
+        if stored.before.execution.is_none() {
+            earlier.extend(stored.record.earlier.iter().flat_map(Movement::of));
+        }
+        for movement in moved.iter().chain(&earlier) {
+            self.reach.read_models.enter(movement).await?;
+        }
+        Ok(())
     }
 
     /// Has the order found by what people know of it. Before it is on the projection, as above.
@@ -276,53 +292,49 @@ impl<P: Operators> Monitor<P> {
     }
 }
 
+/// The counters of an attempt before it goes on.
+fn counted(before: &Projection, next: &Projection) -> Tally {
+    if before.attempt == next.attempt {
+        before.counted
+    } else {
+        Tally::nothing(next.total.currency())
+    }
+}
+
+/// The money that moved on the way from one projection to the next.
+fn moved(before: &Projection, next: &Projection, state: &OrderState) -> Vec<Movement> {
+    let counted = counted(before, next);
+    let mut moved = Movement::of(state);
+    moved.retain(|one| {
+        let more = one.amount.beyond(counted.of(one.flow));
+        more.is_ok_and(|more| !more.is_zero())
+    });
+    moved
+}
+
 /// What is to be counted of the way from one projection to the next: for CloudWatch, and for the page's
 /// plots.
 fn changes(
     before: &Projection,
     next: &Projection,
-    record: &Record,
+    state: &OrderState,
+    moved: &[Movement],
 ) -> (Vec<Measured>, Vec<Increment>) {
-    let state = &record.state;
     let (mut measured, mut plotted) = (Vec::new(), Vec::new());
     if before.revision <= 1 {
         measured.push(Measured::plain(Metric::OrdersReceived, 1));
         plotted.push(Increment::one(Counter::Received));
     }
-    let counted = if before.attempt == next.attempt {
-        before.counted
-    } else {
-        Tally::nothing(state.total.currency())
-    };
-    let reversal = match state.reverse.as_ref().and_then(Entry::outcome) {
-        Some(Reversal::Refunded { .. }) => Flow::Refunded,
-        Some(Reversal::Voided | Reversal::Nothing) | None => Flow::Voided,
-    };
-    for (metric, flow, before, next) in [
-        (
-            Metric::MoneyAuthorized,
-            Flow::Authorized,
-            counted.authorized,
-            next.counted.authorized,
-        ),
-        (
-            Metric::MoneyCaptured,
-            Flow::Captured,
-            counted.captured,
-            next.counted.captured,
-        ),
-        (
-            Metric::MoneyReversed,
-            reversal,
-            counted.reversed,
-            next.counted.reversed,
-        ),
-    ] {
-        if let Ok(more) = next.beyond(before)
-            && !more.is_zero()
-        {
+    let counted = counted(before, next);
+    for one in moved {
+        let metric = match one.flow {
+            Flow::Authorized => Metric::MoneyAuthorized,
+            Flow::Captured => Metric::MoneyCaptured,
+            Flow::Voided | Flow::Refunded => Metric::MoneyReversed,
+        };
+        if let Ok(more) = one.amount.beyond(counted.of(one.flow)) {
             measured.push(Measured::money(metric, more));
-            plotted.push(Increment::money(flow, more));
+            plotted.push(Increment::money(one.flow, more));
         }
     }
     if let Some(state) = next.state {

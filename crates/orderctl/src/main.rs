@@ -5,6 +5,7 @@ mod connection;
 mod exit;
 mod follow;
 mod groups;
+mod money;
 mod restart;
 #[cfg(test)]
 mod shop;
@@ -134,6 +135,8 @@ enum Command {
     },
     /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
     Groups,
+    /// Prints the money of each day: authorised, captured, voided, refunded, and the net of it, by currency.
+    Money(money::Arguments),
     /// Does one action to many orders: previews it, applies what was previewed by its digest, and has it pause, go
     /// on or stop.
     #[command(after_help = bulk::EXAMPLES)]
@@ -199,6 +202,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         } => groups::print_orders(&connection, &group).await,
         Command::Orders { incident, .. } => orders(&connection, incident.as_deref()).await,
         Command::Bulk(arguments) => bulk::run(&connection, arguments).await,
+        Command::Money(arguments) => money::print(&connection, &arguments, Timestamp::now()).await,
         Command::Groups => groups::print(&connection).await,
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use domain::ledger::{Authorization, Entry};
 use domain::{Money, OrderState, Stage, Timestamp};
-use operations::{Limits, Observation, Projection};
+use operations::trend::Flow;
+use operations::{Limits, Movement, Observation, Projection};
 use serde_json::Value;
 use step::FailureInput;
 
@@ -218,21 +219,9 @@ impl Balance {
             Timestamp::now(),
         );
         let figures = seen.counted;
-        // A hold that lapsed before anybody knew of it is counted neither as held nor as let go.
-        let lapsed_unseen = matches!(
-            self.state.authorize.as_ref().and_then(Entry::outcome),
-            Some(Authorization::Declined { .. })
-        );
-        let held = self.count("authorizations") > 0 && !lapsed_unseen;
-        let authorized = if held { TOTAL } else { 0 };
-        let captured = self.sum("captures");
-        let reversed = match self.state.stage {
-            Stage::Completed => 0,
-            _ if captured > 0 => self.sum("refunds"),
-            // Of a hold that has lapsed by itself no void tells, but it is gone as well.
-            _ => authorized,
-        };
+        let [authorized, captured, voided, refunded] = self.books();
         let told = [figures.authorized, figures.captured, figures.reversed].map(Money::minor);
+        let reversed = voided + refunded;
         let books = [authorized, captured, reversed];
         must(
             told == books,
@@ -242,6 +231,52 @@ impl Balance {
         must(
             left == seen.held.minor(),
             "what is held is not what was authorised and is neither captured nor reversed",
+        )
+    }
+
+    /// What the providers' books have of it: authorised, captured, voided, refunded.
+    fn books(&self) -> [u64; 4] {
+        // A hold that lapsed before anybody knew of it is counted neither as held nor as let go.
+        let lapsed_unseen = matches!(
+            self.state.authorize.as_ref().and_then(Entry::outcome),
+            Some(Authorization::Declined { .. })
+        );
+        let held = self.count("authorizations") > 0 && !lapsed_unseen;
+        let authorized = if held { TOTAL } else { 0 };
+        let captured = self.sum("captures");
+        let reversed = self.state.stage != Stage::Completed;
+        // Of a hold that has lapsed by itself no void tells, but it is gone as well.
+        let voided = if reversed && captured == 0 {
+            authorized
+        } else {
+            0
+        };
+        [authorized, captured, voided, self.sum("refunds")]
+    }
+
+    /// The movements of its money.
+    pub(crate) fn movements(&self) -> Vec<Movement> {
+        Movement::of(&self.state)
+    }
+
+    /// What was entered of it is what the providers' books have.
+    pub(crate) fn entered_are_the_books(&self, entered: &[Movement]) -> Result<(), String> {
+        let sum = |flow: &Flow| {
+            let of = entered.iter().filter(|one| one.flow == *flow);
+            of.map(|one| one.amount.minor()).sum::<u64>()
+        };
+        let told: Vec<u64> = Flow::ALL.iter().map(sum).collect();
+        let books = self.books();
+        must(
+            told == books,
+            &format!("the movements are {told:?} and the books {books:?}"),
+        )?;
+        let moved = |flow: Flow| entered.iter().find(|one| one.flow == flow);
+        let [held, taken] = [Flow::Authorized, Flow::Captured].map(moved);
+        in_order(
+            held.map(|one| one.at),
+            taken.map(|one| one.at),
+            "money was taken before it was held",
         )
     }
 

@@ -1,6 +1,6 @@
 //! One order on its way through a story.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +9,9 @@ use std::time::Duration;
 use domain::ports::{Cancellation, Invocation, Orders as _};
 use domain::view::asks_first;
 use domain::{ErrorName, Event as Noted, OrderId, StepError, Timestamp};
+use operations::Movement;
+use operations::figures::{Day, Days, Figures};
+use read_models::Behind;
 use serde_json::{Value, json};
 use step::FailureInput;
 use store::Begun;
@@ -171,6 +174,7 @@ impl Play {
         let ending = self
             .balance
             .at_the_end(failure, &payments, pieces, &messages)?;
+        self.movements_are_the_books().await?;
         self.note(&format!("ends {ending}"));
         if self.balance.count("authorizations") > 1 {
             self.note("money is held anew");
@@ -179,6 +183,36 @@ impl Play {
             self.note(&fault);
         }
         Ok(())
+    }
+
+    /// Enters what moved, and once more as after an event that comes twice, and reads it back by day.
+    async fn movements_are_the_books(&self) -> Result<(), String> {
+        let read_models = &self.shop.database.read_models;
+        let moved = self.balance.movements();
+        for movement in moved.iter().chain(&moved) {
+            let entered = read_models.enter(movement).await;
+            entered.map_err(|error| error.to_string())?;
+        }
+        let days: BTreeSet<Day> = moved.iter().map(Movement::day).collect();
+        let mut entered = Vec::new();
+        for day in days {
+            let found = read_models.movements(day, Behind::default(), None, 10_000);
+            let (found, _) = found.await.map_err(|error| error.to_string())?;
+            let mut sums = Figures::default();
+            for one in &found {
+                sums.add(day, one.flow, one.amount.currency(), one.amount.into());
+            }
+            let figures = read_models.figures(Days::only(day)).await;
+            if figures != Ok(sums) {
+                return Err(format!("the sums of {day} are not those of its movements"));
+            }
+            entered.extend(
+                found
+                    .into_iter()
+                    .filter(|one| one.order_id == self.order_id),
+            );
+        }
+        self.balance.entered_are_the_books(&entered)
     }
 
     async fn check(&mut self) -> Result<(), String> {

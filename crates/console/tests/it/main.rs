@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod bulks;
+mod finance;
 mod finding;
 mod pages;
 mod restart;

@@ -7,6 +7,7 @@ pub mod error;
 pub mod item;
 mod orders;
 mod stock;
+pub mod transaction;
 
 use std::time::Duration;
 

@@ -12,7 +12,8 @@ use crate::Store;
 use crate::catalogue::problem;
 use crate::error::unreadable;
 use crate::item::{self, millisecond, number, text, value};
-use crate::orders::{condition_failed, state_of};
+use crate::orders::state_of;
+use crate::transaction::condition_failed;
 
 /// A transaction takes 100 writes; one of them is the order's state. So 100 lines, the most that
 /// an order has, take two transactions, and the state tells how far reserving has come.

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod events;
+mod money;
 mod notices;
 mod repairs;
 mod snapshots;

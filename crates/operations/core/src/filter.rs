@@ -10,6 +10,7 @@ use domain::{Currency, CustomerId, ErrorName, Money, Sku, Status, TaskError, Tim
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
+use crate::holds::{HeldFor, Lapses};
 use crate::incident::Incident;
 use crate::process::{HOUR, MINUTE, ProcessState};
 use crate::projection::Projection;
@@ -383,7 +384,9 @@ impl Filter {
             let failure = order.error.map(ErrorName::as_str);
             task.into_iter().chain(failure)
         };
-        self.list.as_ref().is_none_or(|list| is_on(list, order))
+        self.list
+            .as_ref()
+            .is_none_or(|list| is_on(list, order, now))
             && (self.statuses.is_empty() || self.statuses.contains(&order.status))
             && any(&self.states, order.state.or(order.failed_in))
             && (from <= order.received_at && order.received_at < to)
@@ -445,7 +448,7 @@ impl Filter {
 }
 
 /// Whether an order is on a list as things are now; see [`crate::snapshot::take`], which counts them.
-fn is_on(list: &List, order: &Projection) -> bool {
+fn is_on(list: &List, order: &Projection, now: Timestamp) -> bool {
     if let List::Cause(id) = list {
         let mut causes = order
             .incidents
@@ -475,8 +478,18 @@ fn is_on(list: &List, order: &Projection) -> bool {
         List::State(state) => at == Some(*state),
         List::StateHealth(state, health) => at == Some(*state) && order.health == *health,
         List::Retrying(state) => at == Some(*state) && order.retry.is_some(),
+        List::HeldFor(held_for, currency) => {
+            holds(order, *currency) && HeldFor::of(order, now) == *held_for
+        }
+        List::Lapses(lapses, currency) => {
+            holds(order, *currency) && Lapses::of(order, now) == *lapses
+        }
         List::Cause(_) => false,
     }
+}
+
+fn holds(order: &Projection, currency: Currency) -> bool {
+    !order.held.is_zero() && order.held.currency() == currency
 }
 
 fn currency(code: &str) -> Result<Currency, String> {

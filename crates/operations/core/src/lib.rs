@@ -3,11 +3,14 @@
 pub mod advice;
 pub mod bulk;
 mod cause;
+pub mod figures;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;
+pub mod holds;
 mod incident;
 mod limits;
+pub mod movement;
 mod process;
 mod projection;
 pub mod retries;
@@ -18,6 +21,7 @@ pub mod trend;
 pub use cause::{Cause, Problem};
 pub use incident::Incident;
 pub use limits::{InvalidLimits, Limits};
+pub use movement::Movement;
 pub use process::{Health, ProcessState, durations};
 pub use projection::{Observation, Projection, REVIEW_DEADLINE, Tally, normalised, skus};
 pub use retries::Retry;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::ledger::{Authorization, Booking, CaptureResult, Entry, Reversal};
+use domain::ledger::{Authorization, Booking, CaptureResult, Entry};
 use domain::view::{asks_first, payment, payment_is_unknown, shipment, shipment_is_unknown};
 use domain::{
     Currency, CustomerId, Discrepancy, ErrorName, Execution, ExecutionStatus, FailedTry, Money,
@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::cause::{Cause, Problem};
 use crate::incident::Incident;
 use crate::limits::Limits;
+use crate::movement::{Movement, begun};
 use crate::process::{HOUR, Health, MINUTE, ProcessState};
 use crate::retries::{Retry, why};
+use crate::trend::Flow;
 
 /// What was observed of an order's execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +63,16 @@ impl Tally {
             reversed: nothing,
             ended: false,
             retries: 0,
+        }
+    }
+
+    /// How much of what moved this way was counted.
+    #[must_use]
+    pub const fn of(&self, flow: Flow) -> Money {
+        match flow {
+            Flow::Authorized => self.authorized,
+            Flow::Captured => self.captured,
+            Flow::Voided | Flow::Refunded => self.reversed,
         }
     }
 }
@@ -110,6 +122,20 @@ pub struct Projection {
     /// The customer's money that is neither spent on delivered goods nor given back; also that of which nobody
     /// knows whether it is held.
     pub held: Money,
+    /// Since when it is held.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub held_since: Option<Timestamp>,
+    /// Until when the hold is relied on. `None` if the money was taken and is to be given back.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "millisecond::optional"
+    )]
+    pub held_until: Option<Timestamp>,
     /// The payment provider's reference of what is or was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,
@@ -196,6 +222,8 @@ impl Projection {
             message: None,
             failed_in: None,
             held: Money::zero(state.total.currency()),
+            held_since: None,
+            held_until: None,
             payment: None,
             tracking: None,
             discrepancies: Vec::new(),
@@ -271,18 +299,9 @@ impl Projection {
         if failing_since.is_some_and(|since| now >= since + limits.keeps_failing_after) {
             found.push(Incident::KeepsFailing);
         }
-        let mut incidents = BTreeMap::new();
-        for incident in found {
-            // Most unknown outcomes are known once the first reconciliation has had the providers asked.
-            if incident == Incident::OutcomeUnknown
-                && !observed.asked
-                && !self.incidents.contains_key(&incident)
-            {
-                continue;
-            }
-            let since = self.incidents.get(&incident).copied().unwrap_or(now);
-            incidents.insert(incident, since);
-        }
+        let incidents = self.since_when(found, observed.asked, now);
+        let held = held(state, now);
+        let (held_since, held_until) = held_from_to(state, held);
         let mut next = Self {
             order_id: self.order_id.clone(),
             revision: self.revision + 1,
@@ -301,7 +320,9 @@ impl Projection {
                 .as_ref()
                 .map(|failure| normalised(&failure.message)),
             failed_in: state.failure.as_ref().map(|_| stopped_in(state)),
-            held: held(state, now),
+            held,
+            held_since,
+            held_until,
             payment: state.held_payment().map(str::to_owned),
             tracking: shipment(state, now).tracking_number,
             discrepancies,
@@ -312,7 +333,7 @@ impl Projection {
             received_at: self.received_at,
             customer_id: Some(state.customer_id.clone()),
             skus: self.skus.clone(),
-            counted: counted(self, state, ended, retry.as_ref(), same_state, now),
+            counted: counted(self, state, ended, retry.as_ref(), same_state),
             retry,
             due_at: None,
         };
@@ -325,6 +346,28 @@ impl Projection {
                 .map(|due| self.due_at.map_or(due, |was| was.min(due)));
         }
         next
+    }
+
+    /// What needs a person now, and since when.
+    fn since_when(
+        &self,
+        found: Vec<Incident>,
+        asked: bool,
+        now: Timestamp,
+    ) -> BTreeMap<Incident, Timestamp> {
+        let mut incidents = BTreeMap::new();
+        for incident in found {
+            // Most unknown outcomes are known once the first reconciliation has had the providers asked.
+            if incident == Incident::OutcomeUnknown
+                && !asked
+                && !self.incidents.contains_key(&incident)
+            {
+                continue;
+            }
+            let since = self.incidents.get(&incident).copied().unwrap_or(now);
+            incidents.insert(incident, since);
+        }
+        incidents
     }
 
     /// The cause of one of its incidents.
@@ -534,26 +577,21 @@ fn counted(
     ended: bool,
     retry: Option<&Retry>,
     same_state: bool,
-    now: Timestamp,
 ) -> Tally {
-    let (total, nothing) = (state.total, Money::zero(state.total.currency()));
-    let reversal = state.reverse.as_ref().and_then(Entry::outcome);
-    let reversed = match reversal {
-        Some(Reversal::Voided) => total,
-        Some(Reversal::Refunded { amount, .. }) => *amount,
-        Some(Reversal::Nothing) | None => nothing,
-    };
-    // What is reversed was there, also where nothing else tells because the answer to it was lost.
-    let view = payment(state, now);
     let seen = if same_state {
         before.counted.retries
     } else {
         0
     };
+    let moved = Movement::of(state);
+    let sum = |flows: &[Flow]| {
+        let of = moved.iter().find(|one| flows.contains(&one.flow));
+        of.map_or(Money::zero(state.total.currency()), |one| one.amount)
+    };
     Tally {
-        authorized: view.authorized,
-        captured: view.captured,
-        reversed,
+        authorized: sum(&[Flow::Authorized]),
+        captured: sum(&[Flow::Captured]),
+        reversed: sum(&[Flow::Voided, Flow::Refunded]),
         ended: ended && (state.stage.is_closed() || state.stage == Stage::Captured),
         retries: retry.map_or(seen, |retry| retry.failed.max(seen)),
     }
@@ -597,6 +635,21 @@ fn held(state: &OrderState, now: Timestamp) -> Money {
         | PaymentStatus::Refunded
         | PaymentStatus::Declined => Money::zero(state.total.currency()),
     }
+}
+
+/// Since when the money of an order is held, and until when the hold is relied on, if it was not taken.
+fn held_from_to(state: &OrderState, held: Money) -> (Option<Timestamp>, Option<Timestamp>) {
+    if held.is_zero() {
+        return (None, None);
+    }
+    let since = begun(state.authorize.as_ref())
+        .or_else(|| begun(state.capture.as_ref()))
+        .or_else(|| begun(state.reverse.as_ref()));
+    let taken = matches!(
+        state.capture.as_ref().and_then(Entry::outcome),
+        Some(CaptureResult::Taken { .. })
+    );
+    (since, hold_lapses_at(state).filter(|_| !taken))
 }
 
 fn deadline(

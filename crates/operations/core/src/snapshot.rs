@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use domain::{OrderId, Status, Sums, Timestamp};
+use domain::{Currency, OrderId, Status, Sums, Timestamp};
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::cause::{Cause, Problem};
+use crate::holds::{Held, HeldFor, Lapses};
 use crate::incident::Incident;
 use crate::process::{Health, ProcessState};
 use crate::projection::Projection;
@@ -112,6 +113,12 @@ pub struct Snapshot {
     /// The customers' money that these hold, or may hold: each order once, in however many groups it is.
     #[serde(default)]
     pub held: Sums,
+    /// The customers' money that all open orders hold, or may hold, by for how long.
+    #[serde(default)]
+    pub held_for: Vec<Held<HeldFor>>,
+    /// The same, by when the hold lapses.
+    #[serde(default)]
+    pub lapses: Vec<Held<Lapses>>,
     /// What needs a person, the most pressing first; tasks that keep failing, from the first try on; then what
     /// was reversed lately.
     pub groups: Vec<Group>,
@@ -140,6 +147,10 @@ pub enum List {
     StateHealth(ProcessState, Health),
     /// Orders whose task in this state waits for its next try.
     Retrying(ProcessState),
+    /// Orders whose money in this currency has been held for so long.
+    HeldFor(HeldFor, Currency),
+    /// Orders whose hold of money in this currency lapses then.
+    Lapses(Lapses, Currency),
     /// Orders with the cause of this id.
     Cause(String),
 }
@@ -156,6 +167,8 @@ impl fmt::Display for List {
             Self::State(state) => write!(out, "state.{state}"),
             Self::StateHealth(state, health) => write!(out, "state.{state}.{health}"),
             Self::Retrying(state) => write!(out, "state.{state}.retrying"),
+            Self::HeldFor(held_for, currency) => write!(out, "held.{held_for}.{currency}"),
+            Self::Lapses(lapses, currency) => write!(out, "lapses.{lapses}.{currency}"),
             Self::Cause(id) => write!(out, "cause.{id}"),
         }
     }
@@ -187,6 +200,14 @@ impl FromStr for List {
                 let pair = state.zip(Health::from_word(health));
                 pair.map(|(state, health)| Self::StateHealth(state, health))
             }
+            (Some("held"), Some(word), Some(code), None) => {
+                let pair = HeldFor::from_word(word).zip(code.parse().ok());
+                pair.map(|(held_for, currency)| Self::HeldFor(held_for, currency))
+            }
+            (Some("lapses"), Some(word), Some(code), None) => {
+                let pair = Lapses::from_word(word).zip(code.parse().ok());
+                pair.map(|(lapses, currency)| Self::Lapses(lapses, currency))
+            }
             (Some("cause"), Some(id), None, _) => Some(Self::Cause(id.to_owned())),
             _ => None,
         };
@@ -211,6 +232,8 @@ impl Snapshot {
             List::State(state) => counts(state).all(),
             List::StateHealth(state, health) => counts(state).of(*health),
             List::Retrying(state) => counts(state).retrying,
+            List::HeldFor(held_for, of) => Held::orders(&self.held_for, *held_for, *of),
+            List::Lapses(lapses, of) => Held::orders(&self.lapses, *lapses, *of),
             List::Cause(id) => self.group(id)?.count,
         })
     }
@@ -249,6 +272,7 @@ pub fn take(
     let mut states: BTreeMap<ProcessState, Counts> = BTreeMap::new();
     let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
     let (mut need_a_person, mut held) = (0, Sums::default());
+    let (mut held_for, mut lapses) = (Vec::new(), Vec::new());
     // The longest first, in every list.
     let mut sorted: Vec<&Projection> = open.iter().collect();
     sorted.sort_by_key(|projection| (projection.since, projection.order_id.clone()));
@@ -283,6 +307,14 @@ pub fn take(
             if state == ProcessState::ReviewOrder {
                 add_to(List::Reviews);
             }
+        }
+        if !projection.held.is_zero() {
+            let currency = projection.held.currency();
+            let (age, end) = (HeldFor::of(projection, now), Lapses::of(projection, now));
+            Held::count(&mut held_for, age, projection);
+            Held::count(&mut lapses, end, projection);
+            add_to(List::HeldFor(age, currency));
+            add_to(List::Lapses(end, currency));
         }
         if projection.needs_a_person() {
             need_a_person += 1;
@@ -325,6 +357,8 @@ pub fn take(
         statuses,
         need_a_person,
         held,
+        held_for,
+        lapses,
         groups: found,
         reversed: reversed.len(),
         more_reversed: more,
@@ -434,6 +468,12 @@ mod tests {
         });
         orders[3].state = Some(ProcessState::ReviewOrder);
         orders[3].status = Status::InReview;
+        for order in &mut orders[5..8] {
+            order.held = order.total;
+            order.held_since = Some(order.since);
+            order.held_until = Some(at(7 * 3600));
+        }
+        orders[7].held_until = Some(at(60));
         orders[4] = with_incident(
             4,
             ProcessState::ShipOrder,
@@ -463,6 +503,23 @@ mod tests {
         let needy = (listed(List::NeedAPerson), listed(List::Reviews));
         assert_eq!((snapshot.need_a_person, needy), (1, (1, 1)));
         assert_eq!(snapshot.statuses.values().sum::<usize>(), 9);
+        let usd = orders[0].total.currency();
+        let held = |by, orders, minor| Held {
+            by,
+            currency: usd,
+            orders,
+            minor,
+        };
+        // Of the one that needs a person nobody knows until when.
+        assert_eq!(snapshot.held_for, [held(HeldFor::UnderAnHour, 4, 4000)]);
+        let lapses = snapshot.lapses.iter().map(|held| (held.by, held.minor));
+        let lapses: Vec<_> = lapses.collect();
+        let expected = [
+            (Lapses::Now, 1000),
+            (Lapses::WithinADay, 2000),
+            (Lapses::Never, 1000),
+        ];
+        assert_eq!(lapses, expected);
         for (list, orders) in &lists {
             assert_eq!(snapshot.count(list), Some(orders.len()), "{list}");
             assert_eq!(
@@ -478,6 +535,9 @@ mod tests {
             "state.Nowhere",
             "health.fine",
             "open.x",
+            "held.under_1h",
+            "held.under_1h.XXX",
+            "lapses.soon.USD",
         ] {
             assert_eq!(nonsense.parse::<List>(), Err(UnknownList), "{nonsense}");
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bulks;
+mod movements;
 mod notices;
 mod projections;
 mod references;
@@ -12,6 +13,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::Timestamp;
 use domain::ports::StoreError;
+pub use movements::Behind;
 pub use notices::{Notice, Target};
 pub use projections::{Blank, Ended, Open, OpenPart, Row, projection_item};
 pub use references::{Found, Reference, Referred};
