@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ledger::{Reversal, Reverse, Unbook, Unbooking};
+use domain::ledger::{Authorization, Authorize, Reversal, Reverse, Unbook, Unbooking};
 use domain::ports::Orders as _;
 use domain::{ErrorName, Event, OrderId, Timestamp};
 use operations::figures::{Day, Days, Figures};
@@ -157,18 +157,35 @@ async fn an_attempt_that_nobody_saw_is_made_good_once_the_next_one_is_seen() {
     let record = shop.database.store.load(&order_id).await;
     let record = record.expect("an answer").expect("the order");
     let event = audited(Event::ReprocessRequested);
-    let fresh = Projection {
+    let fresh = record.state.next_attempt(&record.order, event.at);
+    let projection = Projection {
         revision: 2,
-        ..Projection::received(&record.state.next_attempt(&record.order, event.at))
+        ..Projection::received(&fresh)
     };
-    let announced = shop.database.read_models.put_with(&fresh).expect("a write");
+    let announced = shop.database.read_models.put_with(&projection);
+    let announced = vec![announced.expect("a write")];
     let begun = shop
         .database
         .store
-        .begin_attempt(&record, &event, vec![announced]);
+        .begin_attempt(&record, fresh, None, &event, announced);
     let begun = begun.await;
     assert!(matches!(begun, Ok(Begun::Yes(_))), "{begun:?}");
     shop.ledger().await;
     let expected = ["authorized 30.98 USD ord-1 1", "voided 30.98 USD ord-1 1"];
+    assert_eq!(told(&shop, today()).await, expected);
+}
+
+#[tokio::test]
+async fn what_a_restarted_attempt_goes_on_with_has_moved_once() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    let payment = "pi_1".to_owned();
+    let held = Authorization::Held { payment };
+    shop.database.did::<Authorize>(ORDER, held).await;
+    shop.ledger().await;
+    let expected = ["authorized 30.98 USD ord-1 1"];
+    assert_eq!(told(&shop, today()).await, expected);
+    shop.database.restarted(ORDER, false).await;
+    shop.ledger().await;
     assert_eq!(told(&shop, today()).await, expected);
 }
