@@ -118,8 +118,10 @@ impl ProcessState {
     /// Where the ledger says that an order is, and since when. `None` once nothing is left to do.
     #[must_use]
     pub fn of(state: &OrderState) -> Option<(Self, Timestamp)> {
+        let (at, since) = Self::reached(state)?;
         // What an earlier attempt did long ago does not make this one late.
-        Self::reached(state).map(|(at, since)| (at, since.max(state.began_at())))
+        let began = state.restart.as_ref().map(|restart| restart.at);
+        Some((at, began.map_or(since, |began| since.max(began))))
     }
 
     fn reached(state: &OrderState) -> Option<(Self, Timestamp)> {
