@@ -272,6 +272,22 @@ def test_a_planted_fault_is_the_clients_exception(
     assert failed.value.request_id
 
 
+def test_a_fault_of_one_order_hits_whatever_is_found_of_it(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    intent, other = captured(payments), captured(payments, "ord-2")
+    refund = payments.v1.refunds.create({"payment_intent": intent}).id
+    finds: list[Callable[[], object]] = [
+        lambda: payments.v1.payment_intents.retrieve(intent),
+        lambda: payments.v1.payment_intents.search({"query": _SEARCH}),
+        lambda: payments.v1.refunds.retrieve(refund),
+        lambda: payments.v1.refunds.list({"payment_intent": intent}),
+    ]
+    for find in finds:
+        sandbox.plant("find", "error", order_id="ord-1")
+        payments.v1.payment_intents.retrieve(other)
+        with pytest.raises(stripe.APIError):
+            find()
+
+
 def test_a_lost_answer_is_a_connection_error(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
     sandbox.plant("authorize", "lose_response")
     with pytest.raises(stripe.APIConnectionError):

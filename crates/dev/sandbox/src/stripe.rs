@@ -180,8 +180,9 @@ async fn retrieve_refund(Path(id): Path<String>, received: Received) -> Response
     if let Err(answer) = read(&received, Form::of_query, |form| form.allow(&["expand"])) {
         return answer.into_response();
     }
+    let order_id = received.shared.lock().payments.order_of_refund(&id);
     let act = move |world: &mut World, verdict, _| lists::retrieve_refund(world, &id, verdict);
-    carry_out(received, Operation::Find, None, act).await
+    carry_out(received, Operation::Find, order_id, act).await
 }
 
 /// Credential first, then the parameters, as Stripe answers them; none of it uses a key up.
