@@ -9,7 +9,7 @@ FOR_ENV = $(if $(ENV),,$(error say which environment: make $@ ENV=dev, or ENV=pr
 DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ $(FOR_ENV) $(if $(YES),--yes)
 
 # What ruff and mypy look at.
-PYTHON_CODE := tools tests/stack
+PYTHON_CODE := tools tests/stack tests/providers
 
 # A fresh stack for the rest of a recipe of one shell, with which it ends, whatever becomes of that. `make test`
 # has brought it up already, while something else ran.
@@ -17,7 +17,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test fault-sample faults unit end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults unit end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -46,6 +46,13 @@ free-test-ports:
 	@echo "installing requirements-checks.txt into .venv-checks"
 	@$(PYTHON) -m venv --clear .venv-checks
 	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
+	@touch $@
+
+# Over the newest one of .venv, by PYTHONPATH.
+.venv-stripe/current: requirements-stripe.txt .venv/current
+	@echo "installing requirements-stripe.txt into .venv-stripe"
+	@rm -rf .venv-stripe
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .venv-stripe -r requirements-stripe.txt
 	@touch $@
 
 build: setup ## The functions and the tools, for this machine
@@ -141,6 +148,16 @@ lint: style ## Format, Clippy, ruff, mypy and the documentation's links, warning
 unit: ## Unit, handler and contract tests; no stack needed
 	cargo test --workspace --locked
 
+# As the newest of Stripe's clients, and as the one of the version that the adapter asks for.
+check-providers: .venv/current .venv-stripe/current ## The sandbox against the providers' own clients and descriptions; no stack needed
+	@cargo build --quiet --locked --bin sandbox
+	@$(VENV_PYTHON) -m pytest tests/providers
+	@PYTHONPATH=.venv-stripe $(VENV_PYTHON) -m pytest tests/providers/test_stripe.py
+
+schemas: .venv-stripe/current ## Writes tests/providers/schemas anew; SHIPSTATION=openapi.yaml, the carrier's too
+	@PYTHONPATH=.venv-stripe $(VENV_PYTHON) tools/schemas.py stripe
+	@$(if $(SHIPSTATION),$(VENV_PYTHON) tools/schemas.py shipstation '$(SHIPSTATION)')
+
 check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
@@ -196,7 +213,7 @@ test: free-test-ports build sabotage ## Every check and test
 	@echo "bringing up the stacks of the tests beside the first checks"
 	@for name in e2e faults; do $(STACK) up --name $$name >target/$$name.up.log 2>&1 & done; \
 	trap 'wait; for name in e2e faults; do $(STACK) down --name $$name; done' EXIT; \
-	$(MAKE) --no-print-directory lint unit check-terraform check-policies && wait && \
+	$(MAKE) --no-print-directory lint unit check-providers check-terraform check-policies && wait && \
 	$(MAKE) --no-print-directory end-to-end fault-sample STACKS_ARE_UP=1 && \
 	$(MAKE) --no-print-directory check-watch check-walks && \
 	echo "every check and test has passed"

@@ -21,7 +21,7 @@ use crate::faults::{Operation, Provider, Target};
 use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
-use book::By;
+use book::{By, Listing};
 use labels::Booking;
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -81,9 +81,15 @@ async fn shipment_by_external_id(Path(id): Path<String>, received: Received) -> 
 }
 
 async fn list(received: Received) -> Response {
-    match By::of_query(&received.query().unwrap_or_default()) {
-        Ok(by) => find(received, by, labels::list).await,
+    let query = received.query().unwrap_or_default();
+    match authenticate(&received).and_then(|()| Listing::of_query(query)) {
         Err(answer) => answer.into_response(),
+        Ok(listing) => {
+            let by = listing.by.first();
+            let reference = by.and_then(|by| received.shared.lock().carrier.reference(by));
+            let act = move |world: &mut World, verdict| labels::list(world, &listing, verdict);
+            carry_out(received, Operation::Find, reference, act).await
+        }
     }
 }
 

@@ -10,11 +10,14 @@ mod decline;
 pub(crate) mod errors;
 mod form;
 mod intent;
+mod lists;
 mod payments;
 mod search;
 
 use axum::Router;
 use axum::extract::Path;
+use axum::http::HeaderValue;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -33,12 +36,30 @@ pub(crate) use payments::lapse;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
-        .route("/v1/payment_intents", post(authorize))
+        .route("/v1/payment_intents", post(authorize).get(list))
         .route("/v1/payment_intents/search", get(search))
         .route("/v1/payment_intents/{id}", get(retrieve))
+        .route("/v1/payment_intents/{id}/confirm", post(confirm))
         .route("/v1/payment_intents/{id}/capture", post(capture))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
         .route("/v1/refunds", post(refund).get(refunds))
+        .route("/v1/refunds/{id}", get(retrieve_refund))
+        .layer(map_response(replayed))
+}
+
+/// A stored answer comes with a request id of its own and names the first request's,
+/// <https://docs.stripe.com/api/idempotent_requests>.
+async fn replayed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if headers.contains_key("idempotent-replayed")
+        && let Some(first) = headers.remove("request-id")
+    {
+        headers.insert("original-request", first);
+        if let Ok(own) = HeaderValue::from_str(&errors::request_id()) {
+            headers.insert("request-id", own);
+        }
+    }
+    response
 }
 
 async fn authorize(received: Received) -> Response {
@@ -48,6 +69,19 @@ async fn authorize(received: Received) -> Response {
             let order_id = wanted.order_id();
             let act = move |world: &mut World, verdict, reference| {
                 payments::authorize(world, wanted, verdict, reference)
+            };
+            carry_out(received, Operation::Authorize, order_id, act).await
+        }
+    }
+}
+
+async fn confirm(Path(id): Path<String>, received: Received) -> Response {
+    match read(&received, Form::of_body, payments::read_confirm) {
+        Err(answer) => answer.into_response(),
+        Ok(method) => {
+            let order_id = received.shared.lock().payments.order_of(&id);
+            let act = move |world: &mut World, verdict, reference| {
+                payments::confirm(world, &id, method, verdict, reference)
             };
             carry_out(received, Operation::Authorize, order_id, act).await
         }
@@ -117,15 +151,38 @@ async fn search(received: Received) -> Response {
     }
 }
 
-async fn refunds(received: Received) -> Response {
-    match read(&received, Form::of_query, payments::read_refunds) {
+async fn list(received: Received) -> Response {
+    match read(&received, Form::of_query, lists::read_list) {
         Err(answer) => answer.into_response(),
-        Ok(id) => {
-            let order_id = received.shared.lock().payments.order_of(&id);
-            let act = move |world: &mut World, verdict, _| payments::refunds(world, &id, verdict);
+        Ok(page) => {
+            let act = move |world: &mut World, verdict, _| lists::list(world, &page, verdict);
+            carry_out(received, Operation::Find, None, act).await
+        }
+    }
+}
+
+async fn refunds(received: Received) -> Response {
+    match read(&received, Form::of_query, lists::read_refunds) {
+        Err(answer) => answer.into_response(),
+        Ok((of, page)) => {
+            let order_id = of
+                .as_ref()
+                .and_then(|id| received.shared.lock().payments.order_of(id));
+            let act = move |world: &mut World, verdict, _| {
+                lists::refunds(world, of.as_deref(), &page, verdict)
+            };
             carry_out(received, Operation::Find, order_id, act).await
         }
     }
+}
+
+async fn retrieve_refund(Path(id): Path<String>, received: Received) -> Response {
+    if let Err(answer) = read(&received, Form::of_query, |form| form.allow(&["expand"])) {
+        return answer.into_response();
+    }
+    let order_id = received.shared.lock().payments.order_of_refund(&id);
+    let act = move |world: &mut World, verdict, _| lists::retrieve_refund(world, &id, verdict);
+    carry_out(received, Operation::Find, order_id, act).await
 }
 
 /// Credential first, then the parameters, as Stripe answers them; none of it uses a key up.
@@ -185,7 +242,7 @@ where
     };
     received
         .carry_out(errors::DIALECT, target, keyed, move |world, verdict| {
-            act(world, verdict, reference)
+            act(world, verdict, reference).with_header("request-id", errors::request_id())
         })
         .await
 }

@@ -17,29 +17,57 @@ pub(crate) enum By {
     Label(String),
     Shipment(String),
     External(String),
+    Tracking(String),
+}
+
+/// Which labels are wanted of a list, and which page of them.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// All of these.
+    pub(crate) by: Vec<By>,
+    pub(crate) page: usize,
+    pub(crate) page_size: usize,
+}
+
+impl Listing {
+    /// Of `GET /v2/labels`, <https://docs.shipstation.com/list-labels>.
+    pub(crate) fn of_query(pairs: Vec<(String, String)>) -> Result<Self, Answer> {
+        let mut listing = Self {
+            by: Vec::new(),
+            page: 1,
+            page_size: 25,
+        };
+        for (name, value) in pairs {
+            let number = || {
+                let number = value.parse().ok().filter(|number| *number >= 1);
+                number.ok_or_else(|| {
+                    let message = format!("'{name}' must be a number from 1 on.");
+                    errors::invalid("invalid_field_value", &message)
+                })
+            };
+            match name.as_str() {
+                "page" => listing.page = number()?,
+                "page_size" => listing.page_size = number()?,
+                "external_shipment_id" => listing.by.push(By::External(value)),
+                "shipment_id" => listing.by.push(By::Shipment(value)),
+                "tracking_number" => listing.by.push(By::Tracking(value)),
+                _ => {
+                    let message = format!("The sandbox knows no filter '{name}'.");
+                    return Err(errors::invalid("invalid_field_value", &message));
+                }
+            }
+        }
+        Ok(listing)
+    }
 }
 
 impl By {
-    /// `GET /v2/labels` filters; the sandbox has no use for a list of everything.
-    pub(crate) fn of_query(pairs: &[(String, String)]) -> Result<Self, Answer> {
-        let of = |name: &str| {
-            let mut named = pairs.iter().filter(|(given, _)| given == name);
-            named.next().map(|(_, value)| value.clone())
-        };
-        let external = of("external_shipment_id").map(Self::External);
-        external
-            .or_else(|| of("shipment_id").map(Self::Shipment))
-            .ok_or_else(|| {
-                let message = "The sandbox lists labels by external_shipment_id or shipment_id.";
-                errors::invalid("field_value_required", message)
-            })
-    }
-
     pub(super) fn is(&self, label: &Label) -> bool {
         match self {
             Self::Label(id) => label.id == *id,
             Self::Shipment(id) => label.shipment_id == *id,
             Self::External(id) => label.external_shipment_id == *id,
+            Self::Tracking(number) => label.tracking_number == *number,
         }
     }
 }
@@ -52,7 +80,7 @@ impl Carrier {
             .map(|label| label.reference.clone())
             .or_else(|| match by {
                 By::External(id) => Some(reference(id, None)),
-                By::Label(_) | By::Shipment(_) => None,
+                By::Label(_) | By::Shipment(_) | By::Tracking(_) => None,
             })
     }
 }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::book::{By, reference};
+use super::book::{By, Listing, reference};
 use super::errors;
 use super::label::{Label, tracking_number};
 use crate::answer::Answer;
@@ -161,11 +161,7 @@ pub(crate) fn void(world: &mut World, label_id: &str, verdict: Verdict) -> Answe
     }))
 }
 
-fn found<'a>(
-    world: &'a World,
-    by: &'a By,
-    verdict: Verdict,
-) -> impl DoubleEndedIterator<Item = &'a Label> {
+fn found<'a>(world: &'a World, by: &'a By, verdict: Verdict) -> impl Iterator<Item = &'a Label> {
     let labels = world.carrier.labels.iter();
     labels.filter(move |label| verdict == Verdict::AsUsual && by.is(label))
 }
@@ -187,19 +183,38 @@ pub(crate) fn shipment(world: &World, by: &By, verdict: Verdict) -> Answer {
     }
 }
 
-/// <https://docs.shipstation.com/list-labels>, newest first, one page.
-pub(crate) fn list(world: &World, by: &By, verdict: Verdict) -> Answer {
-    let labels: Vec<_> = found(world, by, verdict)
-        .rev()
-        .map(Label::to_json)
+/// Newest first, <https://docs.shipstation.com/list-labels>.
+pub(crate) fn list(world: &World, listing: &Listing, verdict: Verdict) -> Answer {
+    let Listing {
+        by,
+        page,
+        page_size,
+    } = listing;
+    let labels = world.carrier.labels.iter().rev();
+    let found: Vec<_> = labels
+        .filter(|label| verdict == Verdict::AsUsual && by.iter().all(|by| by.is(label)))
         .collect();
-    let first = json!({ "href": "/v2/labels?page=1" });
+    let pages = found.len().div_ceil(*page_size);
+    let link =
+        |page: usize| json!({ "href": format!("/v2/labels?page={page}&page_size={page_size}") });
+    let beside = |page: Option<usize>| page.map_or_else(|| json!({}), link);
+    let labels: Vec<_> = found
+        .iter()
+        .skip((page - 1).saturating_mul(*page_size))
+        .take(*page_size)
+        .map(|label| label.to_json())
+        .collect();
     Answer::ok(json!({
-        "total": labels.len(),
-        "page": 1,
-        "pages": 1,
+        "total": found.len(),
+        "page": page,
+        "pages": pages,
         "labels": labels,
-        "links": { "first": first, "last": first, "prev": {}, "next": {} },
+        "links": {
+            "first": link(1),
+            "last": link(pages.max(1)),
+            "prev": beside(Some(page - 1).filter(|page| *page >= 1)),
+            "next": beside(Some(page + 1).filter(|page| *page <= pages)),
+        },
     }))
 }
 

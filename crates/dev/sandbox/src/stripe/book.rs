@@ -16,6 +16,11 @@ impl Payments {
         self.find(id).ok()?.order_id()
     }
 
+    pub(crate) fn order_of_refund(&self, id: &str) -> Option<String> {
+        let refund = self.refunds.iter().find(|refund| refund.id == id)?;
+        self.order_of(&refund.payment_intent)
+    }
+
     pub(super) fn find(&self, id: &str) -> Result<&Intent, Answer> {
         let mut named = self.intents.iter().filter(|intent| intent.id() == id);
         named.next().ok_or_else(|| no_such_intent(id))

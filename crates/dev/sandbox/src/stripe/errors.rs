@@ -14,8 +14,12 @@ fn error(status: StatusCode, kind: &str, message: &str, more: Value) -> Answer {
     if let (Value::Object(error), Value::Object(more)) = (&mut error, more) {
         error.extend(more);
     }
-    Answer::new(status, json!({ "error": error }))
-        .with_header("request-id", format!("req_{:014}", request_number()))
+    Answer::new(status, json!({ "error": error })).with_header("request-id", request_id())
+}
+
+/// <https://docs.stripe.com/api/request_ids>
+pub(crate) fn request_id() -> String {
+    format!("req_{:014}", request_number())
 }
 
 fn invalid(message: &str, more: Value) -> Answer {
@@ -60,6 +64,15 @@ pub(crate) fn amount_too_large(parameter: &str, message: &str) -> Answer {
     invalid(
         message,
         json!({ "code": "amount_too_large", "param": parameter }),
+    )
+}
+
+pub(crate) fn no_such_refund(id: &str) -> Answer {
+    error(
+        StatusCode::NOT_FOUND,
+        "invalid_request_error",
+        &format!("No such refund: '{id}'"),
+        json!({ "code": "resource_missing", "param": "id" }),
     )
 }
 

@@ -11,6 +11,7 @@ use crate::ledger::{Money, Reference};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Status {
     RequiresPaymentMethod,
+    RequiresConfirmation,
     RequiresCapture,
     Succeeded,
     Canceled,
@@ -20,6 +21,7 @@ impl Status {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::RequiresConfirmation => "requires_confirmation",
             Self::RequiresCapture => "requires_capture",
             Self::Succeeded => "succeeded",
             Self::Canceled => "canceled",
@@ -37,10 +39,13 @@ pub(crate) struct Intent {
     /// Lower case.
     pub(crate) currency: String,
     pub(crate) description: Option<String>,
-    pub(crate) payment_method: String,
+    /// None for a declined one: it may be tried again with another.
+    pub(crate) payment_method: Option<String>,
     pub(crate) payment_method_types: Vec<String>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) status: Status,
+    /// Whether it was ever confirmed, which makes its charge.
+    pub(crate) charged: bool,
     pub(crate) decline: Option<Decline>,
     pub(crate) cancellation_reason: Option<String>,
     pub(crate) canceled_at: Option<Timestamp>,
@@ -81,14 +86,10 @@ impl Intent {
     pub(crate) fn to_json(&self) -> Value {
         let capturable = match self.status {
             Status::RequiresCapture => self.amount,
-            Status::RequiresPaymentMethod | Status::Succeeded | Status::Canceled => 0,
-        };
-        // A declined intent may be tried again with another method, so it holds none.
-        let payment_method = match self.status {
-            Status::RequiresPaymentMethod => None,
-            Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
-                Some(&self.payment_method)
-            }
+            Status::RequiresPaymentMethod
+            | Status::RequiresConfirmation
+            | Status::Succeeded
+            | Status::Canceled => 0,
         };
         json!({
             "id": self.id(),
@@ -97,6 +98,9 @@ impl Intent {
             "amount_capturable": capturable,
             "amount_details": { "tip": {} },
             "amount_received": self.amount_received,
+            "application": null,
+            "application_fee_amount": null,
+            "automatic_payment_methods": null,
             "canceled_at": self.canceled_at.map(Timestamp::as_second),
             "cancellation_reason": self.cancellation_reason,
             "capture_method": "manual",
@@ -105,7 +109,9 @@ impl Intent {
             "created": self.created.as_second(),
             "currency": self.currency,
             "customer": null,
+            "customer_account": null,
             "description": self.description,
+            "excluded_payment_method_types": null,
             "last_payment_error": self.decline.map(|decline| json!({
                 "type": "card_error",
                 "code": decline.code,
@@ -113,14 +119,26 @@ impl Intent {
                 "message": decline.message,
                 "charge": self.charge(),
             })),
-            "latest_charge": self.charge(),
+            "latest_charge": self.charged.then(|| self.charge()),
             "livemode": false,
             "metadata": self.metadata,
             "next_action": null,
-            "payment_method": payment_method,
+            "on_behalf_of": null,
+            "payment_method": self.payment_method,
+            "payment_method_configuration_details": null,
+            "payment_method_options": {},
             "payment_method_types": self.payment_method_types,
             "processing": null,
+            "receipt_email": null,
+            "review": null,
+            "setup_future_usage": null,
+            "shipping": null,
+            "source": null,
+            "statement_descriptor": null,
+            "statement_descriptor_suffix": null,
             "status": self.status.as_str(),
+            "transfer_data": null,
+            "transfer_group": null,
         })
     }
 }
@@ -147,11 +165,14 @@ impl Refund {
             "charge": self.charge,
             "created": self.created.as_second(),
             "currency": self.currency,
+            "destination_details": { "card": { "type": "refund" }, "type": "card" },
             "metadata": self.metadata,
             "payment_intent": self.payment_intent,
             "reason": self.reason,
             "receipt_number": null,
+            "source_transfer_reversal": null,
             "status": "succeeded",
+            "transfer_reversal": null,
         })
     }
 }

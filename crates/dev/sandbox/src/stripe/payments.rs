@@ -17,7 +17,7 @@ use crate::ledger::Reference;
 use crate::world::World;
 
 /// Either way, the answer.
-fn either(outcome: Result<Value, Answer>) -> Answer {
+pub(super) fn either(outcome: Result<Value, Answer>) -> Answer {
     outcome.map_or_else(|refusal| refusal, Answer::ok)
 }
 
@@ -27,9 +27,10 @@ pub(crate) struct Authorization {
     amount: u64,
     currency: String,
     description: Option<String>,
-    payment_method: String,
+    payment_method: Option<String>,
     payment_method_types: Vec<String>,
     metadata: BTreeMap<String, String>,
+    confirm: bool,
 }
 
 impl Authorization {
@@ -59,9 +60,13 @@ impl Authorization {
             .ok_or_else(|| errors::missing("amount"))?;
         let currency = form.required("currency")?.to_owned();
         check_currency(&currency, amount)?;
-        let payment_method = form.required("payment_method")?.to_owned();
-        if form.get("confirm") != Some("true") || form.get("capture_method") != Some("manual") {
-            let message = "The sandbox speaks confirm=true with capture_method=manual only.";
+        let confirm = form.get("confirm") == Some("true");
+        let payment_method = match form.get("payment_method") {
+            None if !confirm => None,
+            Some(_) | None => Some(form.required("payment_method")?.to_owned()),
+        };
+        if form.get("capture_method") != Some("manual") {
+            let message = "The sandbox speaks capture_method=manual only.";
             return Err(errors::bad_value("capture_method", message));
         }
         let mut payment_method_types = form.list("payment_method_types");
@@ -86,6 +91,7 @@ impl Authorization {
             payment_method,
             payment_method_types,
             metadata: form.metadata(),
+            confirm,
         })
     }
 
@@ -170,14 +176,11 @@ pub(crate) fn authorize(
     verdict: Verdict,
     reference: Reference,
 ) -> Answer {
-    let decline = match (outcome_of(&wanted.payment_method), verdict) {
-        (None, _) => {
-            return errors::no_such("PaymentMethod", &wanted.payment_method, "payment_method");
-        }
-        (Some(Err(decline)), _) => Some(decline),
-        (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
-        (Some(Ok(())), Verdict::AsUsual) => None,
-    };
+    if let Some(method) = &wanted.payment_method
+        && outcome_of(method).is_none()
+    {
+        return errors::no_such("PaymentMethod", method, "payment_method");
+    }
     let intent = Intent {
         number: world.number(),
         amount: wanted.amount,
@@ -185,25 +188,86 @@ pub(crate) fn authorize(
         amount_refunded: 0,
         currency: wanted.currency,
         description: wanted.description,
+        status: match wanted.payment_method {
+            Some(_) => Status::RequiresConfirmation,
+            None => Status::RequiresPaymentMethod,
+        },
         payment_method: wanted.payment_method,
         payment_method_types: wanted.payment_method_types,
         metadata: wanted.metadata,
-        status: match decline {
-            Some(_) => Status::RequiresPaymentMethod,
-            None => Status::RequiresCapture,
-        },
-        decline,
+        charged: false,
+        decline: None,
         cancellation_reason: None,
         canceled_at: None,
         created: Timestamp::now(),
     };
-    world.payments.intents.push(intent.clone());
-    if let Some(decline) = decline {
-        return errors::declined(decline, &intent);
+    let (id, made) = (intent.id(), intent.to_json());
+    world.payments.intents.push(intent);
+    if wanted.confirm {
+        confirm(world, &id, None, verdict, reference)
+    } else {
+        Answer::ok(made)
     }
-    let effect = intent.effect(intent.amount, intent.id(), reference);
-    world.ledger.authorizations.push(effect);
-    Answer::ok(intent.to_json())
+}
+
+/// The method to confirm with, the intent's own when `None`.
+pub(crate) fn read_confirm(form: &Form) -> Result<Option<String>, Answer> {
+    form.allow(&[
+        "error_on_requires_action",
+        "expand",
+        "off_session",
+        "payment_method",
+        "return_url",
+    ])?;
+    Ok(form.get("payment_method").map(str::to_owned))
+}
+
+/// <https://docs.stripe.com/api/payment_intents/confirm>: holds the money, or is declined.
+pub(crate) fn confirm(
+    world: &mut World,
+    id: &str,
+    method: Option<String>,
+    verdict: Verdict,
+    reference: Reference,
+) -> Answer {
+    let confirmed = world.payments.find_mut(id).and_then(|intent| {
+        match intent.status {
+            Status::RequiresPaymentMethod | Status::RequiresConfirmation => {}
+            Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
+                let message = format!(
+                    "You cannot confirm this PaymentIntent because it has a status of {}.",
+                    intent.status.as_str()
+                );
+                return Err(errors::unexpected_state(&message, intent));
+            }
+        }
+        let Some(method) = method.or_else(|| intent.payment_method.clone()) else {
+            let message =
+                "You cannot confirm this PaymentIntent because it's missing a payment method.";
+            return Err(errors::unexpected_state(message, intent));
+        };
+        let decline = match (outcome_of(&method), verdict) {
+            (None, _) => return Err(errors::no_such("PaymentMethod", &method, "payment_method")),
+            (Some(Err(decline)), _) => Some(decline),
+            (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
+            (Some(Ok(())), Verdict::AsUsual) => None,
+        };
+        intent.charged = true;
+        intent.decline = decline;
+        if let Some(decline) = decline {
+            intent.payment_method = None;
+            intent.status = Status::RequiresPaymentMethod;
+            return Err(errors::declined(decline, intent));
+        }
+        intent.payment_method = Some(method);
+        intent.status = Status::RequiresCapture;
+        let effect = intent.effect(intent.amount, intent.id(), reference);
+        Ok((intent.to_json(), effect))
+    });
+    either(confirmed.map(|(json, effect)| {
+        world.ledger.authorizations.push(effect);
+        json
+    }))
 }
 
 /// The amount to capture, all of it when `None`.
@@ -280,9 +344,14 @@ pub(crate) fn cancel(
     let canceled = world.payments.find_mut(id).and_then(|intent| {
         let held = match intent.status {
             Status::RequiresCapture if verdict == Verdict::AsUsual => true,
-            Status::RequiresPaymentMethod if verdict == Verdict::AsUsual => false,
+            Status::RequiresPaymentMethod | Status::RequiresConfirmation
+                if verdict == Verdict::AsUsual =>
+            {
+                false
+            }
             Status::RequiresCapture
             | Status::RequiresPaymentMethod
+            | Status::RequiresConfirmation
             | Status::Succeeded
             | Status::Canceled => {
                 let message = format!(
@@ -421,35 +490,16 @@ pub(crate) fn search(world: &World, query: &Query, verdict: Verdict) -> Answer {
     let mut found: Vec<_> = intents
         .filter(|intent| verdict == Verdict::AsUsual && query.matches(intent))
         .map(Intent::to_json)
+        .skip(query.skipped)
         .collect();
     let has_more = found.len() > query.limit;
     found.truncate(query.limit);
+    let next_page = has_more.then(|| (query.skipped + query.limit).to_string());
     Answer::ok(json!({
         "object": "search_result",
         "url": "/v1/payment_intents/search",
         "has_more": has_more,
-        "next_page": null,
+        "next_page": next_page,
         "data": found,
-    }))
-}
-
-/// The intent whose refunds are wanted; the API can also list all of them.
-pub(crate) fn read_refunds(form: &Form) -> Result<String, Answer> {
-    form.allow(&["payment_intent", "limit", "expand"])?;
-    Ok(form.required("payment_intent")?.to_owned())
-}
-
-/// <https://docs.stripe.com/api/refunds/list>, newest first.
-pub(crate) fn refunds(world: &World, payment_intent: &str, verdict: Verdict) -> Answer {
-    let refunds = world.payments.refunds.iter().rev();
-    let of_it: Vec<_> = refunds
-        .filter(|refund| verdict == Verdict::AsUsual && refund.payment_intent == payment_intent)
-        .map(Refund::to_json)
-        .collect();
-    Answer::ok(json!({
-        "object": "list",
-        "url": "/v1/refunds",
-        "has_more": false,
-        "data": of_it,
     }))
 }

@@ -5,12 +5,15 @@
 use super::errors;
 use super::form::Form;
 use super::intent::Intent;
+use super::lists;
 use crate::answer::Answer;
 
 #[derive(Debug)]
 pub(crate) struct Query {
     clauses: Vec<Clause>,
     pub(crate) limit: usize,
+    /// How many were on the pages before.
+    pub(crate) skipped: usize,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -23,17 +26,25 @@ impl Query {
     pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
         form.allow(&["query", "limit", "expand", "page"])?;
         let text = form.required("query")?;
-        let limit = match form.get("limit").map(str::parse) {
-            None => 10,
-            Some(Ok(limit @ 1..=100)) => limit,
-            Some(_) => return Err(errors::bad_value("limit", "From 1 to 100.")),
+        let limit = lists::limit(form)?;
+        let skipped = match form.get("page").map(str::parse) {
+            None => 0,
+            Some(Ok(skipped)) => skipped,
+            Some(Err(_)) => {
+                let message = "A page is what `next_page` of the one before says.";
+                return Err(errors::bad_value("page", message));
+            }
         };
         let clauses = clauses(text).ok_or_else(|| {
             let message =
                 "The sandbox reads metadata['key']:'value' and status:'value', joined by AND.";
             errors::bad_value("query", message)
         })?;
-        Ok(Self { clauses, limit })
+        Ok(Self {
+            clauses,
+            limit,
+            skipped,
+        })
     }
 
     /// The order that a search by our metadata is about.

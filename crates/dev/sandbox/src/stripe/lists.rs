@@ -1,0 +1,129 @@
+//! Lists, a page at a time, newest first: <https://docs.stripe.com/api/pagination>.
+
+use serde_json::{Value, json};
+
+use super::errors;
+use super::form::Form;
+use super::intent::Refund;
+use super::payments::either;
+use crate::answer::Answer;
+use crate::exchange::Verdict;
+use crate::world::World;
+
+/// Which part of a list is wanted.
+#[derive(Debug)]
+pub(crate) struct Page {
+    limit: usize,
+    beside: Option<Beside>,
+}
+
+/// The object that the page begins after or ends before; it is on neither.
+#[derive(Debug)]
+enum Beside {
+    After(String),
+    Before(String),
+}
+
+impl Page {
+    const PARAMETERS: [&str; 3] = ["ending_before", "limit", "starting_after"];
+
+    fn read(form: &Form) -> Result<Self, Answer> {
+        let beside = match (form.get("starting_after"), form.get("ending_before")) {
+            (None, None) => None,
+            (Some(id), None) => Some(Beside::After(id.to_owned())),
+            (None, Some(id)) => Some(Beside::Before(id.to_owned())),
+            (Some(_), Some(_)) => {
+                let message = "You cannot use both starting_after and ending_before.";
+                return Err(errors::bad_value("ending_before", message));
+            }
+        };
+        Ok(Self {
+            limit: limit(form)?,
+            beside,
+        })
+    }
+
+    /// The page of these objects, each with its id.
+    fn of(&self, url: &str, all: Vec<(String, Value)>) -> Result<Value, Answer> {
+        let place_of = |parameter: &str, id: &String| {
+            let place = all.iter().position(|(one, _)| one == id);
+            place.ok_or_else(|| errors::no_such("object", id, parameter))
+        };
+        let (from, to) = match &self.beside {
+            None => (0, all.len()),
+            Some(Beside::After(id)) => (place_of("starting_after", id)? + 1, all.len()),
+            Some(Beside::Before(id)) => (0, place_of("ending_before", id)?),
+        };
+        let has_more = to - from > self.limit;
+        let from = match &self.beside {
+            Some(Beside::Before(_)) => from.max(to.saturating_sub(self.limit)),
+            Some(Beside::After(_)) | None => from,
+        };
+        let objects = all.into_iter().map(|(_, object)| object);
+        let data: Vec<_> = objects.take(to).skip(from).take(self.limit).collect();
+        Ok(json!({ "object": "list", "url": url, "has_more": has_more, "data": data }))
+    }
+}
+
+/// How many objects a page has at most.
+pub(super) fn limit(form: &Form) -> Result<usize, Answer> {
+    match form.get("limit").map(str::parse) {
+        None => Ok(10),
+        Some(Ok(limit @ 1..=100)) => Ok(limit),
+        Some(_) => Err(errors::bad_value("limit", "From 1 to 100.")),
+    }
+}
+
+pub(crate) fn read_list(form: &Form) -> Result<Page, Answer> {
+    form.allow(&[&Page::PARAMETERS[..], &["expand"]].concat())?;
+    Page::read(form)
+}
+
+/// <https://docs.stripe.com/api/payment_intents/list>
+pub(crate) fn list(world: &World, page: &Page, verdict: Verdict) -> Answer {
+    let intents = world.payments.intents.iter().rev();
+    let all = intents
+        .filter(|_| verdict == Verdict::AsUsual)
+        .map(|intent| (intent.id(), intent.to_json()))
+        .collect();
+    either(page.of("/v1/payment_intents", all))
+}
+
+/// The intent whose refunds are wanted, those of all when `None`, and which page of them.
+pub(crate) fn read_refunds(form: &Form) -> Result<(Option<String>, Page), Answer> {
+    form.allow(&[&Page::PARAMETERS[..], &["payment_intent", "expand"]].concat())?;
+    let payment_intent = form.get("payment_intent").map(str::to_owned);
+    Ok((payment_intent, Page::read(form)?))
+}
+
+/// <https://docs.stripe.com/api/refunds/list>
+pub(crate) fn refunds(
+    world: &World,
+    payment_intent: Option<&str>,
+    page: &Page,
+    verdict: Verdict,
+) -> Answer {
+    let is_wanted = |refund: &&Refund| {
+        let its = payment_intent.is_none_or(|id| refund.payment_intent == id);
+        verdict == Verdict::AsUsual && its
+    };
+    let refunds = world.payments.refunds.iter().rev();
+    let all = refunds
+        .filter(is_wanted)
+        .map(|refund| (refund.id.clone(), refund.to_json()))
+        .collect();
+    either(page.of("/v1/refunds", all))
+}
+
+/// <https://docs.stripe.com/api/refunds/retrieve>
+pub(crate) fn retrieve_refund(world: &World, id: &str, verdict: Verdict) -> Answer {
+    let mut named = world
+        .payments
+        .refunds
+        .iter()
+        .filter(|refund| refund.id == id);
+    match named.next() {
+        Some(refund) if verdict == Verdict::AsUsual => Answer::ok(refund.to_json()),
+        Some(_) | None => errors::no_such_refund(id),
+    }
+}

@@ -1,0 +1,89 @@
+"""Where the sandbox differs from the originals: its README has the table, and here is a proof of each row.
+
+Each test says what is true of the original and fails at the sandbox. One that no longer fails is told, so that it
+and its row are taken out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import stripe
+
+from providers.conftest import Sandbox, client
+from providers.exchanges import Exchanges, Recorded
+from providers.test_shipstation import booking
+from providers.test_stripe import authorization, authorized
+
+pytestmark = pytest.mark.xfail(strict=True, raises=(AssertionError, pytest.fail.Exception, stripe.InvalidRequestError))
+
+
+# --- Stripe -----------------------------------------------------------------------------------------------
+
+
+def test_there_is_more_than_payments_and_refunds(payments: stripe.StripeClient) -> None:
+    payments.v1.charges.list()
+
+
+def test_what_is_asked_for_is_expanded(payments: stripe.StripeClient) -> None:
+    seen = payments.v1.payment_intents.retrieve(authorized(payments), {"expand": ["latest_charge"]})
+    assert not isinstance(seen.latest_charge, str)
+
+
+def test_a_payment_is_captured_automatically(payments: stripe.StripeClient) -> None:
+    taken = payments.v1.payment_intents.create(authorization(capture_method="automatic"))
+    assert taken.status == "succeeded"
+
+
+def test_all_that_is_sent_is_kept(payments: stripe.StripeClient) -> None:
+    held = payments.v1.payment_intents.create(authorization(statement_descriptor_suffix="ORDER 1"))
+    assert held.statement_descriptor_suffix == "ORDER 1"
+
+
+def test_a_version_that_never_was_is_refused(payments: stripe.StripeClient) -> None:
+    options: Any = {"stripe_version": "1999-01-01"}
+    with pytest.raises(stripe.InvalidRequestError):
+        payments.v1.payment_intents.create(authorization(), options)
+
+
+def test_an_error_names_its_page(payments: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        payments.v1.payment_intents.retrieve("pi_none")
+    assert refused.value.error is not None
+    assert refused.value.error.doc_url == "https://stripe.com/docs/error-codes/resource-missing"
+
+
+def test_lists_are_filtered(payments: stripe.StripeClient) -> None:
+    payments.v1.payment_intents.list({"customer": "cus_1"})
+
+
+def test_a_key_is_one_that_was_given_out(sandbox: Sandbox, exchanges: Exchanges) -> None:
+    with pytest.raises(stripe.AuthenticationError):
+        client(sandbox, exchanges, "sk_test_nobodys").v1.payment_intents.create(authorization())
+
+
+# --- ShipStation ------------------------------------------------------------------------------------------
+
+
+def test_there_is_more_than_labels(raw: Recorded, sandbox: Sandbox) -> None:
+    assert raw.get(f"{sandbox.url}/v2/carriers").status_code == 200
+
+
+def test_labels_are_filtered_by_all_that_is_documented(raw: Recorded, sandbox: Sandbox) -> None:
+    assert raw.get(f"{sandbox.url}/v2/labels?label_status=voided").status_code == 200
+
+
+def test_a_carrier_is_one_of_the_account(raw: Recorded, sandbox: Sandbox) -> None:
+    wanted = booking()
+    wanted["shipment"]["carrier_id"] = "se-404"
+    assert raw.post(f"{sandbox.url}/v2/labels", json=wanted).status_code == 400
+
+
+def test_a_label_costs_something(raw: Recorded, sandbox: Sandbox) -> None:
+    assert raw.post(f"{sandbox.url}/v2/labels", json=booking()).json()["shipment_cost"]["amount"] > 0
+
+
+def test_a_server_error_is_empty(raw: Recorded, sandbox: Sandbox) -> None:
+    sandbox.plant("book", "error", provider="carrier", status=500)
+    assert raw.post(f"{sandbox.url}/v2/labels", json=booking()).text == ""

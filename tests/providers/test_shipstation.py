@@ -1,0 +1,168 @@
+"""ShipStation's own client ships at the sandbox, and what it has no words for is asked without it.
+
+The client is `shipengine`, of the time when the API was ShipEngine's; the one of today, for JavaScript, is on no
+registry that this project installs from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from providers.conftest import Sandbox
+from providers.exchanges import Recorded
+
+
+def booking(reference: str = "ord-1-1", **more: Any) -> dict[str, Any]:
+    """As the adapter asks for one."""
+    return {
+        "shipment": {
+            "carrier_id": "se-123",
+            "service_code": "usps_priority_mail",
+            "warehouse_id": "se-456",
+            "external_shipment_id": reference,
+            "external_order_id": "ord-1",
+            "ship_to": {
+                "name": "Ada Example",
+                "phone": "555-0100",
+                "address_line1": "1 Main St",
+                "address_line2": None,
+                "city_locality": "Springfield",
+                "state_province": "IL",
+                "postal_code": "62701",
+                "country_code": "US",
+                "address_residential_indicator": "unknown",
+                **more,
+            },
+            "packages": [{"weight": {"value": 500, "unit": "gram"}}],
+        }
+    }
+
+
+def test_a_label_is_bought_found_and_voided(carrier: Any, sandbox: Sandbox) -> None:
+    label = carrier.create_label_from_shipment(booking())
+    assert (label["status"], label["voided"], label["external_shipment_id"]) == ("completed", False, "ord-1-1")
+    found = carrier.list_labels_by_tracking_number(label["tracking_number"])
+    assert [one["label_id"] for one in found["labels"]] == [label["label_id"]]
+    assert (found["total"], found["page"], found["pages"]) == (1, 1, 1)
+    voided = carrier.void_label_by_label_id(label["label_id"], {})
+    assert voided["approved"] is True
+    again = carrier.void_label_by_label_id(label["label_id"], {})
+    assert (again["approved"], again["reason_code"]) == (False, "label_already_voided")
+    assert len(sandbox.ledger()["cancelled_shipments"]) == 1
+
+
+def test_no_label_is_an_empty_page(carrier: Any) -> None:
+    found = carrier.list_labels_by_tracking_number("nobody-has-this")
+    assert (found["labels"], found["total"], found["pages"]) == ([], 0, 0)
+
+
+def test_a_taken_reference_is_a_conflict(carrier: Any) -> None:
+    from shipengine.errors import ShipEngineError
+
+    carrier.create_label_from_shipment(booking())
+    with pytest.raises(ShipEngineError) as refused:
+        carrier.create_label_from_shipment(booking())
+    assert (refused.value.error_type, refused.value.error_code) == ("business_rules", "identifier_conflict")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"postal_code": "00000"}, "invalid_address"),
+        ({"postal_code": ""}, "field_value_required"),
+        ({"country_code": "USA"}, "invalid_field_value"),
+    ],
+)
+def test_a_wrong_address_is_the_clients_exception(carrier: Any, wrong: dict[str, str], code: str) -> None:
+    from shipengine.errors import ShipEngineError
+
+    with pytest.raises(ShipEngineError) as refused:
+        carrier.create_label_from_shipment(booking(**wrong))
+    assert refused.value.error_code == code
+
+
+def test_what_is_not_there_is_the_clients_exception(carrier: Any) -> None:
+    from shipengine.errors import ShipEngineError
+
+    with pytest.raises(ShipEngineError) as refused:
+        carrier.void_label_by_label_id("se-1", {})
+    assert refused.value.error_code == "invalid_identifier"
+
+
+def test_a_fault_of_the_carriers_is_the_clients_exception(carrier: Any, sandbox: Sandbox) -> None:
+    from shipengine.errors import ShipEngineError
+
+    # It reads the error, and stumbles over its source, which was `shipengine` in its time.
+    sandbox.plant("book", "error", provider="carrier", status=500)
+    with pytest.raises(ValueError, match=r"\[ShipStation\]"):
+        carrier.create_label_from_shipment(booking())
+    sandbox.plant("cancel", "decline", provider="carrier")
+    label = carrier.create_label_from_shipment(booking())
+    assert carrier.void_label_by_label_id(label["label_id"], {})["reason_code"] == "contact_carrier"
+    sandbox.plant("book", "decline", provider="carrier")
+    with pytest.raises(ShipEngineError) as refused:
+        carrier.create_label_from_shipment(booking("ord-2-1"))
+    assert refused.value.error_code == "invalid_address"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500, 503])
+@pytest.mark.parametrize("operation", ["book", "cancel"])
+def test_every_planted_error_has_the_providers_shape(
+    raw: Recorded, sandbox: Sandbox, operation: str, status: int
+) -> None:
+    sandbox.plant(operation, "error", provider="carrier", status=status)
+    if operation == "book":
+        answer = raw.post(f"{sandbox.url}/v2/labels", json=booking())
+    else:
+        answer = raw.put(f"{sandbox.url}/v2/labels/se-1/void")
+    assert answer.status_code == status
+    assert status != 429 or answer.headers["retry-after"] == "1"
+
+
+def test_a_label_and_its_shipment_are_found_by_our_own_id(raw: Recorded, sandbox: Sandbox) -> None:
+    label = raw.post(f"{sandbox.url}/v2/labels", json=booking()).json()
+    for by in (label["label_id"], "external_shipment_id/ord-1-1"):
+        assert raw.get(f"{sandbox.url}/v2/labels/{by}").json() == label
+    for by in (label["shipment_id"], "external_shipment_id/ord-1-1"):
+        shipment = raw.get(f"{sandbox.url}/v2/shipments/{by}").json()
+        assert (shipment["shipment_id"], shipment["shipment_status"]) == (label["shipment_id"], "label_purchased")
+    raw.put(f"{sandbox.url}/v2/labels/{label['label_id']}/void")
+    voided = raw.get(f"{sandbox.url}/v2/labels/external_shipment_id/ord-1-1").json()
+    assert (voided["status"], voided["voided"]) == ("voided", True)
+    assert voided["voided_at"]
+
+
+def test_labels_are_listed_a_page_at_a_time(raw: Recorded, sandbox: Sandbox) -> None:
+    made = [raw.post(f"{sandbox.url}/v2/labels", json=booking(f"ord-{n}-1")).json()["label_id"] for n in range(5)]
+    seen: list[str] = []
+    url = f"{sandbox.url}/v2/labels?page_size=2"
+    for _ in range(3):
+        page = raw.get(url).json()
+        assert (page["total"], page["pages"]) == (5, 3)
+        seen += [label["label_id"] for label in page["labels"]]
+        following = page["links"]["next"].get("href")
+        url = f"{sandbox.url}{following}"
+    assert following is None
+    assert seen == made[::-1]
+
+
+def test_who_has_no_key_is_told_so(raw: Recorded, sandbox: Sandbox) -> None:
+    del raw.headers["API-Key"]
+    assert raw.post(f"{sandbox.url}/v2/labels", json=booking()).status_code == 401
+    assert raw.get(f"{sandbox.url}/v2/labels?shipment_id=se-1").status_code == 401
+
+
+def test_no_label_is_an_empty_body(raw: Recorded, sandbox: Sandbox) -> None:
+    for by in ("se-1", "external_shipment_id/ord-9-1"):
+        assert raw.get(f"{sandbox.url}/v2/labels/{by}").status_code == 404
+        assert raw.get(f"{sandbox.url}/v2/shipments/{by}").status_code == 404
+
+
+def test_a_lost_answer_is_no_answer(raw: Recorded, sandbox: Sandbox) -> None:
+    sandbox.plant("book", "lose_response", provider="carrier")
+    with pytest.raises(requests.ConnectionError):
+        raw.post(f"{sandbox.url}/v2/labels", json=booking())
+    assert raw.get(f"{sandbox.url}/v2/labels/external_shipment_id/ord-1-1").status_code == 200
