@@ -3,9 +3,14 @@
 //! Requests and answers: <https://docs.stripe.com/api/payment_intents>,
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
+mod amount;
+mod refund;
+
+use amount::{domain_amount, wire_amount};
 use domain::ports::{AuthorizeRequest, Payment, PaymentProvider, PaymentState, ProviderError};
-use domain::{Currency, Money, OrderId};
+use domain::{Money, OrderId};
 use provider::{Answer, Http, Secret};
+use refund::{Refund, Refunds};
 use serde::Deserialize;
 use step::budget;
 
@@ -36,12 +41,8 @@ struct Intent {
 #[derive(Deserialize)]
 struct List<T> {
     data: Vec<T>,
-}
-
-#[derive(Deserialize)]
-struct Refund {
-    id: String,
-    amount: u64,
+    #[serde(default)]
+    has_more: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -81,8 +82,9 @@ impl Stripe {
             .await
     }
 
-    /// A move of a payment that exists, which its own state allows only once. A server error that
-    /// the provider keeps repeating for this key is no answer, so it is asked under another one.
+    /// A move of a payment that exists, which its own state allows only once: a refund, too, for it
+    /// is always of all that is left. A server error that the provider keeps repeating for this key is
+    /// no answer, so it is asked under another one.
     async fn post_anew(
         &self,
         path: &str,
@@ -96,17 +98,23 @@ impl Stripe {
         Ok(answer)
     }
 
-    /// A refund of this amount that exists.
-    async fn refund_of(&self, reference: &str, wire: u64) -> Result<Option<String>, ProviderError> {
-        let query = [("payment_intent", reference.to_owned())];
+    /// Every refund of a payment. A list has what was written before it, unlike a search.
+    /// <https://docs.stripe.com/api/refunds/list>
+    async fn refunds_of(&self, reference: &str) -> Result<Refunds, ProviderError> {
+        let query = [
+            ("payment_intent", reference.to_owned()),
+            ("limit", "100".to_owned()),
+        ];
         let answer = self.get_json("/v1/refunds", &query).await?;
         if !answer.status.is_success() {
             return Err(answer.error(None));
         }
-        let mut refunds = answer.json::<List<Refund>>()?.data.into_iter();
-        Ok(refunds
-            .find(|refund| refund.amount == wire)
-            .map(|refund| refund.id))
+        let list = answer.json::<List<Refund>>()?;
+        if list.has_more {
+            let text = "a payment with more refunds than anybody makes".to_owned();
+            return Err(ProviderError::Defect(text));
+        }
+        Ok(Refunds::new(list.data))
     }
 
     async fn get_json(
@@ -231,31 +239,29 @@ impl PaymentProvider for Stripe {
         reference: &str,
         amount: Money,
     ) -> Result<String, ProviderError> {
-        let wire = wire_amount(amount)?;
+        let whole = wire_amount(amount)?;
+        let made = self.refunds_of(reference).await?;
+        let Some(rest) = made.rest(whole)? else {
+            return made.last_given();
+        };
         let form = [
             ("payment_intent", reference.to_owned()),
-            ("amount", wire.to_string()),
+            ("amount", rest.to_string()),
         ];
-        let mut answer = self.post("/v1/refunds", key, &form).await?;
-        if answer.replayed && answer.status.is_server_error() {
-            // The same as in `post_anew`, but two refunds are possible: it may have been made.
-            if let Some(refund) = self.refund_of(reference, wire).await? {
-                return Ok(refund);
-            }
-            answer = self
-                .post("/v1/refunds", &format!("{key}-anew"), &form)
-                .await?;
-        }
+        let answer = self
+            .post_anew("/v1/refunds", &made.next_key(key), &form)
+            .await?;
         if answer.status.is_success() {
-            return Ok(answer.json::<Refund>()?.id);
+            return answer.json::<Refund>()?.given();
         }
         let code = answer.json::<ErrorAnswer>().unwrap_or_default().error.code;
-        if code.as_deref() == Some("charge_already_refunded")
-            && let Some(refund) = self.refund_of(reference, wire).await?
-        {
-            return Ok(refund);
+        match code.as_deref() {
+            // Somebody was faster; the next try sees with how much.
+            Some("charge_already_refunded") => Err(ProviderError::Unknown(
+                "the payment was refunded meanwhile".to_owned(),
+            )),
+            code => Err(answer.error(code)),
         }
-        Err(answer.error(code.as_deref()))
     }
 }
 
@@ -317,71 +323,5 @@ impl Intent {
             reference: self.id.clone(),
             state,
         })
-    }
-}
-
-/// Currencies that Stripe counts in hundredths though ISO 4217 gives them no smaller unit.
-/// <https://docs.stripe.com/currencies#special-cases>
-const COUNTED_IN_HUNDREDTHS: [&str; 2] = ["ISK", "UGX"];
-/// Currencies that Stripe counts in whole units though ISO 4217 gives them hundredths.
-/// <https://docs.stripe.com/currencies#zero-decimal>
-const COUNTED_IN_WHOLE_UNITS: [&str; 1] = ["MGA"];
-
-/// The amount in Stripe's unit, which is the currency's minor unit but for special cases.
-fn wire_amount(money: Money) -> Result<u64, ProviderError> {
-    let (amount, currency) = (money.minor(), money.currency());
-    if COUNTED_IN_HUNDREDTHS.contains(&currency.code()) {
-        return Ok(amount * 100);
-    }
-    if COUNTED_IN_WHOLE_UNITS.contains(&currency.code()) {
-        if amount.is_multiple_of(100) {
-            return Ok(amount / 100);
-        }
-        let text = format!("the payment provider takes whole units of {currency} only");
-        return Err(ProviderError::Defect(text));
-    }
-    if currency.minor_digits() == 3 && !amount.is_multiple_of(10) {
-        let text =
-            format!("the payment provider takes {currency} in steps of ten minor units only");
-        return Err(ProviderError::Defect(text));
-    }
-    Ok(amount)
-}
-
-fn domain_amount(wire: u64, currency: &str) -> Result<Money, ProviderError> {
-    let code = currency.to_ascii_uppercase();
-    let unknown = |what| ProviderError::Unknown(format!("the payment provider answered {what}"));
-    let known: Currency = code
-        .parse()
-        .map_err(|_| unknown("in an unknown currency"))?;
-    let minor = if COUNTED_IN_HUNDREDTHS.contains(&code.as_str()) {
-        wire / 100
-    } else if COUNTED_IN_WHOLE_UNITS.contains(&code.as_str()) {
-        wire.saturating_mul(100)
-    } else {
-        wire
-    };
-    Money::new(minor, known).map_err(|_| unknown("an amount that no payment can have"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_keep_their_value_in_the_providers_units() {
-        let wire = |minor, code: &str| {
-            wire_amount(Money::new(minor, code.parse().expect("a currency")).expect("an amount"))
-                .ok()
-        };
-        assert_eq!(wire(1299, "USD"), Some(1299));
-        assert_eq!(wire(1500, "JPY"), Some(1500));
-        assert_eq!(wire(1500, "ISK"), Some(150_000));
-        assert_eq!((wire(1500, "MGA"), wire(1550, "MGA")), (Some(15), None));
-        assert_eq!(wire(1250, "KWD"), Some(1250));
-        assert_eq!(wire(1255, "KWD"), None);
-        let krona = Money::new(1500, "ISK".parse().expect("a currency"));
-        assert_eq!(domain_amount(150_000, "isk").ok(), krona.ok());
-        assert!(domain_amount(1, "gold").is_err());
     }
 }

@@ -21,6 +21,10 @@ pub(crate) enum Verdict {
     AsUsual,
     /// A planted `decline`.
     No,
+    /// A planted `pending`: only of a refund.
+    Pending,
+    /// A planted `fail`: only of a refund.
+    Fails,
 }
 
 /// A request as received, before a provider makes sense of it.
@@ -141,6 +145,14 @@ where
             pause.await;
             admitted.run(&shared, Verdict::No, act)
         }
+        Mode::Pending => {
+            pause.await;
+            admitted.run(&shared, Verdict::Pending, act)
+        }
+        Mode::Fail => {
+            pause.await;
+            admitted.run(&shared, Verdict::Fails, act)
+        }
     }
 }
 
@@ -182,9 +194,11 @@ fn admit(
                 world.keys.store(keyed, answer);
             }
             Some((Mode::Error | Mode::Refuse, _)) => {}
-            Some((Mode::LoseResponse | Mode::Delay | Mode::Decline, _)) | None => {
-                world.keys.begin(keyed);
-            }
+            Some((
+                Mode::LoseResponse | Mode::Delay | Mode::Decline | Mode::Pending | Mode::Fail,
+                _,
+            ))
+            | None => world.keys.begin(keyed),
         }
     }
     Ok(Admitted {

@@ -54,6 +54,11 @@ pub(crate) enum Mode {
     /// at refund, address refused, void not approved. For `find`: not found yet, as Stripe's search
     /// index answers for up to a minute after a write (<https://docs.stripe.com/search>).
     Decline,
+    /// A refund is accepted and stays pending until `/_sandbox/settle` says what came of it.
+    Pending,
+    /// A refund is accepted, which the answer calls pending, and has failed when it is next looked at
+    /// (<https://docs.stripe.com/refunds#failed-refunds>).
+    Fail,
 }
 
 /// What a test asks for.
@@ -110,6 +115,9 @@ impl Fault {
         if self.stored && self.mode != Mode::Error {
             return Err("stored: only an error can be stored".to_owned());
         }
+        if matches!(self.mode, Mode::Pending | Mode::Fail) && self.operation != Operation::Refund {
+            return Err("mode: only a refund can stay pending or fail later".to_owned());
+        }
         if self.stored && self.provider == Provider::Carrier {
             return Err("stored: the carrier has no idempotency keys".to_owned());
         }
@@ -119,7 +127,7 @@ impl Fault {
     /// The rest of them happens on the way, to a stored answer as to a new one. What the provider
     /// itself decides, it has already decided when an answer is stored.
     fn is_decided_by_the_provider(&self) -> bool {
-        self.mode == Mode::Decline || self.stored
+        matches!(self.mode, Mode::Decline | Mode::Pending | Mode::Fail) || self.stored
     }
 
     fn hits(&self, call: &Target, replayed: bool) -> bool {

@@ -11,6 +11,7 @@ pub(crate) mod errors;
 mod form;
 mod intent;
 mod payments;
+mod refunds;
 mod search;
 
 use axum::Router;
@@ -26,10 +27,12 @@ use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
 use form::Form;
-use payments::{Authorization, Refunding};
+use payments::Authorization;
+use refunds::Refunding;
 use search::Query;
 
 pub(crate) use payments::lapse;
+pub(crate) use refunds::settle;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -38,7 +41,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/v1/payment_intents/{id}", get(retrieve))
         .route("/v1/payment_intents/{id}/capture", post(capture))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
-        .route("/v1/refunds", post(refund).get(refunds))
+        .route("/v1/refunds", post(refund).get(list_refunds))
 }
 
 async fn authorize(received: Received) -> Response {
@@ -90,7 +93,7 @@ async fn refund(received: Received) -> Response {
                 .payments
                 .order_of(wanted.payment_intent());
             let act = move |world: &mut World, verdict, reference| {
-                payments::refund(world, wanted, verdict, reference)
+                refunds::refund(world, wanted, verdict, reference)
             };
             carry_out(received, Operation::Refund, order_id, act).await
         }
@@ -117,12 +120,12 @@ async fn search(received: Received) -> Response {
     }
 }
 
-async fn refunds(received: Received) -> Response {
-    match read(&received, Form::of_query, payments::read_refunds) {
+async fn list_refunds(received: Received) -> Response {
+    match read(&received, Form::of_query, refunds::read_list) {
         Err(answer) => answer.into_response(),
         Ok(id) => {
             let order_id = received.shared.lock().payments.order_of(&id);
-            let act = move |world: &mut World, verdict, _| payments::refunds(world, &id, verdict);
+            let act = move |world: &mut World, verdict, _| refunds::list(world, &id, verdict);
             carry_out(received, Operation::Find, order_id, act).await
         }
     }

@@ -9,7 +9,7 @@ use super::book::no_such_intent;
 use super::decline::{Decline, GENERIC_DECLINE};
 use super::errors;
 use super::form::Form;
-use super::intent::{Intent, Refund, Status};
+use super::intent::{Intent, Status};
 use super::search::Query;
 use crate::answer::Answer;
 use crate::exchange::Verdict;
@@ -17,7 +17,7 @@ use crate::ledger::Reference;
 use crate::world::World;
 
 /// Either way, the answer.
-fn either(outcome: Result<Value, Answer>) -> Answer {
+pub(super) fn either(outcome: Result<Value, Answer>) -> Answer {
     outcome.map_or_else(|refusal| refusal, Answer::ok)
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn authorize(
         }
         (Some(Err(decline)), _) => Some(decline),
         (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
-        (Some(Ok(())), Verdict::AsUsual) => None,
+        (Some(Ok(())), Verdict::AsUsual | Verdict::Pending | Verdict::Fails) => None,
     };
     let intent = Intent {
         number: world.number(),
@@ -279,8 +279,8 @@ pub(crate) fn cancel(
 ) -> Answer {
     let canceled = world.payments.find_mut(id).and_then(|intent| {
         let held = match intent.status {
-            Status::RequiresCapture if verdict == Verdict::AsUsual => true,
-            Status::RequiresPaymentMethod if verdict == Verdict::AsUsual => false,
+            Status::RequiresCapture if verdict != Verdict::No => true,
+            Status::RequiresPaymentMethod if verdict != Verdict::No => false,
             Status::RequiresCapture
             | Status::RequiresPaymentMethod
             | Status::Succeeded
@@ -327,87 +327,6 @@ pub(crate) fn lapse(world: &mut World, order_id: &str) -> usize {
     count
 }
 
-/// A valid `POST /v1/refunds`, <https://docs.stripe.com/api/refunds/create>.
-#[derive(Debug)]
-pub(crate) struct Refunding {
-    payment_intent: String,
-    amount: Option<u64>,
-    reason: Option<String>,
-    metadata: BTreeMap<String, String>,
-}
-
-impl Refunding {
-    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
-        form.allow(&["amount", "expand", "metadata", "payment_intent", "reason"])?;
-        Ok(Self {
-            payment_intent: form.required("payment_intent")?.to_owned(),
-            amount: form.amount("amount")?,
-            reason: form.get("reason").map(str::to_owned),
-            metadata: form.metadata(),
-        })
-    }
-
-    pub(crate) fn payment_intent(&self) -> &str {
-        &self.payment_intent
-    }
-}
-
-pub(crate) fn refund(
-    world: &mut World,
-    wanted: Refunding,
-    verdict: Verdict,
-    reference: Reference,
-) -> Answer {
-    let number = world.number();
-    let refunded = world
-        .payments
-        .find_mut(&wanted.payment_intent)
-        .map_err(|_| errors::no_such("payment_intent", &wanted.payment_intent, "payment_intent"));
-    let refunded = refunded.and_then(|intent| {
-        let charge = intent.charge();
-        if intent.status != Status::Succeeded {
-            let message = format!(
-                "This PaymentIntent ({}) does not have a successful charge to refund.",
-                intent.id()
-            );
-            return Err(errors::unexpected_state(&message, intent));
-        }
-        if verdict == Verdict::No {
-            let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
-            return Err(errors::charge("charge_disputed", &message, &charge));
-        }
-        let left = intent.amount_received - intent.amount_refunded;
-        if left == 0 {
-            let message = format!("Charge {charge} has already been refunded.");
-            return Err(errors::charge("charge_already_refunded", &message, &charge));
-        }
-        let amount = wanted.amount.unwrap_or(left);
-        if amount > left {
-            let message = "Refund amount is greater than unrefunded amount on charge.";
-            return Err(errors::bad_value("amount", message));
-        }
-        intent.amount_refunded += amount;
-        let refund = Refund {
-            id: format!("re_{number}"),
-            amount,
-            charge,
-            currency: intent.currency.clone(),
-            payment_intent: intent.id(),
-            reason: wanted.reason,
-            metadata: wanted.metadata,
-            created: Timestamp::now(),
-        };
-        let effect = intent.effect(amount, refund.id.clone(), reference);
-        Ok((refund, effect))
-    });
-    either(refunded.map(|(refund, effect)| {
-        let json = refund.to_json();
-        world.payments.refunds.push(refund);
-        world.ledger.refunds.push(effect);
-        json
-    }))
-}
-
 pub(crate) fn retrieve(world: &World, id: &str, verdict: Verdict) -> Answer {
     if verdict == Verdict::No {
         return no_such_intent(id);
@@ -419,7 +338,7 @@ pub(crate) fn retrieve(world: &World, id: &str, verdict: Verdict) -> Answer {
 pub(crate) fn search(world: &World, query: &Query, verdict: Verdict) -> Answer {
     let intents = world.payments.intents.iter().rev();
     let mut found: Vec<_> = intents
-        .filter(|intent| verdict == Verdict::AsUsual && query.matches(intent))
+        .filter(|intent| verdict != Verdict::No && query.matches(intent))
         .map(Intent::to_json)
         .collect();
     let has_more = found.len() > query.limit;
@@ -430,26 +349,5 @@ pub(crate) fn search(world: &World, query: &Query, verdict: Verdict) -> Answer {
         "has_more": has_more,
         "next_page": null,
         "data": found,
-    }))
-}
-
-/// The intent whose refunds are wanted; the API can also list all of them.
-pub(crate) fn read_refunds(form: &Form) -> Result<String, Answer> {
-    form.allow(&["payment_intent", "limit", "expand"])?;
-    Ok(form.required("payment_intent")?.to_owned())
-}
-
-/// <https://docs.stripe.com/api/refunds/list>, newest first.
-pub(crate) fn refunds(world: &World, payment_intent: &str, verdict: Verdict) -> Answer {
-    let refunds = world.payments.refunds.iter().rev();
-    let of_it: Vec<_> = refunds
-        .filter(|refund| verdict == Verdict::AsUsual && refund.payment_intent == payment_intent)
-        .map(Refund::to_json)
-        .collect();
-    Answer::ok(json!({
-        "object": "list",
-        "url": "/v1/refunds",
-        "has_more": false,
-        "data": of_it,
     }))
 }
