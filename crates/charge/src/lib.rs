@@ -187,7 +187,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 Some(_) | None => self.provider.capture(&key, &payment, state.total).await?,
             };
             match answer.state {
-                PaymentState::Captured(amount) => Ok(CaptureResult::Taken { amount }),
+                PaymentState::Captured(amount) => taken(amount, state.total),
                 PaymentState::Voided => Ok(CaptureResult::Refused {
                     code: "authorization_lapsed".to_owned(),
                 }),
@@ -296,19 +296,19 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 .map(|payment| authorization(payment, state.total))
                 .transpose()
         };
-        let taken = async |state: &OrderState, _: &Claim| {
+        let captured = async |state: &OrderState, _: &Claim| {
             let payment = state.held_payment().ok_or_else(|| {
                 ProviderError::Defect("a shipped order without a payment".to_owned())
             })?;
             match self.provider.get(payment).await?.state {
-                PaymentState::Captured(amount) => Ok(Some(CaptureResult::Taken { amount })),
+                PaymentState::Captured(amount) => taken(amount, state.total).map(Some),
                 PaymentState::Held(_) | PaymentState::Voided => Ok(None),
                 PaymentState::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
                 PaymentState::Pending => Err(pending()),
             }
         };
         let orders = &self.orders;
-        let resolved = step::find_out::<Capture, _, _>(orders, by, &state, unavailable, taken)
+        let resolved = step::find_out::<Capture, _, _>(orders, by, &state, unavailable, captured)
             .await?
             || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
         Ok(json!({"resolved": resolved}))
@@ -422,6 +422,17 @@ fn pending() -> ProviderError {
 
 fn busy() -> ProviderError {
     ProviderError::Unavailable("an earlier invocation may still be at work".to_owned())
+}
+
+/// What a captured payment says about the capture. Whoever took another amount than `total` did so by
+/// hand, and no retry changes it: the failure branch gives back what was taken.
+fn taken(amount: Money, total: Money) -> Result<CaptureResult, ProviderError> {
+    if amount == total {
+        return Ok(CaptureResult::Taken { amount });
+    }
+    Err(ProviderError::Defect(
+        "the payment was captured with another amount than the order's total".to_owned(),
+    ))
 }
 
 /// What a payment for `total` says about its authorisation.
