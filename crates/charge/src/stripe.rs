@@ -4,11 +4,13 @@
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
 mod amount;
+mod error;
 mod refund;
 
 use amount::{domain_amount, wire_amount};
 use domain::ports::{AuthorizeRequest, Payment, PaymentProvider, PaymentState, ProviderError};
 use domain::{Money, OrderId};
+use error::ErrorBody;
 use provider::{Answer, Http, Secret};
 use refund::{Refund, Refunds};
 use serde::Deserialize;
@@ -17,6 +19,9 @@ use step::budget;
 /// What this adapter is written against; without it the account's own setting would decide.
 /// <https://docs.stripe.com/api/versioning>
 const API_VERSION: &str = "2025-12-15.clover";
+
+/// How the other keys of a move end, when an error is kept under the one before.
+const OTHER_KEYS: [&str; 2] = ["-anew", "-anew-2"];
 
 /// Stripe, or whatever speaks its API.
 #[derive(Debug)]
@@ -45,21 +50,6 @@ struct List<T> {
     has_more: bool,
 }
 
-#[derive(Deserialize, Default)]
-struct ErrorBody {
-    #[serde(rename = "type", default)]
-    kind: String,
-    code: Option<String>,
-    decline_code: Option<String>,
-    payment_intent: Option<Box<Intent>>,
-}
-
-#[derive(Deserialize, Default)]
-struct ErrorAnswer {
-    #[serde(default)]
-    error: ErrorBody,
-}
-
 impl Stripe {
     /// Stripe at `base_url`, with this credential.
     ///
@@ -83,17 +73,20 @@ impl Stripe {
     }
 
     /// A move of a payment that exists, which its own state allows only once: a refund, too, for it
-    /// is always of all that is left. A server error that the provider keeps repeating for this key is
-    /// no answer, so it is asked under another one.
+    /// is always of all that is left. An error that the provider keeps repeating for this key is no
+    /// answer, so it is asked under another one.
     async fn post_anew(
         &self,
         path: &str,
         key: &str,
         form: &[(&str, String)],
     ) -> Result<Answer, ProviderError> {
-        let answer = self.post(path, key, form).await?;
-        if answer.replayed && answer.status.is_server_error() {
-            return self.post(path, &format!("{key}-anew"), form).await;
+        let mut answer = self.post(path, key, form).await?;
+        for anew in OTHER_KEYS {
+            if !answer.replayed || answer.status.is_success() {
+                break;
+            }
+            answer = self.post(path, &format!("{key}{anew}"), form).await?;
         }
         Ok(answer)
     }
@@ -162,21 +155,7 @@ impl PaymentProvider for Stripe {
         if answer.status.is_success() {
             return answer.json::<Intent>()?.payment();
         }
-        let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
-        let declined = |code: String| Payment {
-            reference: String::new(),
-            state: PaymentState::Declined(code),
-        };
-        match (answer.status.as_u16(), error.code.as_deref()) {
-            (402, _) => Ok(declined(error.reason())),
-            // The customer's token is no means of payment: their matter, not a defect of ours.
-            (400, Some("resource_missing")) => Ok(declined("payment_method_unknown".to_owned())),
-            // So is a total that no card can be charged with.
-            (400, Some(code @ ("amount_too_small" | "amount_too_large"))) => {
-                Ok(declined(code.to_owned()))
-            }
-            (_, code) => Err(answer.error(code)),
-        }
+        error::refused(&answer)
     }
 
     async fn find(
@@ -254,14 +233,7 @@ impl PaymentProvider for Stripe {
         if answer.status.is_success() {
             return answer.json::<Refund>()?.given();
         }
-        let code = answer.json::<ErrorAnswer>().unwrap_or_default().error.code;
-        match code.as_deref() {
-            // Somebody was faster; the next try sees with how much.
-            Some("charge_already_refunded") => Err(ProviderError::Unknown(
-                "the payment was refunded meanwhile".to_owned(),
-            )),
-            code => Err(answer.error(code)),
-        }
+        Err(error::not_refunded(&answer))
     }
 }
 
@@ -271,27 +243,7 @@ fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
     if answer.status.is_success() {
         return answer.json::<Intent>()?.payment();
     }
-    let stands = |state| Payment {
-        reference: reference.to_owned(),
-        state,
-    };
-    let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
-    if answer.status == reqwest::StatusCode::PAYMENT_REQUIRED {
-        return Ok(stands(PaymentState::Declined(error.reason())));
-    }
-    match (error.code.as_deref(), error.payment_intent) {
-        (Some("payment_intent_unexpected_state"), Some(intent)) => intent.payment(),
-        (Some("charge_expired_for_capture"), _) => Ok(stands(PaymentState::Voided)),
-        (code, _) => Err(answer.error(code)),
-    }
-}
-
-impl ErrorBody {
-    /// The bank's reason, or the provider's: a code, never the message, which names the card.
-    fn reason(&self) -> String {
-        let code = self.decline_code.as_ref().or(self.code.as_ref());
-        code.unwrap_or(&self.kind).clone()
-    }
+    error::not_moved(answer, reference)
 }
 
 /// What a payment is called that was let go of, or whose hold has lapsed.

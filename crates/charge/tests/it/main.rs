@@ -3,6 +3,7 @@
 
 mod authorize;
 mod capture;
+mod errors;
 mod refunds;
 mod resolve;
 mod restart;

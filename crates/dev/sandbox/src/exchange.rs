@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::futures::OwnedNotified;
 
-use crate::answer::{Answer, Dialect, status};
+use crate::answer::{Answer, Dialect};
 use crate::connection::Connection;
 use crate::faults::{Fault, Mode, Target};
 use crate::idempotency::{Keyed, Known};
@@ -126,7 +126,7 @@ where
     match fault.mode {
         Mode::Error => {
             pause.await;
-            Some((dialect.planted)(status(fault.status)))
+            Some((dialect.planted)(&fault))
         }
         Mode::Refuse => {
             pause.await;
@@ -190,7 +190,7 @@ fn admit(
     if let (Some(keyed), None) = (&keyed, &replay) {
         match fault.as_ref().map(|fault| (fault.mode, fault)) {
             Some((Mode::Error, fault)) if fault.stored => {
-                let answer = (dialect.planted)(status(fault.status));
+                let answer = (dialect.planted)(fault);
                 world.keys.store(keyed, answer);
             }
             Some((Mode::Error | Mode::Refuse, _)) => {}

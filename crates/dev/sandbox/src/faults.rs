@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A planted delay longer than this outlives every caller of ours.
 const LONGEST_DELAY_MS: u64 = 15 * 60 * 1000;
@@ -73,6 +74,10 @@ pub(crate) struct Fault {
     /// Of an `error`.
     #[serde(default = "unavailable")]
     pub(crate) status: u16,
+    /// Of a payment's `error`: what the error object says, such as `{"code": "lock_timeout"}`, instead
+    /// of what is usual for the status. <https://docs.stripe.com/api/errors>
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Map<String, Value>>,
     /// How long the answer (or its absence) takes.
     #[serde(default)]
     pub(crate) delay_ms: u64,
@@ -117,6 +122,10 @@ impl Fault {
         }
         if matches!(self.mode, Mode::Pending | Mode::Fail) && self.operation != Operation::Refund {
             return Err("mode: only a refund can stay pending or fail later".to_owned());
+        }
+        let worded = self.mode == Mode::Error && self.provider == Provider::Payment;
+        if self.error.is_some() && !worded {
+            return Err("error: only an error of the payment provider can be worded".to_owned());
         }
         if self.stored && self.provider == Provider::Carrier {
             return Err("stored: the carrier has no idempotency keys".to_owned());

@@ -378,3 +378,20 @@ async fn a_refund_is_pending_until_it_is_settled_or_fails_by_itself() {
     let capture = fault("payment", "capture", "ord-1", "pending");
     assert_eq!(sandbox.plant(&capture).await.status, 400);
 }
+
+#[tokio::test]
+async fn an_error_says_what_it_is_planted_with() {
+    let sandbox = Sandbox::start().await;
+    let mut busy = fault("payment", "authorize", "ord-1", "error");
+    busy["status"] = json!(429);
+    busy["error"] = json!({ "type": "invalid_request_error", "code": "lock_timeout" });
+    assert_eq!(sandbox.plant(&busy).await.status, 201);
+    let reply = sandbox.send(sandbox.authorization("ord-1", "pm_card_visa"));
+    let reply = reply.await.unwrap();
+    assert_eq!(
+        (reply.status, reply.text("/error/code")),
+        (429, "lock_timeout")
+    );
+    busy["mode"] = json!("decline");
+    assert_eq!(sandbox.plant(&busy).await.status, 400);
+}
