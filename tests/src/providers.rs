@@ -65,6 +65,26 @@ impl Sandbox {
         assert_eq!(lapsed["lapsed"], json!(1), "the fault fired");
     }
 
+    /// What came of the order's refunds that are pending: `succeeded` or `failed`.
+    pub async fn settle(&self, order_id: &str, status: &str) {
+        let url = format!(
+            "{}/_sandbox/settle?order_id={order_id}&status={status}",
+            self.url
+        );
+        let answer = self.http.post(url).send().await.expect("an answer");
+        let settled: Value = answer.json().await.expect("an answer");
+        assert_eq!(settled["settled"], json!(1), "the fault fired");
+    }
+
+    /// Does something with a payment, as somebody does in the payment provider's dashboard: `path` is
+    /// the API's, below `/v1`.
+    pub async fn in_dashboard(&self, path: &str, form: &[(&str, &str)]) {
+        let request = self.http.post(format!("{}/v1/{path}", self.url));
+        let request = request.bearer_auth("sk_test_dashboard").form(form);
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}");
+    }
+
     /// Voids a label, as somebody does in the carrier's dashboard.
     pub async fn void_label(&self, label: &str) {
         let request = self

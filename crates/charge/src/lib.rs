@@ -25,8 +25,9 @@ pub use stripe::Stripe;
 /// What the longest action can take. A capture whose authorisation has lapsed looks at the payment,
 /// looks for one that renews it, holds the money anew and takes it; besides the claim and the commit
 /// it reads the order and notes the new payment. A reversal makes as many calls: it finds a payment,
-/// looks at it, voids it, is told that it was captured, and refunds it. Repeated server errors, which are answered at once and asked
-/// again under another key, come on top; if they take too long, the claim stays and the retry asks.
+/// looks at it and at what was refunded of it, and refunds the rest. Repeated server errors, which
+/// are answered at once and asked again under another key, come on top; if they take too long, the
+/// claim stays and the retry asks.
 pub const WORST_CASE: Duration = budget::worst_case(7, 4);
 
 /// For this long after the first try the provider still knows our keys: Stripe keeps them for at
@@ -186,7 +187,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 Some(_) | None => self.provider.capture(&key, &payment, state.total).await?,
             };
             match answer.state {
-                PaymentState::Captured(amount) => Ok(CaptureResult::Taken { amount }),
+                PaymentState::Captured(amount) => taken(amount, state.total),
                 PaymentState::Voided => Ok(CaptureResult::Refused {
                     code: "authorization_lapsed".to_owned(),
                 }),
@@ -239,18 +240,10 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 return Ok(Reversal::Nothing);
             };
             let key = key::<Reverse>(&state);
-            let moved = match payment.state {
+            match payment.state {
                 // A declined payment is void by itself.
-                PaymentState::Declined(_) => return Ok(Reversal::Nothing),
-                PaymentState::Voided => return Ok(Reversal::Voided),
-                PaymentState::Captured(amount) => PaymentState::Captured(amount),
-                PaymentState::Held(_) | PaymentState::Pending => {
-                    self.provider.void(&key, &payment.reference).await?.state
-                }
-            };
-            match moved {
-                PaymentState::Voided | PaymentState::Declined(_) => Ok(Reversal::Voided),
-                // Captured after all, perhaps by an invocation that was given up: it goes back.
+                PaymentState::Declined(_) => Ok(Reversal::Nothing),
+                PaymentState::Voided => Ok(Reversal::Voided),
                 PaymentState::Captured(amount) => {
                     let key = format!("{key}-refund");
                     let refund = self
@@ -259,7 +252,17 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                         .await?;
                     Ok(Reversal::Refunded { refund, amount })
                 }
-                PaymentState::Held(_) | PaymentState::Pending => Err(pending()),
+                PaymentState::Held(_) | PaymentState::Pending => {
+                    match self.provider.void(&key, &payment.reference).await?.state {
+                        PaymentState::Voided | PaymentState::Declined(_) => Ok(Reversal::Voided),
+                        // Captured after all, perhaps by an invocation that was given up: the retry
+                        // gives it back.
+                        PaymentState::Captured(_) => Err(ProviderError::Unknown(
+                            "the payment was captured meanwhile".to_owned(),
+                        )),
+                        PaymentState::Held(_) | PaymentState::Pending => Err(pending()),
+                    }
+                }
             }
         };
         let unavailable = ErrorName::PaymentUnavailable;
@@ -293,19 +296,19 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 .map(|payment| authorization(payment, state.total))
                 .transpose()
         };
-        let taken = async |state: &OrderState, _: &Claim| {
+        let captured = async |state: &OrderState, _: &Claim| {
             let payment = state.held_payment().ok_or_else(|| {
                 ProviderError::Defect("a shipped order without a payment".to_owned())
             })?;
             match self.provider.get(payment).await?.state {
-                PaymentState::Captured(amount) => Ok(Some(CaptureResult::Taken { amount })),
+                PaymentState::Captured(amount) => taken(amount, state.total).map(Some),
                 PaymentState::Held(_) | PaymentState::Voided => Ok(None),
                 PaymentState::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
                 PaymentState::Pending => Err(pending()),
             }
         };
         let orders = &self.orders;
-        let resolved = step::find_out::<Capture, _, _>(orders, by, &state, unavailable, taken)
+        let resolved = step::find_out::<Capture, _, _>(orders, by, &state, unavailable, captured)
             .await?
             || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
         Ok(json!({"resolved": resolved}))
@@ -419,6 +422,17 @@ fn pending() -> ProviderError {
 
 fn busy() -> ProviderError {
     ProviderError::Unavailable("an earlier invocation may still be at work".to_owned())
+}
+
+/// What a captured payment says about the capture. Whoever took another amount than `total` did so by
+/// hand, and no retry changes it: the failure branch gives back what was taken.
+fn taken(amount: Money, total: Money) -> Result<CaptureResult, ProviderError> {
+    if amount == total {
+        return Ok(CaptureResult::Taken { amount });
+    }
+    Err(ProviderError::Defect(
+        "the payment was captured with another amount than the order's total".to_owned(),
+    ))
 }
 
 /// What a payment for `total` says about its authorisation.

@@ -3,15 +3,25 @@
 //! Requests and answers: <https://docs.stripe.com/api/payment_intents>,
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
+mod amount;
+mod error;
+mod refund;
+
+use amount::{domain_amount, wire_amount};
 use domain::ports::{AuthorizeRequest, Payment, PaymentProvider, PaymentState, ProviderError};
-use domain::{Currency, Money, OrderId};
+use domain::{Money, OrderId};
+use error::ErrorBody;
 use provider::{Answer, Http, Secret};
+use refund::{Refund, Refunds};
 use serde::Deserialize;
 use step::budget;
 
 /// What this adapter is written against; without it the account's own setting would decide.
 /// <https://docs.stripe.com/api/versioning>
 const API_VERSION: &str = "2025-12-15.clover";
+
+/// How the other keys of a move end, when an error is kept under the one before.
+const OTHER_KEYS: [&str; 2] = ["-anew", "-anew-2"];
 
 /// Stripe, or whatever speaks its API.
 #[derive(Debug)]
@@ -36,27 +46,8 @@ struct Intent {
 #[derive(Deserialize)]
 struct List<T> {
     data: Vec<T>,
-}
-
-#[derive(Deserialize)]
-struct Refund {
-    id: String,
-    amount: u64,
-}
-
-#[derive(Deserialize, Default)]
-struct ErrorBody {
-    #[serde(rename = "type", default)]
-    kind: String,
-    code: Option<String>,
-    decline_code: Option<String>,
-    payment_intent: Option<Box<Intent>>,
-}
-
-#[derive(Deserialize, Default)]
-struct ErrorAnswer {
     #[serde(default)]
-    error: ErrorBody,
+    has_more: bool,
 }
 
 impl Stripe {
@@ -81,32 +72,42 @@ impl Stripe {
             .await
     }
 
-    /// A move of a payment that exists, which its own state allows only once. A server error that
-    /// the provider keeps repeating for this key is no answer, so it is asked under another one.
+    /// A move of a payment that exists, which its own state allows only once: a refund, too, for it
+    /// is always of all that is left. An error that the provider keeps repeating for this key is no
+    /// answer, so it is asked under another one.
     async fn post_anew(
         &self,
         path: &str,
         key: &str,
         form: &[(&str, String)],
     ) -> Result<Answer, ProviderError> {
-        let answer = self.post(path, key, form).await?;
-        if answer.replayed && answer.status.is_server_error() {
-            return self.post(path, &format!("{key}-anew"), form).await;
+        let mut answer = self.post(path, key, form).await?;
+        for anew in OTHER_KEYS {
+            if !answer.replayed || answer.status.is_success() {
+                break;
+            }
+            answer = self.post(path, &format!("{key}{anew}"), form).await?;
         }
         Ok(answer)
     }
 
-    /// A refund of this amount that exists.
-    async fn refund_of(&self, reference: &str, wire: u64) -> Result<Option<String>, ProviderError> {
-        let query = [("payment_intent", reference.to_owned())];
+    /// Every refund of a payment. A list has what was written before it, unlike a search.
+    /// <https://docs.stripe.com/api/refunds/list>
+    async fn refunds_of(&self, reference: &str) -> Result<Refunds, ProviderError> {
+        let query = [
+            ("payment_intent", reference.to_owned()),
+            ("limit", "100".to_owned()),
+        ];
         let answer = self.get_json("/v1/refunds", &query).await?;
         if !answer.status.is_success() {
             return Err(answer.error(None));
         }
-        let mut refunds = answer.json::<List<Refund>>()?.data.into_iter();
-        Ok(refunds
-            .find(|refund| refund.amount == wire)
-            .map(|refund| refund.id))
+        let list = answer.json::<List<Refund>>()?;
+        if list.has_more {
+            let text = "a payment with more refunds than anybody makes".to_owned();
+            return Err(ProviderError::Defect(text));
+        }
+        Ok(Refunds::new(list.data))
     }
 
     async fn get_json(
@@ -154,21 +155,7 @@ impl PaymentProvider for Stripe {
         if answer.status.is_success() {
             return answer.json::<Intent>()?.payment();
         }
-        let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
-        let declined = |code: String| Payment {
-            reference: String::new(),
-            state: PaymentState::Declined(code),
-        };
-        match (answer.status.as_u16(), error.code.as_deref()) {
-            (402, _) => Ok(declined(error.reason())),
-            // The customer's token is no means of payment: their matter, not a defect of ours.
-            (400, Some("resource_missing")) => Ok(declined("payment_method_unknown".to_owned())),
-            // So is a total that no card can be charged with.
-            (400, Some(code @ ("amount_too_small" | "amount_too_large"))) => {
-                Ok(declined(code.to_owned()))
-            }
-            (_, code) => Err(answer.error(code)),
-        }
+        error::refused(&answer)
     }
 
     async fn find(
@@ -231,31 +218,22 @@ impl PaymentProvider for Stripe {
         reference: &str,
         amount: Money,
     ) -> Result<String, ProviderError> {
-        let wire = wire_amount(amount)?;
+        let whole = wire_amount(amount)?;
+        let made = self.refunds_of(reference).await?;
+        let Some(rest) = made.rest(whole)? else {
+            return made.last_given();
+        };
         let form = [
             ("payment_intent", reference.to_owned()),
-            ("amount", wire.to_string()),
+            ("amount", rest.to_string()),
         ];
-        let mut answer = self.post("/v1/refunds", key, &form).await?;
-        if answer.replayed && answer.status.is_server_error() {
-            // The same as in `post_anew`, but two refunds are possible: it may have been made.
-            if let Some(refund) = self.refund_of(reference, wire).await? {
-                return Ok(refund);
-            }
-            answer = self
-                .post("/v1/refunds", &format!("{key}-anew"), &form)
-                .await?;
-        }
+        let answer = self
+            .post_anew("/v1/refunds", &made.next_key(key), &form)
+            .await?;
         if answer.status.is_success() {
-            return Ok(answer.json::<Refund>()?.id);
+            return answer.json::<Refund>()?.given();
         }
-        let code = answer.json::<ErrorAnswer>().unwrap_or_default().error.code;
-        if code.as_deref() == Some("charge_already_refunded")
-            && let Some(refund) = self.refund_of(reference, wire).await?
-        {
-            return Ok(refund);
-        }
-        Err(answer.error(code.as_deref()))
+        Err(error::not_refunded(&answer))
     }
 }
 
@@ -265,27 +243,7 @@ fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
     if answer.status.is_success() {
         return answer.json::<Intent>()?.payment();
     }
-    let stands = |state| Payment {
-        reference: reference.to_owned(),
-        state,
-    };
-    let error = answer.json::<ErrorAnswer>().unwrap_or_default().error;
-    if answer.status == reqwest::StatusCode::PAYMENT_REQUIRED {
-        return Ok(stands(PaymentState::Declined(error.reason())));
-    }
-    match (error.code.as_deref(), error.payment_intent) {
-        (Some("payment_intent_unexpected_state"), Some(intent)) => intent.payment(),
-        (Some("charge_expired_for_capture"), _) => Ok(stands(PaymentState::Voided)),
-        (code, _) => Err(answer.error(code)),
-    }
-}
-
-impl ErrorBody {
-    /// The bank's reason, or the provider's: a code, never the message, which names the card.
-    fn reason(&self) -> String {
-        let code = self.decline_code.as_ref().or(self.code.as_ref());
-        code.unwrap_or(&self.kind).clone()
-    }
+    error::not_moved(answer, reference)
 }
 
 /// What a payment is called that was let go of, or whose hold has lapsed.
@@ -317,71 +275,5 @@ impl Intent {
             reference: self.id.clone(),
             state,
         })
-    }
-}
-
-/// Currencies that Stripe counts in hundredths though ISO 4217 gives them no smaller unit.
-/// <https://docs.stripe.com/currencies#special-cases>
-const COUNTED_IN_HUNDREDTHS: [&str; 2] = ["ISK", "UGX"];
-/// Currencies that Stripe counts in whole units though ISO 4217 gives them hundredths.
-/// <https://docs.stripe.com/currencies#zero-decimal>
-const COUNTED_IN_WHOLE_UNITS: [&str; 1] = ["MGA"];
-
-/// The amount in Stripe's unit, which is the currency's minor unit but for special cases.
-fn wire_amount(money: Money) -> Result<u64, ProviderError> {
-    let (amount, currency) = (money.minor(), money.currency());
-    if COUNTED_IN_HUNDREDTHS.contains(&currency.code()) {
-        return Ok(amount * 100);
-    }
-    if COUNTED_IN_WHOLE_UNITS.contains(&currency.code()) {
-        if amount.is_multiple_of(100) {
-            return Ok(amount / 100);
-        }
-        let text = format!("the payment provider takes whole units of {currency} only");
-        return Err(ProviderError::Defect(text));
-    }
-    if currency.minor_digits() == 3 && !amount.is_multiple_of(10) {
-        let text =
-            format!("the payment provider takes {currency} in steps of ten minor units only");
-        return Err(ProviderError::Defect(text));
-    }
-    Ok(amount)
-}
-
-fn domain_amount(wire: u64, currency: &str) -> Result<Money, ProviderError> {
-    let code = currency.to_ascii_uppercase();
-    let unknown = |what| ProviderError::Unknown(format!("the payment provider answered {what}"));
-    let known: Currency = code
-        .parse()
-        .map_err(|_| unknown("in an unknown currency"))?;
-    let minor = if COUNTED_IN_HUNDREDTHS.contains(&code.as_str()) {
-        wire / 100
-    } else if COUNTED_IN_WHOLE_UNITS.contains(&code.as_str()) {
-        wire.saturating_mul(100)
-    } else {
-        wire
-    };
-    Money::new(minor, known).map_err(|_| unknown("an amount that no payment can have"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_keep_their_value_in_the_providers_units() {
-        let wire = |minor, code: &str| {
-            wire_amount(Money::new(minor, code.parse().expect("a currency")).expect("an amount"))
-                .ok()
-        };
-        assert_eq!(wire(1299, "USD"), Some(1299));
-        assert_eq!(wire(1500, "JPY"), Some(1500));
-        assert_eq!(wire(1500, "ISK"), Some(150_000));
-        assert_eq!((wire(1500, "MGA"), wire(1550, "MGA")), (Some(15), None));
-        assert_eq!(wire(1250, "KWD"), Some(1250));
-        assert_eq!(wire(1255, "KWD"), None);
-        let krona = Money::new(1500, "ISK".parse().expect("a currency"));
-        assert_eq!(domain_amount(150_000, "isk").ok(), krona.ok());
-        assert!(domain_amount(1, "gold").is_err());
     }
 }

@@ -344,8 +344,11 @@ pub trait PaymentProvider: Send + Sync {
         key: &str,
         reference: &str,
     ) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
-    /// Gives captured money back, all of it; the provider's reference of the refund. MUST return
-    /// the existing refund if there is one.
+    /// Gives captured money back until all of `amount` is: what was given back before counts, by
+    /// whomever. The provider's reference of the last refund.
+    ///
+    /// MUST fail with [`ProviderError::Unknown`] while a refund is on its way, and make none then.
+    /// One that failed does not count.
     fn refund(
         &self,
         key: &str,

@@ -154,6 +154,47 @@ async fn money_that_was_let_go_elsewhere_is_not_captured() {
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Shipped);
 }
 
+/// Somebody takes so much of the held money behind our back.
+async fn capture_elsewhere(shop: &Shop, amount: &str) {
+    let path = format!("payment_intents/{}/capture", shop.payment().await);
+    let form = [("amount_to_capture", amount)];
+    shop.sandbox.in_dashboard(&path, &form).await;
+}
+
+#[tokio::test]
+async fn what_was_captured_in_part_elsewhere_is_no_payment_and_goes_back() {
+    for known_before in [false, true] {
+        let shop = Shop::with_shipped_order().await;
+        capture_elsewhere(&shop, "1000").await;
+        if known_before {
+            shop.database.claimed::<Capture>(ORDER, -1).await;
+        }
+        let refused = shop.run(Action::Capture).await.expect_err("too little");
+        assert_eq!(refused.name(), ErrorName::Internal, "{refused}");
+        let of = "the payment was captured with another amount than the order's total";
+        assert_eq!(refused.message(), of);
+        assert_eq!(shop.database.state(ORDER).await.stage, Stage::Shipped);
+        shop.fail().await;
+        let undone = shop.run(Action::Reverse).await.expect("undone");
+        assert_eq!(undone["refunded"], json!(tests::money(1000, "USD")));
+        let ledger = shop.sandbox.ledger().await;
+        let moved = |kind: &str| ledger[kind][0]["amount"].clone();
+        assert_eq!(
+            (moved("captures"), moved("refunds")),
+            (json!(1000), json!(1000))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_captured_in_whole_elsewhere_is_taken() {
+    let shop = Shop::with_shipped_order().await;
+    capture_elsewhere(&shop, "3098").await;
+    let answer = shop.run(Action::Capture).await;
+    assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
 #[tokio::test]
 async fn after_the_undo_nothing_is_captured() {
     let shop = Shop::with_shipped_order().await;

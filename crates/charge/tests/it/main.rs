@@ -3,6 +3,8 @@
 
 mod authorize;
 mod capture;
+mod errors;
+mod refunds;
 mod resolve;
 mod restart;
 mod reverse;
@@ -85,6 +87,12 @@ impl Shop {
         let fault = json!({"provider": "payment", "operation": operation, "mode": "error",
             "status": 500, "stored": true, "order_id": ORDER});
         self.sandbox.plant_fault(&fault).await;
+    }
+
+    /// The payment that holds the order's money, as the ledger has it.
+    async fn payment(&self) -> String {
+        let state = self.database.state(ORDER).await;
+        state.held_payment().expect("held money").to_owned()
     }
 
     /// The failure branch begins.

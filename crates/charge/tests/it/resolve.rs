@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use charge::Action;
-use domain::ledger::{Authorize, Entry};
+use domain::ledger::{Authorize, Capture, Entry};
 use domain::{ErrorName, Stage};
 use serde_json::json;
 use tests::document;
@@ -36,6 +36,17 @@ async fn money_that_was_taken_and_nobody_heard_is_put_on_record() {
     assert_eq!(resolved, Ok(json!({"resolved": true})));
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Captured);
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
+#[tokio::test]
+async fn money_that_was_taken_in_part_only_is_not_put_on_record_as_taken() {
+    let shop = Shop::with_shipped_order().await;
+    shop.database.claimed::<Capture>(ORDER, -1).await;
+    let path = format!("payment_intents/{}/capture", shop.payment().await);
+    let part = [("amount_to_capture", "1000")];
+    shop.sandbox.in_dashboard(&path, &part).await;
+    assert_eq!(shop.error(Action::Resolve).await, ErrorName::Internal);
+    assert_eq!(shop.database.state(ORDER).await.stage, Stage::Shipped);
 }
 
 #[tokio::test]

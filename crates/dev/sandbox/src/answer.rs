@@ -7,6 +7,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use crate::faults::Fault;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
@@ -73,8 +75,8 @@ pub(crate) fn status(code: u16) -> StatusCode {
 /// How a provider says what is said on the way of every call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
-    /// A planted error with this status.
-    pub(crate) planted: fn(StatusCode) -> Answer,
+    /// A planted error.
+    pub(crate) planted: fn(&Fault) -> Answer,
     /// The first request with this idempotency key has no answer yet.
     pub(crate) key_in_use: fn() -> Answer,
     /// This idempotency key came with another request before.

@@ -21,6 +21,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/_sandbox/ledger", get(ledger))
         .route("/_sandbox/forget_keys", post(forget_keys))
         .route("/_sandbox/lapse", post(lapse))
+        .route("/_sandbox/settle", post(settle))
         .route("/_sandbox/reset", post(reset))
 }
 
@@ -68,6 +69,26 @@ async fn lapse(State(shared): State<Shared>, Query(of): Query<OfOrder>) -> Respo
         }
         None => refusal(StatusCode::BAD_REQUEST, "say whose: ?order_id=ord-1"),
     }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum RefundEnd {
+    Succeeded,
+    Failed,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settlement {
+    order_id: String,
+    status: RefundEnd,
+}
+
+async fn settle(State(shared): State<Shared>, Query(of): Query<Settlement>) -> axum::Json<Value> {
+    let succeeded = of.status == RefundEnd::Succeeded;
+    let settled = stripe::settle(&mut shared.lock(), &of.order_id, succeeded);
+    axum::Json(json!({ "settled": settled }))
 }
 
 async fn reset(State(shared): State<Shared>) -> axum::Json<Value> {

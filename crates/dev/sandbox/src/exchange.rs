@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::futures::OwnedNotified;
 
-use crate::answer::{Answer, Dialect, status};
+use crate::answer::{Answer, Dialect};
 use crate::connection::Connection;
 use crate::faults::{Fault, Mode, Target};
 use crate::idempotency::{Keyed, Known};
@@ -21,6 +21,10 @@ pub(crate) enum Verdict {
     AsUsual,
     /// A planted `decline`.
     No,
+    /// A planted `pending`: only of a refund.
+    Pending,
+    /// A planted `fail`: only of a refund.
+    Fails,
 }
 
 /// A request as received, before a provider makes sense of it.
@@ -122,7 +126,7 @@ where
     match fault.mode {
         Mode::Error => {
             pause.await;
-            Some((dialect.planted)(status(fault.status)))
+            Some((dialect.planted)(&fault))
         }
         Mode::Refuse => {
             pause.await;
@@ -140,6 +144,14 @@ where
         Mode::Decline => {
             pause.await;
             admitted.run(&shared, Verdict::No, act)
+        }
+        Mode::Pending => {
+            pause.await;
+            admitted.run(&shared, Verdict::Pending, act)
+        }
+        Mode::Fail => {
+            pause.await;
+            admitted.run(&shared, Verdict::Fails, act)
         }
     }
 }
@@ -178,13 +190,15 @@ fn admit(
     if let (Some(keyed), None) = (&keyed, &replay) {
         match fault.as_ref().map(|fault| (fault.mode, fault)) {
             Some((Mode::Error, fault)) if fault.stored => {
-                let answer = (dialect.planted)(status(fault.status));
+                let answer = (dialect.planted)(fault);
                 world.keys.store(keyed, answer);
             }
             Some((Mode::Error | Mode::Refuse, _)) => {}
-            Some((Mode::LoseResponse | Mode::Delay | Mode::Decline, _)) | None => {
-                world.keys.begin(keyed);
-            }
+            Some((
+                Mode::LoseResponse | Mode::Delay | Mode::Decline | Mode::Pending | Mode::Fail,
+                _,
+            ))
+            | None => world.keys.begin(keyed),
         }
     }
     Ok(Admitted {

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A planted delay longer than this outlives every caller of ours.
 const LONGEST_DELAY_MS: u64 = 15 * 60 * 1000;
@@ -54,6 +55,11 @@ pub(crate) enum Mode {
     /// at refund, address refused, void not approved. For `find`: not found yet, as Stripe's search
     /// index answers for up to a minute after a write (<https://docs.stripe.com/search>).
     Decline,
+    /// A refund is accepted and stays pending until `/_sandbox/settle` says what came of it.
+    Pending,
+    /// A refund is accepted, which the answer calls pending, and has failed when it is next looked at
+    /// (<https://docs.stripe.com/refunds#failed-refunds>).
+    Fail,
 }
 
 /// What a test asks for.
@@ -68,6 +74,10 @@ pub(crate) struct Fault {
     /// Of an `error`.
     #[serde(default = "unavailable")]
     pub(crate) status: u16,
+    /// Of a payment's `error`: what the error object says, such as `{"code": "lock_timeout"}`, instead
+    /// of what is usual for the status. <https://docs.stripe.com/api/errors>
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Map<String, Value>>,
     /// How long the answer (or its absence) takes.
     #[serde(default)]
     pub(crate) delay_ms: u64,
@@ -110,6 +120,13 @@ impl Fault {
         if self.stored && self.mode != Mode::Error {
             return Err("stored: only an error can be stored".to_owned());
         }
+        if matches!(self.mode, Mode::Pending | Mode::Fail) && self.operation != Operation::Refund {
+            return Err("mode: only a refund can stay pending or fail later".to_owned());
+        }
+        let worded = self.mode == Mode::Error && self.provider == Provider::Payment;
+        if self.error.is_some() && !worded {
+            return Err("error: only an error of the payment provider can be worded".to_owned());
+        }
         if self.stored && self.provider == Provider::Carrier {
             return Err("stored: the carrier has no idempotency keys".to_owned());
         }
@@ -119,7 +136,7 @@ impl Fault {
     /// The rest of them happens on the way, to a stored answer as to a new one. What the provider
     /// itself decides, it has already decided when an answer is stored.
     fn is_decided_by_the_provider(&self) -> bool {
-        self.mode == Mode::Decline || self.stored
+        matches!(self.mode, Mode::Decline | Mode::Pending | Mode::Fail) || self.stored
     }
 
     fn hits(&self, call: &Target, replayed: bool) -> bool {

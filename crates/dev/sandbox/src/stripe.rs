@@ -12,6 +12,7 @@ mod form;
 mod intent;
 mod lists;
 mod payments;
+mod refunds;
 mod search;
 
 use axum::Router;
@@ -29,10 +30,12 @@ use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
 use form::Form;
-use payments::{Authorization, Refunding};
+use payments::Authorization;
+use refunds::Refunding;
 use search::Query;
 
 pub(crate) use payments::lapse;
+pub(crate) use refunds::settle;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -42,7 +45,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/v1/payment_intents/{id}/confirm", post(confirm))
         .route("/v1/payment_intents/{id}/capture", post(capture))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
-        .route("/v1/refunds", post(refund).get(refunds))
+        .route("/v1/refunds", post(refund).get(list_refunds))
         .route("/v1/refunds/{id}", get(retrieve_refund))
         .layer(map_response(replayed))
 }
@@ -124,7 +127,7 @@ async fn refund(received: Received) -> Response {
                 .payments
                 .order_of(wanted.payment_intent());
             let act = move |world: &mut World, verdict, reference| {
-                payments::refund(world, wanted, verdict, reference)
+                refunds::refund(world, wanted, verdict, reference)
             };
             carry_out(received, Operation::Refund, order_id, act).await
         }
@@ -161,7 +164,7 @@ async fn list(received: Received) -> Response {
     }
 }
 
-async fn refunds(received: Received) -> Response {
+async fn list_refunds(received: Received) -> Response {
     match read(&received, Form::of_query, lists::read_refunds) {
         Err(answer) => answer.into_response(),
         Ok((of, page)) => {

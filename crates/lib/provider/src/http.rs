@@ -111,8 +111,9 @@ impl Answer {
         match status {
             // The provider did not act: too many requests, or a credential that is being rotated.
             401 | 403 | 429 => ProviderError::Unavailable(text),
-            // 409: an earlier request of ours under the same key is still at work.
-            409 | 500.. => ProviderError::Unknown(text),
+            // 409: an earlier request of ours under the same key is still at work. 424: whom the
+            // provider depends on has failed it.
+            409 | 424 | 500.. => ProviderError::Unknown(text),
             _ => ProviderError::Defect(text),
         }
     }

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::answer::{Answer, Dialect, request_number};
+use crate::answer::{Answer, Dialect, request_number, status};
 
 fn error(status: StatusCode, source: &str, kind: &str, code: &str, message: &str) -> Answer {
     Answer::new(
@@ -89,7 +89,7 @@ pub(crate) fn address_refused() -> Answer {
 }
 
 /// In the shape that this status has there.
-pub(crate) fn planted(status: StatusCode) -> Answer {
+fn planted(status: StatusCode) -> Answer {
     let (kind, code) = match status.as_u16() {
         401 => ("security", "unauthorized"),
         403 => ("security", "forbidden"),
@@ -107,7 +107,7 @@ pub(crate) fn planted(status: StatusCode) -> Answer {
 
 /// How the carrier says what the way of every call has to say. It knows no idempotency keys.
 pub(crate) const DIALECT: Dialect = Dialect {
-    planted,
+    planted: |fault| planted(status(fault.status)),
     key_in_use: || planted(StatusCode::CONFLICT),
     key_of_another_request: || planted(StatusCode::CONFLICT),
 };

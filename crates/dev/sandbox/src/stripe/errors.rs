@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::decline::Decline;
 use super::intent::Intent;
-use crate::answer::{Answer, Dialect, request_number};
+use crate::answer::{Answer, Dialect, request_number, status};
+use crate::faults::Fault;
 
 /// Fields beside `type` and `message`.
 fn error(status: StatusCode, kind: &str, message: &str, more: Value) -> Answer {
@@ -192,9 +193,10 @@ pub(crate) fn unreadable(status: StatusCode) -> Answer {
     error(status, "invalid_request_error", message, json!({}))
 }
 
-/// In the shape that Stripe gives this status.
-pub(crate) fn planted(status: StatusCode) -> Answer {
-    let (kind, more) = match status.as_u16() {
+/// In the shape that Stripe gives this status, or with the fault's own words.
+fn planted(fault: &Fault) -> Answer {
+    let status = status(fault.status);
+    let (kind, usual) = match status.as_u16() {
         402 => ("card_error", json!({ "code": "processing_error" })),
         409 => (
             "idempotency_error",
@@ -204,7 +206,12 @@ pub(crate) fn planted(status: StatusCode) -> Answer {
         400..=499 => ("invalid_request_error", json!({})),
         _ => ("api_error", json!({})),
     };
-    error(status, kind, "A fault planted in the sandbox.", more)
+    let more = fault.error.clone().map_or(usual, Value::Object);
+    let answer = error(status, kind, "A fault planted in the sandbox.", more);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return answer.with_header("retry-after", "1");
+    }
+    answer
 }
 
 /// How Stripe says what the way of every call has to say.

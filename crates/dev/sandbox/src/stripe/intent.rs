@@ -143,9 +143,31 @@ impl Intent {
     }
 }
 
+/// The other two are for methods that ask the customer something, which cards do not.
+/// <https://docs.stripe.com/api/refunds/object#refund_object-status>
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RefundStatus {
+    Pending,
+    Succeeded,
+    Failed,
+}
+
+impl RefundStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Refund {
     pub(crate) id: String,
+    pub(crate) status: RefundStatus,
+    /// The idempotency key that it was asked for with.
+    pub(crate) key: Option<String>,
     pub(crate) amount: u64,
     pub(crate) charge: String,
     pub(crate) currency: String,
@@ -171,7 +193,7 @@ impl Refund {
             "reason": self.reason,
             "receipt_number": null,
             "source_transfer_reversal": null,
-            "status": "succeeded",
+            "status": self.status.as_str(),
             "transfer_reversal": null,
         })
     }

@@ -83,7 +83,7 @@ pub(crate) fn read_list(form: &Form) -> Result<Page, Answer> {
 pub(crate) fn list(world: &World, page: &Page, verdict: Verdict) -> Answer {
     let intents = world.payments.intents.iter().rev();
     let all = intents
-        .filter(|_| verdict == Verdict::AsUsual)
+        .filter(|_| verdict != Verdict::No)
         .map(|intent| (intent.id(), intent.to_json()))
         .collect();
     either(page.of("/v1/payment_intents", all))
@@ -105,7 +105,7 @@ pub(crate) fn refunds(
 ) -> Answer {
     let is_wanted = |refund: &&Refund| {
         let its = payment_intent.is_none_or(|id| refund.payment_intent == id);
-        verdict == Verdict::AsUsual && its
+        verdict != Verdict::No && its
     };
     let refunds = world.payments.refunds.iter().rev();
     let all = refunds
@@ -123,7 +123,7 @@ pub(crate) fn retrieve_refund(world: &World, id: &str, verdict: Verdict) -> Answ
         .iter()
         .filter(|refund| refund.id == id);
     match named.next() {
-        Some(refund) if verdict == Verdict::AsUsual => Answer::ok(refund.to_json()),
+        Some(refund) if verdict != Verdict::No => Answer::ok(refund.to_json()),
         Some(_) | None => errors::no_such_refund(id),
     }
 }

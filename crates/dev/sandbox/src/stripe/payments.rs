@@ -9,7 +9,7 @@ use super::book::no_such_intent;
 use super::decline::{Decline, GENERIC_DECLINE};
 use super::errors;
 use super::form::Form;
-use super::intent::{Intent, Refund, Status};
+use super::intent::{Intent, Status};
 use super::search::Query;
 use crate::answer::Answer;
 use crate::exchange::Verdict;
@@ -250,7 +250,7 @@ pub(crate) fn confirm(
             (None, _) => return Err(errors::no_such("PaymentMethod", &method, "payment_method")),
             (Some(Err(decline)), _) => Some(decline),
             (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
-            (Some(Ok(())), Verdict::AsUsual) => None,
+            (Some(Ok(())), Verdict::AsUsual | Verdict::Pending | Verdict::Fails) => None,
         };
         intent.charged = true;
         intent.decline = decline;
@@ -343,9 +343,9 @@ pub(crate) fn cancel(
 ) -> Answer {
     let canceled = world.payments.find_mut(id).and_then(|intent| {
         let held = match intent.status {
-            Status::RequiresCapture if verdict == Verdict::AsUsual => true,
+            Status::RequiresCapture if verdict != Verdict::No => true,
             Status::RequiresPaymentMethod | Status::RequiresConfirmation
-                if verdict == Verdict::AsUsual =>
+                if verdict != Verdict::No =>
             {
                 false
             }
@@ -396,87 +396,6 @@ pub(crate) fn lapse(world: &mut World, order_id: &str) -> usize {
     count
 }
 
-/// A valid `POST /v1/refunds`, <https://docs.stripe.com/api/refunds/create>.
-#[derive(Debug)]
-pub(crate) struct Refunding {
-    payment_intent: String,
-    amount: Option<u64>,
-    reason: Option<String>,
-    metadata: BTreeMap<String, String>,
-}
-
-impl Refunding {
-    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
-        form.allow(&["amount", "expand", "metadata", "payment_intent", "reason"])?;
-        Ok(Self {
-            payment_intent: form.required("payment_intent")?.to_owned(),
-            amount: form.amount("amount")?,
-            reason: form.get("reason").map(str::to_owned),
-            metadata: form.metadata(),
-        })
-    }
-
-    pub(crate) fn payment_intent(&self) -> &str {
-        &self.payment_intent
-    }
-}
-
-pub(crate) fn refund(
-    world: &mut World,
-    wanted: Refunding,
-    verdict: Verdict,
-    reference: Reference,
-) -> Answer {
-    let number = world.number();
-    let refunded = world
-        .payments
-        .find_mut(&wanted.payment_intent)
-        .map_err(|_| errors::no_such("payment_intent", &wanted.payment_intent, "payment_intent"));
-    let refunded = refunded.and_then(|intent| {
-        let charge = intent.charge();
-        if intent.status != Status::Succeeded {
-            let message = format!(
-                "This PaymentIntent ({}) does not have a successful charge to refund.",
-                intent.id()
-            );
-            return Err(errors::unexpected_state(&message, intent));
-        }
-        if verdict == Verdict::No {
-            let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
-            return Err(errors::charge("charge_disputed", &message, &charge));
-        }
-        let left = intent.amount_received - intent.amount_refunded;
-        if left == 0 {
-            let message = format!("Charge {charge} has already been refunded.");
-            return Err(errors::charge("charge_already_refunded", &message, &charge));
-        }
-        let amount = wanted.amount.unwrap_or(left);
-        if amount > left {
-            let message = "Refund amount is greater than unrefunded amount on charge.";
-            return Err(errors::bad_value("amount", message));
-        }
-        intent.amount_refunded += amount;
-        let refund = Refund {
-            id: format!("re_{number}"),
-            amount,
-            charge,
-            currency: intent.currency.clone(),
-            payment_intent: intent.id(),
-            reason: wanted.reason,
-            metadata: wanted.metadata,
-            created: Timestamp::now(),
-        };
-        let effect = intent.effect(amount, refund.id.clone(), reference);
-        Ok((refund, effect))
-    });
-    either(refunded.map(|(refund, effect)| {
-        let json = refund.to_json();
-        world.payments.refunds.push(refund);
-        world.ledger.refunds.push(effect);
-        json
-    }))
-}
-
 pub(crate) fn retrieve(world: &World, id: &str, verdict: Verdict) -> Answer {
     if verdict == Verdict::No {
         return no_such_intent(id);
@@ -488,7 +407,7 @@ pub(crate) fn retrieve(world: &World, id: &str, verdict: Verdict) -> Answer {
 pub(crate) fn search(world: &World, query: &Query, verdict: Verdict) -> Answer {
     let intents = world.payments.intents.iter().rev();
     let mut found: Vec<_> = intents
-        .filter(|intent| verdict == Verdict::AsUsual && query.matches(intent))
+        .filter(|intent| verdict != Verdict::No && query.matches(intent))
         .map(Intent::to_json)
         .skip(query.skipped)
         .collect();

@@ -333,3 +333,65 @@ async fn a_reset_empties_everything_and_ends_what_is_under_way() {
         200
     );
 }
+
+#[tokio::test]
+async fn a_refund_is_pending_until_it_is_settled_or_fails_by_itself() {
+    let sandbox = Sandbox::start().await;
+    let id = sandbox.authorized("ord-1").await;
+    let taken = sandbox.send(sandbox.capture(&id, "c", "3098")).await;
+    assert_eq!(taken.unwrap().status, 200);
+    let statuses = async || {
+        let list = sandbox.payment_get("refunds", &[("payment_intent", &id)]);
+        let list = sandbox.send(list).await.unwrap();
+        let refunds = list.body["data"].as_array().unwrap().iter();
+        let newest_first: Vec<_> = refunds.map(|one| one["status"].clone()).collect();
+        newest_first
+    };
+    for (key, mode) in [("r1", "fail"), ("r2", "pending")] {
+        sandbox
+            .plant(&fault("payment", "refund", "ord-1", mode))
+            .await;
+        let refund = sandbox.send(sandbox.refund(&id, key, "3098")).await;
+        assert_eq!(refund.unwrap().text("/status"), "pending", "{mode}");
+    }
+    assert_eq!(statuses().await, ["pending", "failed"]);
+    let another = sandbox.send(sandbox.refund(&id, "r3", "1")).await.unwrap();
+    assert_eq!(another.text("/error/code"), "charge_already_refunded");
+    assert_eq!(sandbox.count("refunds").await, 0);
+    for (end, count, refunds) in [("failed", 1, 0), ("succeeded", 0, 0)] {
+        let path = format!("settle?order_id=ord-1&status={end}");
+        let settled = sandbox.control(&path).await;
+        assert_eq!(settled.body["settled"], json!(count));
+        assert_eq!(sandbox.count("refunds").await, refunds);
+    }
+    sandbox
+        .plant(&fault("payment", "refund", "ord-1", "pending"))
+        .await;
+    let refund = sandbox.send(sandbox.refund(&id, "r4", "3098")).await;
+    assert_eq!(refund.unwrap().text("/status"), "pending");
+    let path = "settle?order_id=ord-1&status=succeeded";
+    assert_eq!(sandbox.control(path).await.body["settled"], json!(1));
+    assert_eq!(statuses().await, ["succeeded", "failed", "failed"]);
+    let ledger = sandbox.ledger(Some("ord-1")).await;
+    assert_eq!(ledger["refunds"][0]["key"], "r4");
+    // Nothing else can be pending, or fail later.
+    let capture = fault("payment", "capture", "ord-1", "pending");
+    assert_eq!(sandbox.plant(&capture).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_error_says_what_it_is_planted_with() {
+    let sandbox = Sandbox::start().await;
+    let mut busy = fault("payment", "authorize", "ord-1", "error");
+    busy["status"] = json!(429);
+    busy["error"] = json!({ "type": "invalid_request_error", "code": "lock_timeout" });
+    assert_eq!(sandbox.plant(&busy).await.status, 201);
+    let reply = sandbox.send(sandbox.authorization("ord-1", "pm_card_visa"));
+    let reply = reply.await.unwrap();
+    assert_eq!(
+        (reply.status, reply.text("/error/code")),
+        (429, "lock_timeout")
+    );
+    busy["mode"] = json!("decline");
+    assert_eq!(sandbox.plant(&busy).await.status, 400);
+}
