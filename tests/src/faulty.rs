@@ -11,7 +11,7 @@ use domain::ledger::{Booking, Effect, Unbooking};
 use domain::ports::{
     AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, Invocation, Mailer,
     Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock,
-    StoreError, TaskTokens,
+    StoreError, TaskTokens, Voiding,
 };
 use domain::{
     AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,
@@ -395,7 +395,7 @@ impl<T: Carrier> Carrier for Faulty<T> {
     async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
         self.io("find a label", self.inner.find(reference)).await
     }
-    async fn cancel(&self, label: &str) -> Result<(), ProviderError> {
+    async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {
         self.io("cancel", self.inner.cancel(label)).await
     }
 }

@@ -301,7 +301,8 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 ProviderError::Defect("a shipped order without a payment".to_owned())
             })?;
             match self.provider.get(payment).await?.state {
-                PaymentState::Captured(amount) => taken(amount, state.total).map(Some),
+                // Another amount is none that our capture took: the step finds it, and it is reversed.
+                PaymentState::Captured(amount) => Ok(taken(amount, state.total).ok()),
                 PaymentState::Held(_) | PaymentState::Voided => Ok(None),
                 PaymentState::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
                 PaymentState::Pending => Err(pending()),

@@ -83,15 +83,37 @@ impl<'a> Listed<'a> {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Not shown: changes are personal data.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Body {
+    #[serde(default)]
     reason: String,
     /// Where a restart begins.
-    #[serde(default)]
     from: Option<String>,
-    /// What is modified: personal data, so that it is not shown.
-    #[serde(default)]
-    changes: Value,
+    /// What a restart, or `modify`, changes.
+    changes: Option<Value>,
+}
+
+impl Body {
+    fn read(request: &PageRequest) -> Result<Self, Failed> {
+        serde_json::from_slice(&request.body).map_err(|_| {
+            let text = "Send {\"reason\": \"…\"} and what the action needs: there is a field that it does \
+                        not know, or one is no text.";
+            Failed::Invalid(text.to_owned())
+        })
+    }
+
+    fn changes(&self) -> Result<Option<Changes>, Failed> {
+        let Some(changes) = &self.changes else {
+            return Ok(None);
+        };
+        let changes = Changes::parse(changes.to_string().as_bytes());
+        changes.map(Some).map_err(|violations| {
+            let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+            Failed::Invalid(violations.join("; "))
+        })
+    }
 }
 
 impl Console {
@@ -199,7 +221,8 @@ impl Console {
         Ok(web::json(StatusCode::OK, &body))
     }
 
-    /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to begin `from`.
+    /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to begin `from`
+    /// and `changes` like those of `modify`.
     pub(crate) async fn acted(
         &self,
         request: &PageRequest,
@@ -211,15 +234,22 @@ impl Console {
         if !request.is_json() {
             return Ok(not_json());
         }
-        let body = serde_json::from_slice::<Body>(&request.body).unwrap_or_default();
+        let body = Body::read(request)?;
         let reason = crate::reason(&body.reason)?;
+        if action != Action::Restart && (body.from.is_some() || body.changes.is_some()) {
+            let text = "Only a restart takes \"from\" and \"changes\".";
+            return Err(Failed::Invalid(text.to_owned()));
+        }
+        let changes = body.changes()?;
         let who = Attribution {
             by: &operator.name,
             reason: &reason,
             at: now,
         };
         let from = body.from.as_deref();
-        let done = self.act_from(action, order_id, from, who).await?;
+        let done = self
+            .act_from(action, order_id, from, changes.as_ref(), who)
+            .await?;
         let body = json!({"order_id": order_id, "action": action, "result": done});
         Ok(web::json(StatusCode::OK, &body))
     }
@@ -236,14 +266,12 @@ impl Console {
         if !request.is_json() {
             return Ok(not_json());
         }
-        let body = serde_json::from_slice::<Body>(&request.body).unwrap_or_default();
+        let body = Body::read(request)?;
         let reason = crate::reason(&body.reason)?;
-        let changes = match Changes::parse(body.changes.to_string().as_bytes()) {
-            Ok(changes) => changes,
-            Err(violations) => {
-                let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
-                return Err(Failed::Invalid(violations.join("; ")));
-            }
+        let Some(changes) = body.changes()? else {
+            return Err(Failed::Invalid(
+                "Say what changes: \"changes\" is missing.".to_owned(),
+            ));
         };
         let who = Attribution {
             by: &operator.name,

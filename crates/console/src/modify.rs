@@ -129,7 +129,7 @@ impl Console {
         };
         let parts = PARTS.iter().map(|part| PartView {
             legend: part.legend,
-            why_not: part.of.allowed(state, false, now).err().unwrap_or_default(),
+            why_not: part.of.allowed(state, now).err().unwrap_or_default(),
             fields: part
                 .fields
                 .iter()
@@ -200,7 +200,7 @@ impl Console {
 /// Whether anything of an order in `state` may be modified.
 pub(crate) fn is_modifiable(state: &OrderState, now: Timestamp) -> bool {
     let mut parts = PARTS.iter();
-    parts.any(|part| part.of.allowed(state, false, now).is_ok())
+    parts.any(|part| part.of.allowed(state, now).is_ok())
 }
 
 /// Those fields that have something in them, as the order document has them.

@@ -4,7 +4,9 @@ use actions::{Attribution, Fate, Reason, Refused, possible, warning};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
-use domain::{Actor, AuditEvent, Event, OrderId, OrderState, PaymentStatus, StatusView, Timestamp};
+use domain::{
+    Actor, AuditEvent, Changes, Event, OrderId, OrderState, PaymentStatus, StatusView, Timestamp,
+};
 use operations::advice::{self, Action, Advice};
 use operations::{Incident, ProcessState, Projection, Retry};
 use read_models::Row;
@@ -374,7 +376,7 @@ impl Console {
             at: now,
         };
         let done = match self
-            .act_from(action, order_id, request.field("from"), who)
+            .act_from(action, order_id, request.field("from"), None, who)
             .await
         {
             Ok(done) => done,
@@ -394,21 +396,24 @@ impl Console {
         Ok(with_flash(there, &format!("{verb}: {done}.")))
     }
 
-    /// Does it; a restart begins in the state that was chosen.
+    /// Does it; a restart begins in the state that was chosen, and with these changes.
     pub(crate) async fn act_from(
         &self,
         action: Action,
         order_id: &OrderId,
         from: Option<&str>,
+        changes: Option<&Changes>,
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
-        let Some(name) = from.filter(|_| action == Action::Restart) else {
+        if action != Action::Restart {
             return self.actions.act(action, order_id, who).await;
-        };
-        let from = ProcessState::from_word(name).ok_or_else(|| {
-            Refused::NotPossible("the process has no such state to begin in".to_owned())
-        })?;
-        self.actions.restart(order_id, Some(from), None, who).await
+        }
+        let from = from.map(|name| {
+            let why = "the process has no such state to begin in";
+            ProcessState::from_word(name).ok_or_else(|| Refused::NotPossible(why.to_owned()))
+        });
+        let from = from.transpose()?;
+        self.actions.restart(order_id, from, changes, who).await
     }
 
     /// Asks for the yes.

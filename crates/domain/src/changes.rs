@@ -97,17 +97,11 @@ impl Changes {
         words.map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether an order in `state` may still have all of this changed. With `begins`, an attempt of its
-    /// own begins with the changes.
+    /// Whether an order in `state` may still have all of this changed.
     ///
     /// # Errors
     /// Why not, as the end of a sentence.
-    pub fn allowed(
-        &self,
-        state: &OrderState,
-        begins: bool,
-        now: Timestamp,
-    ) -> Result<(), &'static str> {
+    pub fn allowed(&self, state: &OrderState, now: Timestamp) -> Result<(), &'static str> {
         let messages = self.name.is_some() || self.email.is_some();
         let parts = [
             (messages, Modifiable::Messages),
@@ -115,7 +109,7 @@ impl Changes {
             (self.shipping_address.is_some(), Modifiable::Address),
         ];
         let mut parts = parts.into_iter().filter(|(changes, _)| *changes);
-        parts.try_for_each(|(_, part)| part.allowed(state, begins, now))
+        parts.try_for_each(|(_, part)| part.allowed(state, now))
     }
 }
 
@@ -131,16 +125,11 @@ pub enum Modifiable {
 }
 
 impl Modifiable {
-    /// Whether an order in `state` may still have it changed; `begins` as for [`Changes::allowed`].
+    /// Whether an order in `state` may still have it changed.
     ///
     /// # Errors
     /// Why not, as the end of a sentence.
-    pub fn allowed(
-        self,
-        state: &OrderState,
-        begins: bool,
-        now: Timestamp,
-    ) -> Result<(), &'static str> {
+    pub fn allowed(self, state: &OrderState, now: Timestamp) -> Result<(), &'static str> {
         match state.stage {
             Stage::Completed => return Err("the order is paid and shipped, and its customer told"),
             Stage::Cancelled => return Err("the order was cancelled: it takes a new one"),
@@ -162,8 +151,7 @@ impl Modifiable {
             },
             // A try under the same idempotency key with another means of payment would be refused.
             Self::Payment => {
-                let untried = matches!(state.stage, Stage::Received | Stage::InReview)
-                    || (begins && state.stage == Stage::Validated);
+                let untried = matches!(state.stage, Stage::Received | Stage::InReview);
                 if untried && state.authorize.is_none() && state.failure.is_none() {
                     Ok(())
                 } else {
@@ -322,12 +310,9 @@ mod tests {
             (&completed, vec![]),
         ] {
             let all = [Messages, Payment, Address].into_iter();
-            let found = all.filter(|part| part.allowed(state, false, at(100)).is_ok());
+            let found = all.filter(|part| part.allowed(state, at(100)).is_ok());
             assert_eq!(found.collect::<Vec<_>>(), allowed, "{:?}", state.stage);
         }
-        // An attempt of its own asks for the money under a key of its own.
-        assert!(Payment.allowed(&validated, true, at(100)).is_ok());
-        assert!(Payment.allowed(&authorized, true, at(100)).is_err());
     }
 
     fn claim(until: i64) -> Claim {

@@ -33,7 +33,7 @@ pub use jiff::Timestamp;
 pub use money::{Currency, InvalidMoney, Money, Quantity, Sums};
 pub use order::{Address, Fingerprint, Line, Order, PersonalData, Submission};
 pub use stage::Stage;
-pub use state::{CancelRequest, Decision, Failure, OrderState, Restart, Review};
+pub use state::{CancelRequest, Decision, Failure, OrderState, Replaced, Restart, Review};
 pub use status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};
 pub use view::{
     Discrepancy, FailureView, NotificationView, PaymentView, ShipmentView, StatusView,

@@ -381,7 +381,16 @@ pub trait Carrier: Send + Sync {
         reference: &str,
     ) -> impl Future<Output = Result<Option<Booking>, ProviderError>> + Send;
     /// Cancels a shipment. MUST succeed if it is cancelled already.
-    fn cancel(&self, label: &str) -> impl Future<Output = Result<(), ProviderError>> + Send;
+    fn cancel(&self, label: &str) -> impl Future<Output = Result<Voiding, ProviderError>> + Send;
+}
+
+/// What came of asking the carrier to cancel a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Voiding {
+    /// The label is void.
+    Voided,
+    /// The carrier does not void it: its code. The parcel may be on its way.
+    Refused(String),
 }
 
 /// A message to one person.

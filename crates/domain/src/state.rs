@@ -81,17 +81,24 @@ pub struct Restart {
     /// When.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
-    /// The attempt under whose number the payment provider knows what is held. `None` if that is
-    /// this one's own.
+    /// The version of the state that it was written with.
+    pub version: u64,
+    /// The attempt under whose number the payment provider knows this order's payment, or would.
+    pub payment_of: u32,
+    /// The attempt under whose number the carrier knows this order's shipment, or would.
+    pub shipment_of: u32,
+    /// A shipment of an earlier attempt, to be cancelled before there is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payment_of: Option<u32>,
-    /// The attempt under whose number the carrier knows the shipment. `None` if that is this one's
-    /// own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipment_of: Option<u32>,
-    /// The label of an earlier attempt, to be voided before there is another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub voids: Option<String>,
+    pub replaces: Option<Replaced>,
+}
+
+/// A shipment that another one is to be booked instead of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// What was booked.
+    pub booking: Booking,
+    /// The attempt under whose number the carrier knows it.
+    pub attempt: u32,
 }
 
 /// What changes about an order. Each side effect has an [`Entry`] of its own; see
@@ -248,14 +255,16 @@ impl OrderState {
         }
         let restart = Restart {
             at: now,
-            payment_of: self.authorize.as_ref().map(|_| self.payment_attempt()),
-            shipment_of: self.book.as_ref().map(|_| self.shipment_attempt()),
-            voids: self.label_to_void().map(str::to_owned),
+            version: self.version + 1,
+            // Also where nothing is on record: a call that was given up may still arrive.
+            payment_of: self.payment_attempt(),
+            shipment_of: self.shipment_attempt(),
+            replaces: self.to_replace().cloned(),
         };
         let next = Self {
-            version: self.version + 1,
+            version: restart.version,
             attempt: self.attempt + 1,
-            restart: Some(restart),
+            restart: Some(restart.clone()),
             ..self.clone()
         };
         if !ships_again {
@@ -267,46 +276,68 @@ impl OrderState {
         if self.capture.is_some() {
             return Err("the payment is captured or being captured");
         }
+        if self.hold_trusted_until() <= Some(now) {
+            return Err("its hold may lapse: only what is booked already is captured then");
+        }
         let Some(Entry::Done {
-            outcome: Booking::Booked { label, .. },
+            outcome: booking @ Booking::Booked { .. },
             ..
         }) = &self.book
         else {
             return Err("no shipment is booked");
         };
+        let replaces = Some(Replaced {
+            booking: booking.clone(),
+            attempt: self.shipment_attempt(),
+        });
         Ok(Self {
             stage: Stage::Authorized,
             book: None,
-            restart: next.restart.map(|restart| Restart {
-                shipment_of: None,
-                voids: Some(label.clone()),
+            restart: Some(Restart {
+                shipment_of: next.attempt,
+                replaces,
                 ..restart
             }),
             ..next
         })
     }
 
-    /// The attempt under whose number the payment provider knows this order's payment.
+    /// The attempt under whose number the payment provider knows this order's payment, or would.
     #[must_use]
     pub fn payment_attempt(&self) -> u32 {
-        let kept = self.restart.as_ref().and_then(|kept| kept.payment_of);
-        kept.unwrap_or(self.attempt)
+        let restart = self.restart.as_ref();
+        restart.map_or(self.attempt, |restart| restart.payment_of)
     }
 
-    /// The attempt under whose number the carrier knows this order's shipment.
+    /// The attempt under whose number the carrier knows this order's shipment, or would.
     #[must_use]
     pub fn shipment_attempt(&self) -> u32 {
-        let kept = self.restart.as_ref().and_then(|kept| kept.shipment_of);
-        kept.unwrap_or(self.attempt)
+        match &self.restart {
+            Some(Restart {
+                replaces: Some(Replaced { booking, attempt }),
+                ..
+            }) if self.book.as_ref().and_then(Entry::outcome) == Some(booking) => *attempt,
+            Some(restart) => restart.shipment_of,
+            None => self.attempt,
+        }
     }
 
-    /// The label of an earlier attempt that has to be voided before there is another one, or if
-    /// there is to be none. `None` once another one is on record.
+    /// The shipment of an earlier attempt that has to be cancelled before there is another one, or if
+    /// there is to be none. `None` once what came of booking is on record.
+    #[must_use]
+    pub fn to_replace(&self) -> Option<&Replaced> {
+        match self.book {
+            None | Some(Entry::Open(_)) => self.restart.as_ref()?.replaces.as_ref(),
+            Some(Entry::Done { .. }) => None,
+        }
+    }
+
+    /// The label of that shipment.
     #[must_use]
     pub fn label_to_void(&self) -> Option<&str> {
-        match self.book {
-            None | Some(Entry::Open(_)) => self.restart.as_ref()?.voids.as_deref(),
-            Some(Entry::Done { .. }) => None,
+        match &self.to_replace()?.booking {
+            Booking::Booked { label, .. } => Some(label),
+            Booking::Refused { .. } => None,
         }
     }
 
@@ -321,7 +352,9 @@ impl OrderState {
     /// Functions has forgotten it, 90 days after its end.
     #[must_use]
     pub fn may_not_be_started(&self) -> bool {
-        self.stage == Stage::Received || (self.restart.is_some() && !self.stage.is_closed())
+        let restart = self.restart.as_ref();
+        let untouched = restart.is_some_and(|restart| restart.version == self.version);
+        self.stage == Stage::Received || (untouched && !self.stage.is_closed())
     }
 
     /// The name of the execution that processes this attempt: at most 75 characters of Step

@@ -60,7 +60,11 @@ impl Status {
             Stage::Failed => Self::Failed,
             Stage::Captured if execution == ExecutionStatus::Succeeded => Self::Completed,
             // Step Functions forgets an execution 90 days after its end.
-            Stage::Captured if execution == ExecutionStatus::NotStarted => Self::Completed,
+            Stage::Captured
+                if execution == ExecutionStatus::NotStarted && state.failure.is_none() =>
+            {
+                Self::Completed
+            }
             _ if execution == ExecutionStatus::NotStarted && !state.may_not_be_started() => {
                 Self::NeedsAttention
             }

@@ -391,8 +391,9 @@ impl Timeline {
             Authorization::Held { payment } => (Event::Authorized, Some(payment.clone())),
             Authorization::Declined { code } => (Event::Declined, Some(code.clone())),
         });
-        if let (Some(restart), Some(Entry::Done { at, .. })) = (&state.restart, &state.book)
-            && restart.voids.is_some()
+        if let (Some(restart), Some(Entry::Done { outcome, at })) = (&state.restart, &state.book)
+            && let Some(replaced) = &restart.replaces
+            && replaced.booking != *outcome
         {
             self.add(*at, Origin::Ship, Event::ShipmentCancelled, None);
         }

@@ -70,7 +70,12 @@ impl<P: Operators> Monitor<P> {
         };
         let read_models = &self.reach.read_models;
         let (began, mut posted, mut undelivered) = (Instant::now(), 0, 0);
-        for notice in read_models.notices().await? {
+        let mut notices = read_models.notices().await?;
+        // So that those that are not taken keep the others waiting for a sweep and no longer.
+        let minute = usize::try_from(now.as_second() / 60).unwrap_or(0);
+        let first = minute % notices.len().max(1);
+        notices.rotate_left(first);
+        for notice in notices {
             if notice.target != Target::Webhook || !self.is_time(&notice, now) {
                 continue;
             }

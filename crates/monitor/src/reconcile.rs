@@ -102,6 +102,8 @@ impl<P: Operators> Monitor<P> {
 
     /// An order's ledger and its projection. `None` if there is no such order.
     async fn stored(&self, order_id: &OrderId) -> Result<Option<Stored>, Failed> {
+        // The row first: what is written on it by its revision is never of an older ledger than what is on it.
+        let row = self.reach.read_models.order(order_id).await?;
         let Some(record) = self.reach.store.load(order_id).await? else {
             return Ok(None);
         };
@@ -112,7 +114,6 @@ impl<P: Operators> Monitor<P> {
                 items, "failed to read items of an order: another version wrote them"
             );
         }
-        let row = self.reach.read_models.order(order_id).await?;
         let fresh = |revision| Projection {
             revision,
             ..Projection::received(&record.state)
@@ -249,7 +250,7 @@ impl<P: Operators> Monitor<P> {
     async fn enter(&self, stored: &Stored, moved: &[Movement]) -> Result<(), Failed> {
         let mut earlier = Vec::new();
         // An attempt may have ended, and the next one begun, while nobody looked.
-        if stored.before.execution.is_none() {
+        if stored.before.has_unseen {
             earlier.extend(stored.record.earlier.iter().flat_map(Movement::of));
         }
         for movement in moved.iter().chain(&earlier) {

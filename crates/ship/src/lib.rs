@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use config::{Account, Config};
 use domain::ledger::{Book, Booking, Claim, Entry, Unbook, Unbooking};
-use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError};
+use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError, Voiding};
 use domain::{Discrepancy, ErrorName, Failure, OrderState, ShipmentStatus, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -110,9 +110,13 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                 return Ok(booking);
             }
             step::still_true(&personal, &state)?;
-            // Of an earlier attempt: there is never more than one that can be used.
-            if let Some(label) = state.label_to_void() {
-                self.carrier.cancel(label).await?;
+            // There is never more than one that can be used. One that the carrier does not void may be on its
+            // way: then it is what is shipped.
+            if let Some(label) = state.label_to_void()
+                && let Voiding::Refused(_) = self.carrier.cancel(label).await?
+                && let Some(replaced) = state.to_replace()
+            {
+                return Ok(replaced.booking.clone());
             }
             let request = BookRequest {
                 order: &order,
@@ -242,7 +246,11 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             let labels = [label.as_deref(), state.label_to_void()];
             let mut unbooked = Unbooking::Nothing;
             for label in labels.into_iter().flatten() {
-                self.carrier.cancel(label).await?;
+                if let Voiding::Refused(code) = self.carrier.cancel(label).await? {
+                    // A person has to talk to the carrier; the task is tried again until one has.
+                    let text = format!("the carrier does not void the label ({code})");
+                    return Err(ProviderError::Unavailable(text));
+                }
                 unbooked = Unbooking::Cancelled;
             }
             Ok(unbooked)

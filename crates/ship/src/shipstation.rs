@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use domain::OrderId;
 use domain::ledger::Booking;
-use domain::ports::{BookRequest, Carrier, ProviderError};
+use domain::ports::{BookRequest, Carrier, ProviderError, Voiding};
 use provider::{Answer, Http, Secret};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -217,7 +217,7 @@ impl Carrier for ShipStation {
         }
     }
 
-    async fn cancel(&self, label: &str) -> Result<(), ProviderError> {
+    async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {
         let path = format!("/v2/labels/{label}/void");
         let answer = self.send(Method::PUT, &path, None).await?;
         if !answer.status.is_success() {
@@ -225,13 +225,9 @@ impl Carrier for ShipStation {
         }
         let voided: Voided = answer.json()?;
         match voided.reason_code.as_deref() {
-            _ if voided.approved => Ok(()),
-            Some("label_already_voided") => Ok(()),
-            // A person has to talk to the carrier; the task is tried again until one has.
-            code => Err(ProviderError::Unavailable(format!(
-                "the carrier does not void the label ({})",
-                code.unwrap_or("no reason")
-            ))),
+            _ if voided.approved => Ok(Voiding::Voided),
+            Some("label_already_voided") => Ok(Voiding::Voided),
+            code => Ok(Voiding::Refused(code.unwrap_or("no reason").to_owned())),
         }
     }
 }

@@ -61,10 +61,10 @@ async fn a_refund_that_nobody_noted_is_not_made_again_by_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn what_was_not_held_is_held_under_the_number_of_the_new_attempt() {
+async fn what_was_not_held_is_held_under_the_key_of_the_first_attempt_which_may_still_arrive() {
     let shop = Shop::with_order().await;
     shop.database.restarted(ORDER, false).await;
     shop.run_restarted(Action::Authorize).await.expect("held");
     let ledger = shop.sandbox.ledger().await;
-    assert_eq!(ledger["authorizations"][0]["key"], "ord-1-2-authorize");
+    assert_eq!(ledger["authorizations"][0]["key"], "ord-1-1-authorize");
 }

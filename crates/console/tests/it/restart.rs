@@ -83,12 +83,36 @@ async fn a_program_restarts_where_it_says() {
     for (body, status) in [
         (json!({"reason": "mended", "from": "ChargePayment"}), 409),
         (json!({"reason": "mended", "from": "Nowhere"}), 409),
-        (json!({"reason": "mended", "from": "ShipOrder"}), 200),
+        (json!({"reason": "mended", "form": "ShipOrder"}), 400),
+        (
+            json!({"reason": "mended", "from": "ShipOrder", "changes": {"total": 1}}),
+            400,
+        ),
+        (
+            json!({"reason": "mended", "from": "ShipOrder", "changes": address()}),
+            200,
+        ),
     ] {
         let asked = request(&Method::POST, path, &headers, &body.to_string());
         assert_eq!(page.ask(asked).await.status(), status, "{body}");
     }
-    assert_eq!(page.database.state(ORDER).await.stage, Stage::Authorized);
+    let order_id = ORDER.parse().expect("an id");
+    let record = page.database.store.load(&order_id);
+    let record = record.await.expect("an answer").expect("the order");
+    assert_eq!(record.state.stage, Stage::Authorized);
+    let personal = record.personal.expect("personal data");
+    assert_eq!(personal.shipping_address.city, "Shelbyville");
+    let body = json!({"reason": "no", "from": "ShipOrder"}).to_string();
+    let path = "/api/orders/ord-1/cancel";
+    let answer = page
+        .ask(request(&Method::POST, path, &headers, &body))
+        .await;
+    assert_eq!(answer.status(), 400, "a cancellation begins nowhere");
+}
+
+fn address() -> serde_json::Value {
+    json!({"shipping_address": {"name": "Bo", "line1": "2 Side St", "city": "Shelbyville",
+        "postal_code": "62565", "country": "US"}})
 }
 
 #[tokio::test]

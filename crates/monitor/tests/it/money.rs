@@ -160,6 +160,7 @@ async fn an_attempt_that_nobody_saw_is_made_good_once_the_next_one_is_seen() {
     let fresh = record.state.next_attempt(&record.order, event.at);
     let projection = Projection {
         revision: 2,
+        has_unseen: true,
         ..Projection::received(&fresh)
     };
     let announced = shop.database.read_models.put_with(&projection);

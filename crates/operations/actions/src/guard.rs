@@ -47,9 +47,9 @@ pub fn possible(
         Action::Cancel => match state.cancellable() {
             Err(why) => refuse(why),
             Ok(()) if state.cancel.is_some() => refuse("its cancellation was asked for before"),
-            Ok(()) if ended => {
-                refuse("its execution has ended, and nothing would see it: redrive first")
-            }
+            Ok(()) if ended => refuse(
+                "its execution has ended, and nothing would see it: redrive or restart it first",
+            ),
             Ok(()) => Ok(()),
         },
         Action::Redrive => {
@@ -112,7 +112,7 @@ pub fn possible(
             } else if asks_first(state, now) {
                 Ok(())
             } else {
-                refuse("it is being reversed: redrive it, and its failure branch asks")
+                refuse("it is being reversed: redrive or restart it, and its failure branch asks")
             }
         }
     }
@@ -127,13 +127,13 @@ pub fn warning(action: Action, record: &Record) -> Option<&'static str> {
     let error = record.state.failure.as_ref()?.error;
     if error == ErrorName::ShipmentRejected {
         Some(
-            "The carrier refused this shipment. A new attempt has the same address and the same \
-             articles, and comes to the same unless something has changed at the carrier.",
+            "The carrier refused this shipment. A new attempt has the same articles and, unless it \
+             was modified, the same address; it comes to the same unless something has changed.",
         )
     } else if error == ErrorName::PaymentDeclined {
         Some(
-            "The customer's bank declined this means of payment. A new attempt has the same one, \
-             and comes to the same unless something has changed at the bank.",
+            "The customer's bank declined this means of payment. A new attempt has the same one \
+             unless it was modified, and comes to the same unless something has changed.",
         )
     } else {
         None

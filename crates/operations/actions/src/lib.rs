@@ -265,18 +265,18 @@ impl Actions {
     ) -> Result<String, Refused> {
         // The monitor sees it as a new order, whether or not it hears of it.
         let row = self.read_models.order(&fresh.order_id).await?;
-        let (revision, counted) = match row {
-            Some(Row::Projection(known)) => (known.revision, Some(known.counted)),
+        let (revision, known) = match row {
+            Some(Row::Projection(known)) => (known.revision, Some(known)),
             Some(Row::Blank(blank)) => (blank.revision, None),
             None => (0, None),
         };
         let received = Projection::received(&fresh);
+        // What it goes on with was counted.
+        let counted = known.as_ref().filter(|_| fresh.restart.is_some());
         let projection = Projection {
             revision: revision + 1,
-            // What it goes on with was counted.
-            counted: counted
-                .filter(|_| fresh.restart.is_some())
-                .unwrap_or(received.counted),
+            counted: counted.map_or(received.counted, |known| known.counted),
+            has_unseen: known.is_none_or(|known| known.ledger < record.state.version),
             ..received
         };
         let announced = vec![self.read_models.put_with(&projection)?];

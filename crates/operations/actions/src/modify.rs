@@ -5,17 +5,15 @@ use domain::{Changes, Event, OrderId, OrderState, PersonalData, Timestamp};
 
 use crate::{Actions, Attribution, Refused, event};
 
-/// The personal data with these changes in them, if they are possible for an order in `state`. With `begins`, an
-/// attempt of its own begins with them.
+/// The personal data with these changes in them, if they are possible for an order in `state`.
 pub(crate) fn changed(
     record: &Record,
     state: &OrderState,
     changes: &Changes,
-    begins: bool,
     now: Timestamp,
 ) -> Result<PersonalData, Refused> {
     let refuse = |why: &str| Refused::NotPossible(why.to_owned());
-    let allowed = changes.allowed(state, begins, now);
+    let allowed = changes.allowed(state, now);
     allowed.map_err(refuse)?;
     let personal = record.personal.as_ref();
     let personal = personal.ok_or_else(|| refuse("the customer's data was erased"))?;
@@ -35,7 +33,7 @@ impl Actions {
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
         let (record, _) = self.inspect(order_id).await?;
-        let personal = changed(&record, &record.state, changes, false, who.at)?;
+        let personal = changed(&record, &record.state, changes, who.at)?;
         // The values are in the order's personal data alone: what is noted stays for good.
         let mut noted = event(Event::Modified, who);
         noted.reason = format!("{} ({})", noted.reason, changes.words());

@@ -150,7 +150,7 @@ impl Actions {
         let fresh = fresh(&record, &described, from, who.at).map_err(Refused::NotPossible)?;
         let (fresh, personal) = match changes {
             Some(changes) => {
-                let personal = changed(&record, &fresh, changes, true, who.at)?;
+                let personal = changed(&record, &fresh, changes, who.at)?;
                 let personal_revision = personal.revision;
                 let fresh = OrderState {
                     personal_revision,

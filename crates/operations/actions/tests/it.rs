@@ -241,6 +241,39 @@ async fn a_restarted_attempt_goes_on_with_what_the_last_one_did() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_did_something_and_is_forgotten_is_not_started_again() {
+    let shop = booked().await;
+    shop.act(Action::Restart).await.expect("restarted");
+    assert!(shop.database.state(ORDER).await.may_not_be_started());
+    shop.database.cancelled(ORDER).await;
+    assert!(!shop.database.state(ORDER).await.may_not_be_started());
+}
+
+#[tokio::test]
+async fn no_shipment_is_booked_anew_against_a_hold_that_may_lapse() {
+    let shop = booked().await;
+    shop.database
+        .elapse(ORDER, std::time::Duration::from_hours(5 * 24))
+        .await;
+    let order_id: OrderId = ORDER.parse().expect("an order id");
+    let reason = why();
+    let who = Attribution {
+        by: "somebody",
+        reason: &reason,
+        at: Timestamp::now(),
+    };
+    let from = Some(ProcessState::ShipOrder);
+    let again = shop.actions.restart(&order_id, from, None, who).await;
+    assert!(
+        matches!(&again, Err(Refused::NotPossible(why)) if why.contains("may lapse")),
+        "{again:?}"
+    );
+    shop.act(Action::Restart)
+        .await
+        .expect("what is booked is captured");
+}
+
+#[tokio::test]
 async fn what_was_counted_of_the_last_attempt_is_not_counted_again() {
     let shop = booked().await;
     let order_id: OrderId = ORDER.parse().expect("an order id");

@@ -177,6 +177,9 @@ pub struct Projection {
     pub skus: Vec<Sku>,
     /// What was counted.
     pub counted: Tally,
+    /// Whether an earlier attempt ended otherwise than the projection then knew: its money may have moved unseen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_unseen: bool,
     /// When it is to be reconciled though no event reports anything. `None` once it is over.
     #[serde(
         default,
@@ -235,6 +238,7 @@ impl Projection {
             customer_id: Some(state.customer_id.clone()),
             skus: Vec::new(),
             counted: Tally::nothing(state.total.currency()),
+            has_unseen: false,
             due_at: Some(state.received_at + FIRST_RECONCILED_AFTER),
         }
     }
@@ -334,6 +338,7 @@ impl Projection {
             customer_id: Some(state.customer_id.clone()),
             skus: self.skus.clone(),
             counted: counted(self, state, ended, retry.as_ref(), same_state),
+            has_unseen: false,
             retry,
             due_at: None,
         };

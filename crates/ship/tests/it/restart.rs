@@ -72,6 +72,22 @@ async fn whatever_breaks_while_a_label_is_replaced_the_retry_leaves_one() {
 }
 
 #[tokio::test]
+async fn a_label_that_the_carrier_does_not_void_is_what_is_shipped() {
+    let shop = Shop::with_booked_shipment().await;
+    let first = shop.run(Action::Book).await.expect("booked");
+    shop.database.restarted(ORDER, true).await;
+    shop.sandbox.plant("carrier", "cancel", "decline").await;
+    let kept = shop.run_restarted(Action::Book).await;
+    assert_eq!(kept, Ok(first));
+    assert_eq!(shop.labels().await, (1, 0));
+    let compared = shop.run_restarted(Action::Compare).await;
+    assert_eq!(compared.expect("compared")["differs"], Value::Null);
+    let undone = shop.run_restarted(Action::Cancel).await.expect("undone");
+    assert_eq!(undone["cancelled"], true);
+    assert_eq!(shop.labels().await, (1, 1));
+}
+
+#[tokio::test]
 async fn a_label_that_was_to_be_replaced_is_voided_by_the_undo() {
     for replaced in [false, true] {
         let shop = Shop::with_booked_shipment().await;
