@@ -98,8 +98,8 @@ struct Body {
 impl Body {
     fn read(request: &PageRequest) -> Result<Self, Failed> {
         serde_json::from_slice(&request.body).map_err(|_| {
-            let text = "Send {\"reason\": \"…\"} and what the action needs: there is a field that it does \
-                        not know, or one is no text.";
+            let text = "Send {\"reason\": \"…\"} and what the action needs: there is a field that \
+                it does not know, or one is no text.";
             Failed::Invalid(text.to_owned())
         })
     }
