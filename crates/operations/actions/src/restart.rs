@@ -127,9 +127,7 @@ fn fate(state: ProcessState, at: ProcessState, last: &OrderState) -> Fate {
         ProcessState::CancelShipment => "the shipment is cancelled".to_owned(),
         ProcessState::ReversePayment => "the money went back".to_owned(),
         ProcessState::ReleaseStock => "the stock is released".to_owned(),
-        ProcessState::NotifyCustomer | ProcessState::NotifyFailure => {
-            "the customer was told".to_owned()
-        }
+        _ => "it was done".to_owned(),
     })
 }
 
