@@ -221,8 +221,8 @@ impl Console {
         Ok(web::json(StatusCode::OK, &body))
     }
 
-    /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to begin `from`
-    /// and `changes` like those of `modify`.
+    /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to
+    /// begin `from`, and `changes` like those of `modify`.
     pub(crate) async fn acted(
         &self,
         request: &PageRequest,
