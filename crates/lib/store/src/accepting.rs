@@ -1,7 +1,8 @@
 //! Orders in, and new attempts at them.
 
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use domain::ports::{Orders as _, Record, StoreError};
 use domain::{Again, AuditEvent, OrderId, OrderState, PersonalData, Submission, Timestamp};
@@ -185,28 +186,9 @@ impl Store {
         personal: &PersonalData,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let built = |_| unreadable("a modification");
-        let update = Update::builder()
-            .table_name(&self.orders_table)
-            .set_key(Some(item::key(&state.order_id, item::STATE)))
-            .update_expression("SET personal_revision = :revision, #version = #version + :one")
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":revision", number(personal.revision))
-            .expression_attribute_values(":version", number(state.version))
-            .build()
-            .map_err(built)?;
-        let noted = Put::builder()
-            .table_name(&self.orders_table)
-            .set_item(Some(item::of_audit(&state.order_id, event)?))
-            .build()
-            .map_err(built)?;
-        let writes = vec![
-            TransactWriteItem::builder().update(update).build(),
-            self.put_personal(&state.order_id, personal)?,
-            TransactWriteItem::builder().put(noted).build(),
-        ];
+        let revision = number(personal.revision);
+        let mut writes = self.noted(state, "personal_revision", revision, event)?;
+        writes.push(self.put_personal(&state.order_id, personal)?);
         Ok(self.transact(writes).await?.is_ok())
     }
 
@@ -235,15 +217,28 @@ impl Store {
         state: &OrderState,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let built = |_| unreadable("a waiver");
+        let writes = self.noted(state, "waived_at", millisecond(event.at), event)?;
+        Ok(self.transact(writes).await?.is_ok())
+    }
+
+    /// Sets an attribute of the state that was read, and notes why.
+    fn noted(
+        &self,
+        state: &OrderState,
+        attribute: &str,
+        value: AttributeValue,
+        event: &AuditEvent,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let built = |_| unreadable("a change of the state");
         let update = Update::builder()
             .table_name(&self.orders_table)
             .set_key(Some(item::key(&state.order_id, item::STATE)))
-            .update_expression("SET waived_at = :now, #version = #version + :one")
+            .update_expression("SET #attribute = :value, #version = #version + :one")
             .condition_expression("#version = :version")
+            .expression_attribute_names("#attribute", attribute)
             .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":value", value)
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", millisecond(event.at))
             .expression_attribute_values(":version", number(state.version))
             .build()
             .map_err(built)?;
@@ -252,10 +247,9 @@ impl Store {
             .set_item(Some(item::of_audit(&state.order_id, event)?))
             .build()
             .map_err(built)?;
-        let writes = vec![
+        Ok(vec![
             TransactWriteItem::builder().update(update).build(),
             TransactWriteItem::builder().put(noted).build(),
-        ];
-        Ok(self.transact(writes).await?.is_ok())
+        ])
     }
 }
