@@ -335,37 +335,31 @@ fn held_tables(snapshot: Option<&Snapshot>) -> [HeldTable; 2] {
             id: "held-for",
             caption: "By age",
             head: "Held",
-            rows: held_for
-                .iter()
-                .map(|held| {
-                    let list = List::HeldFor(held.by, held.currency);
-                    held_row(held, words::held_for(held.by), list)
-                })
-                .collect(),
+            rows: held_rows(held_for, words::held_for, List::HeldFor),
         },
         HeldTable {
             id: "lapses",
             caption: "By when the hold lapses",
             head: "Hold",
-            rows: lapses
-                .iter()
-                .map(|held| {
-                    let list = List::Lapses(held.by, held.currency);
-                    held_row(held, words::lapses(held.by), list)
-                })
-                .collect(),
+            rows: held_rows(lapses, words::lapses, List::Lapses),
         },
     ]
 }
 
-fn held_row<By>(held: &Held<By>, text: &str, list: List) -> HeldRow {
-    HeldRow {
-        text: capital(text),
+/// A row for each of these: its text, and the list behind it.
+fn held_rows<By: Copy>(
+    held: &[Held<By>],
+    text: fn(By) -> &'static str,
+    list: fn(By, Currency) -> List,
+) -> Vec<HeldRow> {
+    let row = |held: &Held<By>| HeldRow {
+        text: capital(text(held.by)),
         currency: held.currency,
         amount: held.amount(),
         orders: words::orders(held.orders),
-        list,
-    }
+        list: list(held.by, held.currency),
+    };
+    held.iter().map(row).collect()
 }
 
 fn row((day, currency, ways): (Day, Currency, &Ways)) -> Row {
