@@ -22,6 +22,14 @@ fn why() -> Reason {
     "a test".parse().expect("a reason")
 }
 
+fn somebody(reason: &Reason) -> Attribution<'_> {
+    Attribution {
+        by: "somebody",
+        reason,
+        at: Timestamp::now(),
+    }
+}
+
 struct Shop {
     database: Database,
     step_functions: StepFunctions,
@@ -55,12 +63,7 @@ impl Shop {
 
     async fn act(&self, action: Action) -> Result<String, Refused> {
         let order_id = ORDER.parse().expect("an order id");
-        let who = Attribution {
-            by: "somebody",
-            reason: &why(),
-            at: Timestamp::now(),
-        };
-        self.actions.act(action, &order_id, who).await
+        self.actions.act(action, &order_id, somebody(&why())).await
     }
 
     /// Why it is not possible.
@@ -257,11 +260,7 @@ async fn no_shipment_is_booked_anew_against_a_hold_that_may_lapse() {
         .await;
     let order_id: OrderId = ORDER.parse().expect("an order id");
     let reason = why();
-    let who = Attribution {
-        by: "somebody",
-        reason: &reason,
-        at: Timestamp::now(),
-    };
+    let who = somebody(&reason);
     let from = Some(ProcessState::ShipOrder);
     let again = shop.actions.restart(&order_id, from, None, who).await;
     assert!(
@@ -295,11 +294,7 @@ async fn a_restart_begins_where_it_is_chosen_with_what_is_changed() {
     let shop = booked().await;
     let order_id: OrderId = ORDER.parse().expect("an order id");
     let reason = why();
-    let who = Attribution {
-        by: "somebody",
-        reason: &reason,
-        at: Timestamp::now(),
-    };
+    let who = somebody(&reason);
     let address = json!({"shipping_address": {"name": "Bo", "line1": "2 Side St",
         "city": "Shelbyville", "postal_code": "62565", "country": "US"}});
     let changes = Changes::parse(address.to_string().as_bytes()).expect("changes");
@@ -362,11 +357,7 @@ async fn an_order_is_modified_for_as_long_as_that_was_not_done() {
     shop.ended("RUNNING", &json!({}));
     let order_id: OrderId = ORDER.parse().expect("an order id");
     let reason = why();
-    let who = Attribution {
-        by: "somebody",
-        reason: &reason,
-        at: Timestamp::now(),
-    };
+    let who = somebody(&reason);
     let changes = json!({"customer": {"email": "new@example.com"}});
     let changes = Changes::parse(changes.to_string().as_bytes()).expect("changes");
     let modified = shop.actions.modify(&order_id, &changes, who).await;
@@ -466,12 +457,7 @@ impl Shop {
 
 impl Shop {
     async fn stop(&self, digest: &str) -> Result<Bulk, BulkRefused> {
-        let who = Attribution {
-            by: "somebody",
-            reason: &why(),
-            at: Timestamp::now(),
-        };
-        self.actions.stop(digest, who).await
+        self.actions.stop(digest, somebody(&why())).await
     }
 }
 
