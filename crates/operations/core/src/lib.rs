@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod bulk;
 mod cause;
+mod derived;
 pub mod figures;
 pub mod filter;
 #[cfg(test)]
