@@ -12,8 +12,10 @@ import pytest
 # Before anything of it is imported, so that its assertions tell what they have seen.
 pytest.register_assert_rewrite("support")
 
+from playwright.sync_api import Browser, BrowserContext, Page
+
 from common import Stack, aws_environment, stack_named
-from support.browser import ARGUMENTS, SHOTS, chromium
+from support.browser import ARGUMENTS, PATIENCE_MS, SCRIPT, SHOTS, Open, chromium, watch_policy
 from support.deployments import Canary, Deployed, Deployments, RolledBack
 from support.monitor import Monitor
 from support.shop import Shop
@@ -30,6 +32,7 @@ _SUITES = [
     "test_metrics",
     "test_night",
     "test_page",
+    "test_page_finding",
     "test_rights",
     "test_queue",
     "test_readiness",
@@ -117,6 +120,41 @@ def browser_type_launch_args(stack: Stack) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_context_args, "reduced_motion": "reduce"}
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser, browser_context_args: dict[str, Any], base_url: str) -> Iterator[Open]:
+    """Opens a path of the page in a window of its own."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(path: str, *, width: int = 1280, **options: Any) -> Page:
+        viewport = {"width": width, "height": 900}
+        context = browser.new_context(**{**browser_context_args, "viewport": viewport, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        if options.get("java_script_enabled", True):
+            watch_policy(page)
+        page.goto(base_url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def completed(shop: Shop) -> str:
+    return shop.completed()
+
+
+@pytest.fixture(scope="module")
+def rejected(shop: Shop) -> str:
+    """With a script on its timeline, which must stay text."""
+    order = shop.in_review()
+    shop.orderctl("reject", order, "--reason", SCRIPT)
+    shop.becomes(order, {"workflow": {"status": "FAILED"}})
+    return order
 
 
 # --- deployments, each a step further than the one before -------------------------------------

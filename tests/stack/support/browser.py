@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from playwright.sync_api import TimeoutError as PatienceLost
 
 from common import TARGET
 from support.waiting import eventually
+
+# Opens a path of the page in a window of its own; the width, and what else a browser's context takes.
+Open = Callable[..., Page]
 
 SHOTS = TARGET / "page"
 PATIENCE_MS = 45_000
@@ -38,6 +42,11 @@ document.addEventListener("securitypolicyviolation", event => {
   refused.push(event.effectiveDirective + " " + event.blockedURI);
 });
 """
+
+
+def today() -> str:
+    """As the page has it."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def chromium() -> str:
