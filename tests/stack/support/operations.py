@@ -60,6 +60,8 @@ class Walk:
         self._settings = settings
         self._unasked = unasked
         self._resources = ours
+        # What a role has no statement about is denied wherever it is: one resource shows it.
+        self._about = {action.partition(":")[0] for one in statements for action in as_list(one["Action"])}
         # Some actions are no operations of an API: nobody can call them.
         self._known: set[str] = set()
         # How many calls were denied, and how many let through.
@@ -87,14 +89,16 @@ class Walk:
     def _service(self, service: str) -> None:
         client = aws.client(service, self._settings, REGION, validate=False)
         model = client.meta.service_model
+        prefix = _PREFIXES.get(service, service)
+        resources = self._resources
+        if self._statements and not self._about & {prefix, "*"}:
+            resources = {**resources, service: resources.get(service, [])[:1]}
         for operation in model.operation_names:
             if f"{service}:{operation}" in self._unasked or model.operation_model(operation).has_event_stream_output:
                 continue
-            action = _ACTIONS.get((service, operation), f"{_PREFIXES.get(service, service)}:{operation}")
+            action = _ACTIONS.get((service, operation), f"{prefix}:{operation}")
             self._known.add(action)
-            for resource, parameters, actions in calls(
-                self._resources, service, model.operation_model(operation), action
-            ):
+            for resource, parameters, actions in calls(resources, service, model.operation_model(operation), action):
                 self._call(client, operation, resource, parameters, actions)
 
     def _call(self, client: Any, operation: str, resource: str, parameters: dict[str, Any], actions: list[str]) -> None:
