@@ -195,6 +195,7 @@ pub(crate) fn task<A>(action: A, by: Invocation) -> Task<A> {
         by,
         failure: None,
         task_token: None,
+        settling: None,
         execution: String::new(),
     }
 }

@@ -141,5 +141,6 @@ fn task(action: Action, by: Invocation) -> Task<Action> {
         by,
         failure: None,
         task_token: None,
+        settling: None,
     }
 }

@@ -114,6 +114,7 @@ fn task(action: Action, by: Invocation, failure: Option<FailureInput>) -> Task<A
         by,
         failure,
         task_token: None,
+        settling: None,
     }
 }
 
