@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use domain::ledger::{Booking, Effect, Unbooking};
 use domain::ports::{
     AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, GivenBack, Invocation,
-    Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock,
-    StoreError, TaskTokens, Voiding,
+    Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved,
+    Stock, StoreError, TaskTokens, Voiding,
 };
 use domain::{
     AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,

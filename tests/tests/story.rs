@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 
 /// What the providers can do wrong: provider, operation, mode. A `stored` error is kept under its
 /// idempotency key.
-const PLANTED: [(&str, &str, &str); 27] = [
+const PLANTED: [(&str, &str, &str); 28] = [
     ("payment", "authorize", "error"),
     ("payment", "authorize", "stored"),
     ("payment", "authorize", "refuse"),
@@ -54,6 +54,7 @@ const PLANTED: [(&str, &str, &str); 27] = [
     ("carrier", "cancel", "error"),
     ("carrier", "cancel", "lose_response"),
     ("carrier", "cancel", "decline"),
+    ("carrier", "cancel", "refuse_for_good"),
     ("carrier", "find", "error"),
     ("carrier", "find", "refuse"),
 ];
@@ -244,7 +245,7 @@ fn an_order_whose_hold_has_lapsed_is_paid_and_shipped_or_neither_whatever_happen
 }
 
 /// What the stories must have in them, or they prove less than they say.
-const MUST_HAPPEN: [&str; 22] = [
+const MUST_HAPPEN: [&str; 23] = [
     "CrashBefore",
     "CrashAfter",
     "NotMade",
@@ -262,6 +263,7 @@ const MUST_HAPPEN: [&str; 22] = [
     "Restart",
     "Ship again",
     "Restart of a reversal",
+    "the shipment is written off",
     "ends completed",
     "ends rejected",
     "ends cancelled",

@@ -40,9 +40,9 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                     Settlement::PaymentWrittenOff => {
                         self.written_off(&state, &payment, amount).await
                     }
-                    Settlement::ShipmentCancelled | Settlement::ShipmentWrittenOff => {
-                        Ok(Err("a shipment is not the payment provider's matter".to_owned()))
-                    }
+                    Settlement::ShipmentCancelled | Settlement::ShipmentWrittenOff => Ok(Err(
+                        "a shipment is not the payment provider's matter".to_owned(),
+                    )),
                 },
             }
         };
@@ -66,12 +66,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     }
 
     /// Asks for the money once more.
-    async fn written_off(
-        &self,
-        state: &OrderState,
-        payment: &Payment,
-        captured: Money,
-    ) -> Checked {
+    async fn written_off(&self, state: &OrderState, payment: &Payment, captured: Money) -> Checked {
         let key = format!("{}-refund", key::<Reverse>(state));
         let refunded = self.provider.refund(&key, &payment.reference, captured);
         match refunded.await {

@@ -8,7 +8,9 @@ mod error;
 mod refund;
 
 use amount::{domain_amount, wire_amount};
-use domain::ports::{AuthorizeRequest, GivenBack, Payment, PaymentProvider, PaymentState, ProviderError};
+use domain::ports::{
+    AuthorizeRequest, GivenBack, Payment, PaymentProvider, PaymentState, ProviderError,
+};
 use domain::{Money, OrderId};
 use error::ErrorBody;
 use provider::{Answer, Http, Secret};

@@ -395,10 +395,7 @@ impl Console {
             changes: None,
             settled_as: request.field("as"),
         };
-        let done = match self
-            .act_with(action, order_id, needs, who)
-            .await
-        {
+        let done = match self.act_with(action, order_id, needs, who).await {
             Ok(done) => done,
             Err(Refused::NotPossible(why)) => {
                 let (mut record, described) = self.actions.inspect(order_id).await?;

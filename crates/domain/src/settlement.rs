@@ -151,8 +151,10 @@ mod tests {
     #[test]
     fn the_shipment_is_settled_first_then_the_payment_and_then_nothing() {
         let mut state = booked();
-        let shipment: &[Settlement] =
-            &[Settlement::ShipmentCancelled, Settlement::ShipmentWrittenOff];
+        let shipment: &[Settlement] = &[
+            Settlement::ShipmentCancelled,
+            Settlement::ShipmentWrittenOff,
+        ];
         let payment: &[Settlement] = &[Settlement::PaymentReturned, Settlement::PaymentWrittenOff];
         assert_eq!(Settlement::possible(&state), Ok(shipment));
         assert_eq!(

@@ -314,9 +314,9 @@ pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     };
     let was_held = held
         || match reversal {
-            Some(
-                Reversal::Voided | Reversal::Refunded { .. } | Reversal::WrittenOff { .. },
-            ) => true,
+            Some(Reversal::Voided | Reversal::Refunded { .. } | Reversal::WrittenOff { .. }) => {
+                true
+            }
             Some(Reversal::Nothing) | None => false,
         };
     let unknown = undo_is_unknown(state.reverse.as_ref(), now)
@@ -474,7 +474,11 @@ impl Timeline {
             }
         });
         self.refused(state.unbook.as_ref(), Origin::Ship, Event::UnbookRefused);
-        self.refused(state.reverse.as_ref(), Origin::Charge, Event::ReverseRefused);
+        self.refused(
+            state.reverse.as_ref(),
+            Origin::Charge,
+            Event::ReverseRefused,
+        );
         self.effect::<NotifyFailure>(state, Origin::Notify, |_| (Event::CustomerNotified, None));
         if let Some((at, event)) = state.closed_at.zip(Event::closed_as(state.stage)) {
             self.add(at, Origin::Workflow, event, None);

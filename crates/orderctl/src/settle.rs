@@ -60,10 +60,16 @@ mod tests {
         let failure = run(&shop.connection, &settle("lost")).await;
         let failure = failure.expect_err("no settlement");
         assert_eq!(failure.exit, Exit::WrongCommandLine);
-        assert!(failure.to_string().contains("payment_returned"), "{failure}");
+        assert!(
+            failure.to_string().contains("payment_returned"),
+            "{failure}"
+        );
         let failure = run(&shop.connection, &settle("payment_returned")).await;
         let failure = failure.expect_err("nothing to settle");
         assert_eq!(failure.exit, Exit::NotPossible);
-        assert!(failure.to_string().contains("not being reversed"), "{failure}");
+        assert!(
+            failure.to_string().contains("not being reversed"),
+            "{failure}"
+        );
     }
 }

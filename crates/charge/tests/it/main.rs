@@ -8,6 +8,7 @@ mod refunds;
 mod resolve;
 mod restart;
 mod reverse;
+mod settle;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

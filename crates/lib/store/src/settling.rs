@@ -1,9 +1,7 @@
 //! What a provider refuses for good, and what a person settles then.
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{
-    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use domain::ledger::{Claim, Effect, Entry};
 use domain::ports::{Invocation, StoreError};
 use domain::{AuditEvent, OrderId, Timestamp};
@@ -71,11 +69,7 @@ impl Store {
     }
 
     /// An entry of the audit trail for those who have the right to update and none to put.
-    fn audited(
-        &self,
-        order_id: &OrderId,
-        event: &AuditEvent,
-    ) -> Result<UpdateBuilder, StoreError> {
+    fn audited(&self, order_id: &OrderId, event: &AuditEvent) -> Result<UpdateBuilder, StoreError> {
         let mut fields = item::of_audit(order_id, event)?;
         let mut update = Update::builder().table_name(&self.orders_table);
         for key in ["order_id", "item"] {

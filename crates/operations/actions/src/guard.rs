@@ -106,9 +106,7 @@ pub fn possible(
             }
         }
         Action::Settle if !ended => refuse("its execution is at work, and tries by itself"),
-        Action::Settle => Settlement::possible(state)
-            .map(drop)
-            .map_err(str::to_owned),
+        Action::Settle => Settlement::possible(state).map(drop).map_err(str::to_owned),
     }
 }
 

@@ -392,7 +392,11 @@ impl Actions {
     }
 
     /// The same with a task that has more in it, and with what it fails with.
-    async fn call_with(&self, step: &str, task: &Value) -> Result<Result<Value, StepError>, Refused> {
+    async fn call_with(
+        &self,
+        step: &str,
+        task: &Value,
+    ) -> Result<Result<Value, StepError>, Refused> {
         let name = self.steps.get(step).ok_or_else(|| {
             Refused::Unavailable(format!("the function of {step} is not known here"))
         })?;
