@@ -29,6 +29,15 @@ pub(crate) async fn run(connection: &Connection, arguments: &Arguments) -> Resul
         reason: &reason,
         at: Timestamp::now(),
     };
+    settle_as(connection, order, settlement, who).await
+}
+
+async fn settle_as(
+    connection: &Connection,
+    order: &OrderId,
+    settlement: Settlement,
+    who: Attribution<'_>,
+) -> Result<Exit, Failure> {
     let done = connection.actions.settle(order, settlement, who).await;
     let done = done.map_err(|refused| Failure::from(refused).about(order))?;
     println!("{order}: {done}");
@@ -52,24 +61,27 @@ mod tests {
     async fn what_is_no_settlement_is_a_wrong_command_line_and_what_goes_well_is_not_settled() {
         let shop = Shop::open().await;
         let order = shop.validated("ord-1", "ABORTED").await;
-        let settle = |settled_as: &str| Arguments {
+        let wrong = Arguments {
             order: order.clone(),
-            settled_as: settled_as.to_owned(),
+            settled_as: "lost".to_owned(),
             reason: "a test".to_owned(),
         };
-        let failure = run(&shop.connection, &settle("lost")).await;
+        let failure = run(&shop.connection, &wrong).await;
         let failure = failure.expect_err("no settlement");
         assert_eq!(failure.exit, Exit::WrongCommandLine);
-        assert!(
-            failure.to_string().contains("payment_returned"),
-            "{failure}"
-        );
-        let failure = run(&shop.connection, &settle("payment_returned")).await;
+        let told = failure.to_string();
+        assert!(told.contains("payment_returned"), "{told}");
+        let reason = reason("a test").expect("a reason");
+        let who = Attribution {
+            by: "somebody",
+            reason: &reason,
+            at: Timestamp::now(),
+        };
+        let settlement = Settlement::PaymentReturned;
+        let failure = settle_as(&shop.connection, &order, settlement, who).await;
         let failure = failure.expect_err("nothing to settle");
         assert_eq!(failure.exit, Exit::NotPossible);
-        assert!(
-            failure.to_string().contains("not being reversed"),
-            "{failure}"
-        );
+        let told = failure.to_string();
+        assert!(told.contains("not being reversed"), "{told}");
     }
 }

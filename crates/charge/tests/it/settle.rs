@@ -153,7 +153,7 @@ async fn money_counts_as_returned_once_all_of_it_has_gone_back() {
 
 #[tokio::test]
 async fn money_that_is_held_can_be_let_go_and_is_not_settled() {
-    let shop = Shop::with_held_money().await;
+    let shop = Shop::with_shipped_order().await;
     shop.fail().await;
     let told = shop.refused_to_settle(Settlement::PaymentReturned).await;
     assert_eq!(told, "its shipment comes first");
