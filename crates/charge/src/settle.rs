@@ -10,8 +10,8 @@ use step::Settling;
 
 use crate::{Charge, key, pending};
 
-/// The outcome, or why what is claimed is not true.
-type Checked = Result<Result<Reversal, String>, ProviderError>;
+/// The outcome and what the provider refuses, or why what is claimed is not true.
+type Checked = Result<Result<(Reversal, Option<String>), String>, ProviderError>;
 
 impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     /// What the provider says counts, and not the claim. Money that is held can always be let go: nobody settles it.
@@ -26,11 +26,11 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 return Ok(Err(why.to_owned()));
             }
             let Some(payment) = self.to_reverse(by, &state).await? else {
-                return Ok(Ok(Reversal::Nothing));
+                return Ok(Ok((Reversal::Nothing, None)));
             };
             match payment.state {
-                PaymentState::Declined(_) => Ok(Ok(Reversal::Nothing)),
-                PaymentState::Voided => Ok(Ok(Reversal::Voided)),
+                PaymentState::Declined(_) => Ok(Ok((Reversal::Nothing, None))),
+                PaymentState::Voided => Ok(Ok((Reversal::Voided, None))),
                 PaymentState::Pending => Err(pending()),
                 PaymentState::Held(amount) => Ok(Err(format!(
                     "{amount} is still held: redrive or restart the order, and it is let go"
@@ -60,9 +60,12 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
 
     async fn returned(&self, payment: &Payment, captured: Money) -> Checked {
         let given = self.provider.given_back(&payment.reference, captured);
-        Ok(whole(given.await?, captured).map_err(|given| {
-            format!("{captured} was captured, and {given} of it has gone back so far")
-        }))
+        Ok(match whole(given.await?, captured) {
+            Ok(refunded) => Ok((refunded, None)),
+            Err(given) => Err(format!(
+                "{captured} was captured, and {given} of it has gone back so far"
+            )),
+        })
     }
 
     /// Asks for the money once more.
@@ -72,15 +75,17 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         match refunded.await {
             Ok(refund) => {
                 let amount = captured;
-                Ok(Ok(Reversal::Refunded { refund, amount }))
+                Ok(Ok((Reversal::Refunded { refund, amount }, None)))
             }
-            Err(ProviderError::Defect(_)) => {
+            Err(ProviderError::Defect(said)) => {
                 let given = self.provider.given_back(&payment.reference, captured);
-                let given = whole(given.await?, captured);
-                Ok(Ok(given.unwrap_or_else(|refunded| Reversal::WrittenOff {
-                    captured,
-                    refunded,
-                })))
+                Ok(Ok(match whole(given.await?, captured) {
+                    Ok(refunded) => (refunded, None),
+                    Err(refunded) => {
+                        let written_off = Reversal::WrittenOff { captured, refunded };
+                        (written_off, Some(said))
+                    }
+                }))
             }
             Err(error) => Err(error),
         }

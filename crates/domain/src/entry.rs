@@ -170,10 +170,7 @@ pub enum Unbooking {
     /// The label is void.
     Cancelled,
     /// The carrier does not void the label; a person has decided that we bear it.
-    WrittenOff {
-        /// The carrier's code, such as `label_already_used`.
-        code: String,
-    },
+    WrittenOff,
 }
 
 /// The mail service's id of a message that it took.

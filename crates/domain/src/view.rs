@@ -357,7 +357,7 @@ pub fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
             ShipmentStatus::Unknown
         }
         Some(Unbooking::Cancelled) => ShipmentStatus::Cancelled,
-        Some(Unbooking::WrittenOff { .. }) => ShipmentStatus::CannotBeCancelled,
+        Some(Unbooking::WrittenOff) => ShipmentStatus::CannotBeCancelled,
         None if state.unbook.as_ref().and_then(Entry::refused).is_some() => {
             ShipmentStatus::CannotBeCancelled
         }
@@ -459,7 +459,7 @@ impl Timeline {
         }
         self.effect::<Unbook>(state, Origin::Ship, |outcome| match outcome {
             Unbooking::Cancelled => (Event::ShipmentCancelled, None),
-            Unbooking::WrittenOff { code } => (Event::ShipmentWrittenOff, Some(code.clone())),
+            Unbooking::WrittenOff => (Event::ShipmentWrittenOff, None),
             Unbooking::Nothing => (Event::NoShipmentToCancel, None),
         });
         self.effect::<Reverse>(state, Origin::Charge, |outcome| match outcome {

@@ -193,7 +193,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             }) => ShipmentStatus::Cancelled,
             // It stands there, and a person knows.
             Some(Entry::Done {
-                outcome: Unbooking::WrittenOff { .. },
+                outcome: Unbooking::WrittenOff,
                 ..
             }) => return Ok(json!({"differs": null})),
             None => ShipmentStatus::Booked,

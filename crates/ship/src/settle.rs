@@ -24,9 +24,11 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             let labels = self.to_void(by, &state).await?;
             let refused = self.void(&labels).await?;
             Ok(match (refused, settlement) {
-                (None, _) if labels.is_empty() => Ok(Unbooking::Nothing),
-                (None, _) => Ok(Unbooking::Cancelled),
-                (Some(code), Settlement::ShipmentWrittenOff) => Ok(Unbooking::WrittenOff { code }),
+                (None, _) if labels.is_empty() => Ok((Unbooking::Nothing, None)),
+                (None, _) => Ok((Unbooking::Cancelled, None)),
+                (Some(code), Settlement::ShipmentWrittenOff) => {
+                    Ok((Unbooking::WrittenOff, Some(code)))
+                }
                 (Some(code), Settlement::ShipmentCancelled) => Err(format!(
                     "the label is not void, and the carrier does not void it ({code})"
                 )),
@@ -41,7 +43,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         let settled = match settled {
             Unbooking::Nothing => "there was no shipment",
             Unbooking::Cancelled => "the label is void",
-            Unbooking::WrittenOff { .. } => "the shipment is written off",
+            Unbooking::WrittenOff => "the shipment is written off",
         };
         Ok(json!({"settled": settled}))
     }

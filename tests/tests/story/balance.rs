@@ -64,7 +64,7 @@ impl Balance {
     fn shipment_is_written_off(&self) -> bool {
         let unbook = self.state.unbook.as_ref().and_then(Entry::outcome);
         match unbook {
-            Some(Unbooking::WrittenOff { .. }) => true,
+            Some(Unbooking::WrittenOff) => true,
             Some(Unbooking::Nothing | Unbooking::Cancelled) | None => false,
         }
     }

@@ -98,7 +98,8 @@ async fn a_payment_is_written_off_only_while_the_provider_refuses_and_stays_ours
     let record = shop.database.store.load(&shop.invocation().order_id).await;
     let record = record.expect("an answer").expect("the order");
     let noted: Vec<_> = record.audit.iter().map(AuditEvent::text).collect();
-    assert_eq!(noted, ["somebody: the dispute is lost"]);
+    let said = "the payment provider answered 400 (charge_disputed)";
+    assert_eq!(noted, [format!("somebody: the dispute is lost: {said}")]);
     // The failure branch goes on, and the provider sees it as we do.
     shop.run(Action::Reverse).await.expect("settled");
     let compared = shop.run(Action::Compare).await;

@@ -8,8 +8,8 @@ use crate::once::provider_error;
 use crate::{store_error, time_left};
 
 /// Puts on record what a person says has become of what undo `E` is about, once `check` has asked the
-/// provider: it answers with the outcome, or why the claim is not true. In the same write is noted who
-/// says so and why. A person's claim waits for nobody: whoever has a lease on the undo is at work on it.
+/// provider: it answers with the outcome and what the provider refuses, or why the claim is not true. In
+/// the same write is noted who says so, why, and what is refused. A person's claim waits for nobody: whoever has a lease on the undo is at work on it.
 ///
 /// # Errors
 /// The catalogue's: [`ErrorName::InvalidInput`] if the claim is not true, or the undo is done; the
@@ -24,7 +24,9 @@ pub async fn settle<E, O, A>(
 where
     E: Effect,
     O: Orders,
-    A: AsyncFnOnce(OrderState) -> Result<Result<E::Outcome, String>, ProviderError>,
+    A: AsyncFnOnce(
+        OrderState,
+    ) -> Result<Result<(E::Outcome, Option<String>), String>, ProviderError>,
 {
     time_left(by)?;
     let claimed = orders.claim::<E>(by).await;
@@ -40,10 +42,16 @@ where
         } => (state, unknown_since),
     };
     let (error, nothing_done) = match check(state).await {
-        Ok(Ok(outcome)) => match orders.settle::<E>(by, outcome.clone(), event).await {
-            Ok(()) => return Ok(outcome),
-            Err(error) => (store_error(&error), false),
-        },
+        Ok(Ok((outcome, refused))) => {
+            let mut event = event.clone();
+            if let Some(refused) = refused {
+                event.reason = format!("{}: {refused}", event.reason);
+            }
+            match orders.settle::<E>(by, outcome.clone(), &event).await {
+                Ok(()) => return Ok(outcome),
+                Err(error) => (store_error(&error), false),
+            }
+        }
         Ok(Err(why)) => (StepError::new(ErrorName::InvalidInput, why), true),
         Err(error) => {
             let nothing_done = matches!(error, ProviderError::Unavailable(_));

@@ -269,8 +269,7 @@ async fn an_order_that_was_settled_and_restarted_goes_on_with_what_it_was_settle
     let by = tests::invocation(ORDER, "settles", 60_000);
     let store = &shop.database.store;
     store.claim::<Unbook>(&by).await.expect("claimed");
-    let code = "label_already_used".to_owned();
-    let written_off = Unbooking::WrittenOff { code };
+    let written_off = Unbooking::WrittenOff;
     let event = tests::audited(domain::Event::Settled);
     let settled = store.settle::<Unbook>(&by, written_off.clone(), &event);
     settled.await.expect("settled");

@@ -67,12 +67,6 @@ impl Shop {
     }
 }
 
-fn written_off() -> Unbooking {
-    Unbooking::WrittenOff {
-        code: "label_already_used".to_owned(),
-    }
-}
-
 #[tokio::test]
 async fn a_used_label_is_known_not_to_be_voidable_and_says_so() {
     let shop = Shop::with_used_label().await;
@@ -119,8 +113,9 @@ async fn a_shipment_that_is_written_off_is_so_with_who_and_why_and_the_reversal_
     );
     let unbook = shop.unbook().await;
     let outcome = unbook.as_ref().and_then(Entry::outcome);
-    assert_eq!(outcome, Some(&written_off()));
-    assert_eq!(shop.noted().await, ["somebody: the parcel is out"]);
+    assert_eq!(outcome, Some(&Unbooking::WrittenOff));
+    let noted = "somebody: the parcel is out: label_already_used";
+    assert_eq!(shop.noted().await, [noted]);
     let again = shop.settle(Settlement::ShipmentWrittenOff).await;
     assert_eq!(again.expect_err("done").name(), ErrorName::InvalidInput);
     // A redrive, and a new attempt that goes on with it.

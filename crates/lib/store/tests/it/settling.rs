@@ -17,12 +17,6 @@ async fn refused() -> Database {
     database
 }
 
-fn written_off() -> Unbooking {
-    Unbooking::WrittenOff {
-        code: "label_already_used".to_owned(),
-    }
-}
-
 async fn audit_of(database: &Database) -> Vec<Event> {
     let order_id = invocation("o", "reads", 1000).order_id;
     let record = database.store.load(&order_id).await;
@@ -63,7 +57,9 @@ async fn an_outcome_is_settled_together_with_who_says_so_or_neither_is_written()
     let event = audited(Event::Settled);
     let settle = async |by| {
         let store = &database.store;
-        store.settle::<Unbook>(by, written_off(), &event).await
+        store
+            .settle::<Unbook>(by, Unbooking::WrittenOff, &event)
+            .await
     };
     let unclaimed = settle(&by).await;
     assert!(
@@ -76,7 +72,10 @@ async fn an_outcome_is_settled_together_with_who_says_so_or_neither_is_written()
     assert_eq!(settle(&by).await, Ok(()));
     let state = database.state("o").await;
     let outcome = state.unbook.as_ref().and_then(Entry::outcome);
-    assert_eq!((outcome, state.version), (Some(&written_off()), before + 1));
+    assert_eq!(
+        (outcome, state.version),
+        (Some(&Unbooking::WrittenOff), before + 1)
+    );
     // The answer was lost, and it is said again.
     assert_eq!(settle(&by).await, Ok(()));
     assert_eq!(database.state("o").await.version, before + 1);
@@ -84,7 +83,9 @@ async fn an_outcome_is_settled_together_with_who_says_so_or_neither_is_written()
     let closed = {
         let by = invocation("nobody", "settles", 60_000);
         let store = &database.store;
-        store.settle::<Unbook>(&by, written_off(), &event).await
+        store
+            .settle::<Unbook>(&by, Unbooking::WrittenOff, &event)
+            .await
     };
     assert!(matches!(closed, Err(StoreError::NotFound(_))), "{closed:?}");
 }

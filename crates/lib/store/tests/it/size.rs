@@ -64,9 +64,6 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .await
         .expect("done");
     database.store.claim::<Capture>(&by).await.expect("claimed");
-    let written_off = domain::ledger::Unbooking::WrittenOff {
-        code: "label_not_found_within_void_period".to_owned(),
-    };
     let failure = Failure::new(ErrorName::NotificationUnavailable, &"m".repeat(300), by.now);
     database
         .store
@@ -75,7 +72,7 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .expect("noted");
     database
         .store
-        .commit::<Unbook>(&by, written_off)
+        .commit::<Unbook>(&by, domain::ledger::Unbooking::WrittenOff)
         .await
         .expect("done");
     database.store.claim::<Reverse>(&by).await.expect("claimed");
