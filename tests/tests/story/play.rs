@@ -122,6 +122,7 @@ impl Play {
                 format!("{hours} hours pass")
             }
             Event::Lapse => self.lapse().await,
+            Event::Used => self.use_label().await,
             Event::GiveUp => self.give_up(),
             Event::Redrive => {
                 if self.execution.redrive() {
@@ -496,6 +497,18 @@ impl Play {
         self.balance.lapsed();
         self.note("the hold lapses");
         "5 days pass, and the hold lapses".to_owned()
+    }
+
+    async fn use_label(&mut self) -> String {
+        for (provider, operation, mode) in [
+            ("payment", "capture", "decline"),
+            ("carrier", "cancel", "refuse_for_good"),
+        ] {
+            let fault = json!({"provider": provider, "operation": operation, "mode": mode,
+                "order_id": self.order});
+            self.shop.sandbox.plant_fault(&fault).await;
+        }
+        "The parcel goes out, and the hold lapses".to_owned()
     }
 
     fn give_up(&mut self) -> String {
