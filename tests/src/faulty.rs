@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::ledger::{Booking, Effect, Unbooking};
 use domain::ports::{
-    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, Invocation, Mailer,
-    Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock,
-    StoreError, TaskTokens, Voiding,
+    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, GivenBack, Invocation,
+    Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved,
+    Stock, StoreError, TaskTokens, Voiding,
 };
 use domain::{
     AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,
@@ -277,6 +277,19 @@ impl<T: Orders> Orders for Faulty<T> {
         self.io_of::<E, _, _>("relinquish", self.inner.relinquish::<E>(by))
             .await
     }
+    async fn refuse<E: Effect>(&self, by: &Invocation, said: &str) -> Result<(), StoreError> {
+        self.io_of::<E, _, _>("refuse", self.inner.refuse::<E>(by, said))
+            .await
+    }
+    async fn settle<E: Effect>(
+        &self,
+        by: &Invocation,
+        outcome: E::Outcome,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError> {
+        self.io_of::<E, _, _>("settle", self.inner.settle::<E>(by, outcome, event))
+            .await
+    }
     async fn replace_hold(
         &self,
         by: &Invocation,
@@ -385,6 +398,14 @@ impl<T: PaymentProvider> PaymentProvider for Faulty<T> {
     ) -> Result<String, ProviderError> {
         self.io("refund", self.inner.refund(key, reference, amount))
             .await
+    }
+    async fn given_back(
+        &self,
+        reference: &str,
+        captured: Money,
+    ) -> Result<GivenBack, ProviderError> {
+        let given_back = self.inner.given_back(reference, captured);
+        self.io("given back", given_back).await
     }
 }
 

@@ -154,6 +154,11 @@ _COMMANDS = {
         lambda _, situations: situations.message_given_up(),
         (("AskSteps", "lambda:InvokeFunction"),),
     ),
+    "settle": Command(
+        "the shipment is written off",
+        lambda _, situations: situations.used_label(),
+        (("AskSteps", "lambda:InvokeFunction"),),
+    ),
     "resolve": Command(
         "the providers were asked",
         lambda _, situations: situations.unheard_payment(),
@@ -211,6 +216,8 @@ def arguments(
     order = plant(shop, situations)
     if command == "bulk":
         return (command, "cancel", order)
+    if command == "settle":
+        return (command, order, "--as", "shipment_written_off", *_WHY)
     if command == "modify":
         return (command, order, str(changes_file), *_WHY)
     if command == "group":

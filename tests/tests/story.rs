@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 
 /// What the providers can do wrong: provider, operation, mode. A `stored` error is kept under its
 /// idempotency key.
-const PLANTED: [(&str, &str, &str); 27] = [
+const PLANTED: [(&str, &str, &str); 28] = [
     ("payment", "authorize", "error"),
     ("payment", "authorize", "stored"),
     ("payment", "authorize", "refuse"),
@@ -54,6 +54,7 @@ const PLANTED: [(&str, &str, &str); 27] = [
     ("carrier", "cancel", "error"),
     ("carrier", "cancel", "lose_response"),
     ("carrier", "cancel", "decline"),
+    ("carrier", "cancel", "refuse_for_good"),
     ("carrier", "find", "error"),
     ("carrier", "find", "refuse"),
 ];
@@ -77,6 +78,8 @@ enum Event {
     Hours(u8),
     /// The money that is held no longer is.
     Lapse,
+    /// The money cannot be taken any more, and the parcel has gone out: the carrier will not void its label.
+    Used,
     /// The current task's retries are used up.
     GiveUp,
     /// A person lets an execution that gave up go on.
@@ -241,6 +244,14 @@ fn an_order_whose_hold_has_lapsed_is_paid_and_shipped_or_neither_whatever_happen
         stories(shipped..=shipped, &[Event::Lapse]),
         &must_happen,
     );
+}
+
+#[test]
+fn an_order_whose_label_was_used_is_settled_and_closed_whatever_happens() {
+    let must_happen = ["the shipment is written off", "ends rejected"];
+    let shipped = Do::forward().iter().position(|what| *what == Do::Capture);
+    let shipped = shipped.expect("a step that takes the money");
+    play_all(40, stories(shipped..=shipped, &[Event::Used]), &must_happen);
 }
 
 /// What the stories must have in them, or they prove less than they say.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod settle;
 mod stripe;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use domain::ledger::{
 use domain::ports::{
     AuthorizeRequest, Invocation, Orders, Payment, PaymentProvider, PaymentState, ProviderError,
 };
+use domain::view::is_held_otherwise;
 use domain::{
     Discrepancy, ErrorName, Money, OrderState, PaymentStatus, PersonalData, StepError, Timestamp,
 };
@@ -49,6 +51,9 @@ pub enum Action {
     Resolve,
     /// Compare the ledger with what the provider says. Reads and tells, no more.
     Compare,
+    /// Put on record what a person says has become of money that the provider does not give back, once the
+    /// provider was asked. Operators do, once no execution is at work.
+    Settle,
 }
 
 /// The step.
@@ -95,6 +100,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             Action::Reverse => self.reverse(&task.by).await,
             Action::Resolve => self.resolve(&task.by).await,
             Action::Compare => self.compare(&task.by).await,
+            Action::Settle => self.settle(&task.by, task.settling()?).await,
         }
     }
 
@@ -246,11 +252,17 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 PaymentState::Voided => Ok(Reversal::Voided),
                 PaymentState::Captured(amount) => {
                     let key = format!("{key}-refund");
-                    let refund = self
-                        .provider
-                        .refund(&key, &payment.reference, amount)
-                        .await?;
-                    Ok(Reversal::Refunded { refund, amount })
+                    let refunded = self.provider.refund(&key, &payment.reference, amount);
+                    match refunded.await {
+                        Ok(refund) => Ok(Reversal::Refunded { refund, amount }),
+                        // Such as a dispute: no retry changes it.
+                        Err(ProviderError::Defect(said)) => {
+                            let noted = self.orders.refuse::<Reverse>(by, &said).await;
+                            noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
+                            Err(ProviderError::Defect(format!("{said}: settle it")))
+                        }
+                        Err(error) => Err(error),
+                    }
                 }
                 PaymentState::Held(_) | PaymentState::Pending => {
                     match self.provider.void(&key, &payment.reference).await?.state {
@@ -275,6 +287,9 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             Reversal::Refunded { refund, amount } => {
                 json!({"refunded": amount, "refund_id": refund})
             }
+            Reversal::WrittenOff { captured, refunded } => {
+                json!({"captured": captured, "refunded": refunded})
+            }
         })
     }
 
@@ -290,11 +305,22 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             }
             return Ok(json!({"resolved": false}));
         }
+        // What was found is known: it is no outcome of ours, and the failure branch lets it go.
+        if is_held_otherwise(&state) {
+            return Ok(json!({"resolved": false}));
+        }
+        let mut differs = false;
         let held = async |state: &OrderState, claim: &Claim| {
-            let found = self.find(by, state, claim.until).await?;
-            found
-                .map(|payment| authorization(payment, state.total))
-                .transpose()
+            let Some(payment) = self.find(by, state, claim.until).await? else {
+                return Ok(None);
+            };
+            let authorized = authorization(payment, state.total);
+            if let Err(ProviderError::Defect(said)) = &authorized {
+                let noted = self.orders.refuse::<Authorize>(by, said).await;
+                noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
+                differs = true;
+            }
+            authorized.map(Some)
         };
         let captured = async |state: &OrderState, _: &Claim| {
             let payment = state.held_payment().ok_or_else(|| {
@@ -309,10 +335,14 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             }
         };
         let orders = &self.orders;
-        let resolved = step::find_out::<Capture, _, _>(orders, by, &state, unavailable, captured)
-            .await?
-            || step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held).await?;
-        Ok(json!({"resolved": resolved}))
+        if step::find_out::<Capture, _, _>(orders, by, &state, unavailable, captured).await? {
+            return Ok(json!({"resolved": true}));
+        }
+        let resolved = step::find_out::<Authorize, _, _>(orders, by, &state, unavailable, held);
+        match resolved.await {
+            Err(_) if differs => Ok(json!({"resolved": true})),
+            resolved => Ok(json!({"resolved": resolved?})),
+        }
     }
 
     /// Whether the provider sees the payment as the ledger does. What nobody knows yet is not compared.
@@ -328,9 +358,8 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         let ledger = match (state.reverse.as_ref().and_then(Entry::outcome), captured) {
             (Some(Reversal::Voided), _) => PaymentStatus::Voided,
             // A refund leaves the payment as it was.
-            (Some(Reversal::Refunded { .. }), _) | (_, Some(CaptureResult::Taken { .. })) => {
-                PaymentStatus::Captured
-            }
+            (Some(Reversal::Refunded { .. } | Reversal::WrittenOff { .. }), _)
+            | (_, Some(CaptureResult::Taken { .. })) => PaymentStatus::Captured,
             (_, Some(CaptureResult::Refused { .. })) | (Some(Reversal::Nothing), _) => {
                 return same;
             }

@@ -8,7 +8,9 @@ mod error;
 mod refund;
 
 use amount::{domain_amount, wire_amount};
-use domain::ports::{AuthorizeRequest, Payment, PaymentProvider, PaymentState, ProviderError};
+use domain::ports::{
+    AuthorizeRequest, GivenBack, Payment, PaymentProvider, PaymentState, ProviderError,
+};
 use domain::{Money, OrderId};
 use error::ErrorBody;
 use provider::{Answer, Http, Secret};
@@ -234,6 +236,18 @@ impl PaymentProvider for Stripe {
             return answer.json::<Refund>()?.given();
         }
         Err(error::not_refunded(&answer))
+    }
+
+    async fn given_back(
+        &self,
+        reference: &str,
+        captured: Money,
+    ) -> Result<GivenBack, ProviderError> {
+        let made = self.refunds_of(reference).await?;
+        Ok(GivenBack {
+            amount: domain_amount(made.sum_given()?, captured.currency().code())?,
+            last: made.last_given().ok(),
+        })
     }
 }
 

@@ -16,6 +16,7 @@ use web::Problem;
 use crate::answer::problem_of;
 use crate::look::Looked;
 use crate::operator::Operator;
+use crate::order::Needs;
 use crate::request::PageRequest;
 use crate::view::{Plain, View, no_such_place};
 use crate::{Console, Failed};
@@ -93,6 +94,9 @@ struct Body {
     from: Option<String>,
     /// What a restart, or `modify`, changes.
     changes: Option<Value>,
+    /// What an order is settled as.
+    #[serde(rename = "as")]
+    settled_as: Option<String>,
 }
 
 impl Body {
@@ -222,7 +226,7 @@ impl Console {
     }
 
     /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to
-    /// begin `from`, and `changes` like those of `modify`.
+    /// begin `from`, and `changes` like those of `modify`; `settle` has `as` what.
     pub(crate) async fn acted(
         &self,
         request: &PageRequest,
@@ -240,16 +244,22 @@ impl Console {
             let text = "Only a restart takes \"from\" and \"changes\".";
             return Err(Failed::Invalid(text.to_owned()));
         }
+        if (action == Action::Settle) != body.settled_as.is_some() {
+            let text = "\"settle\", and no other action, takes \"as\": what has become of it.";
+            return Err(Failed::Invalid(text.to_owned()));
+        }
         let changes = body.changes()?;
         let who = Attribution {
             by: &operator.name,
             reason: &reason,
             at: now,
         };
-        let from = body.from.as_deref();
-        let done = self
-            .act_from(action, order_id, from, changes.as_ref(), who)
-            .await?;
+        let needs = Needs {
+            from: body.from.as_deref(),
+            changes: changes.as_ref(),
+            settled_as: body.settled_as.as_deref(),
+        };
+        let done = self.act_with(action, order_id, needs, who).await?;
         let body = json!({"order_id": order_id, "action": action, "result": done});
         Ok(web::json(StatusCode::OK, &body))
     }

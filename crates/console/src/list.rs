@@ -601,6 +601,7 @@ fn actions(operator: &Operator, problem: Option<Problem>) -> Vec<(&'static str, 
     }
     let advised = problem.and_then(|problem| problem.advice().action);
     let mut actions: Vec<Action> = Action::ALL.to_vec();
+    actions.retain(|action| action.is_for_many());
     actions.sort_by_key(|action| Some(*action) != advised);
     let named = actions
         .into_iter()

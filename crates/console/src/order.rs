@@ -4,8 +4,10 @@ use actions::{Attribution, Fate, Reason, Refused, possible, warning};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ports::Record;
+use domain::view::refused_undo;
 use domain::{
-    Actor, AuditEvent, Changes, Event, OrderId, OrderState, PaymentStatus, StatusView, Timestamp,
+    Actor, AuditEvent, Changes, Event, OrderId, OrderState, PaymentStatus, Settlement, StatusView,
+    Timestamp,
 };
 use operations::advice::{self, Action, Advice};
 use operations::{Incident, ProcessState, Projection, Retry};
@@ -114,6 +116,19 @@ struct Confirm<'a> {
     complaint: String,
     /// Where a restart can begin. None for other actions.
     starts: Vec<Start>,
+    /// What an order can be settled as. None for other actions.
+    settlements: &'static [Settlement],
+}
+
+/// What an action needs besides a reason, as it was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs<'a> {
+    /// Where a restart begins.
+    pub(crate) from: Option<&'a str>,
+    /// What a restart changes.
+    pub(crate) changes: Option<&'a Changes>,
+    /// What an order is settled as.
+    pub(crate) settled_as: Option<&'a str>,
 }
 
 /// A state from which a new attempt can go on, or why it cannot.
@@ -375,10 +390,12 @@ impl Console {
             reason: &reason,
             at: now,
         };
-        let done = match self
-            .act_from(action, order_id, request.field("from"), None, who)
-            .await
-        {
+        let needs = Needs {
+            from: request.field("from"),
+            changes: None,
+            settled_as: request.field("as"),
+        };
+        let done = match self.act_with(action, order_id, needs, who).await {
             Ok(done) => done,
             Err(Refused::NotPossible(why)) => {
                 let (mut record, described) = self.actions.inspect(order_id).await?;
@@ -396,15 +413,26 @@ impl Console {
         Ok(with_flash(there, &format!("{verb}: {done}.")))
     }
 
-    /// Does it; a restart begins in the state that was chosen, and with these changes.
-    pub(crate) async fn act_from(
+    /// Does it; a restart begins in the state that was chosen, and with these changes, and an order is settled as
+    /// what was chosen.
+    pub(crate) async fn act_with(
         &self,
         action: Action,
         order_id: &OrderId,
-        from: Option<&str>,
-        changes: Option<&Changes>,
+        needs: Needs<'_>,
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
+        let Needs {
+            from,
+            changes,
+            settled_as,
+        } = needs;
+        if let (Action::Settle, Some(settled_as)) = (action, settled_as) {
+            let settlement = Settlement::from_word(settled_as);
+            let why = "an order cannot be settled as that";
+            let settlement = settlement.ok_or_else(|| Refused::NotPossible(why.to_owned()))?;
+            return self.actions.settle(order_id, settlement, who).await;
+        }
         if action != Action::Restart {
             return self.actions.act(action, order_id, who).await;
         }
@@ -465,6 +493,11 @@ impl Console {
             } else {
                 Vec::new()
             },
+            settlements: if action == Action::Settle {
+                Settlement::possible(state).unwrap_or_default()
+            } else {
+                &[]
+            },
         };
         Ok(page(StatusCode::OK, &shown))
     }
@@ -501,6 +534,7 @@ fn quicker<'a>(
             (Event::ResendRequested, "its message was sent again"),
             GIVEN_UP,
         ],
+        Action::Settle => &[(Event::Settled, "the order was settled")],
         Action::Resolve => &[
             (Event::ResolveRequested, "the providers were asked"),
             GIVEN_UP,
@@ -548,6 +582,10 @@ fn offers(
     if advised.is_empty() {
         let failure = record.state.failure.as_ref();
         advised.extend(failure.and_then(|failure| advice::of_error(failure.error).action));
+    }
+    if refused_undo(&record.state).is_some() {
+        // A redrive would come to the same.
+        advised.insert(0, Action::Settle);
     }
     // What the most pressing trouble advises comes first.
     let rank = |action: &Action| {

@@ -180,6 +180,8 @@ fn tone(event: Event, person: bool) -> &'static str {
         Event::Declined
         | Event::Refused
         | Event::CaptureRefused
+        | Event::UnbookRefused
+        | Event::ReverseRefused
         | Event::Reversing
         | Event::Failed
         | Event::Rejected
@@ -198,7 +200,9 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::Modified
         | Event::ReprocessRequested
         | Event::ResendRequested
-        | Event::ResolveRequested => "warn",
+        | Event::ResolveRequested
+        | Event::ShipmentWrittenOff
+        | Event::PaymentWrittenOff => "warn",
         Event::Received
         | Event::Approved
         | Event::Validated
@@ -217,6 +221,7 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::Started
         | Event::Woken
         | Event::EndRecorded
+        | Event::Settled
         | Event::Resolved => "ok",
     }
 }

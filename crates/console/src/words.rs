@@ -226,6 +226,7 @@ pub(crate) const fn verb(action: Action) -> &'static str {
         Action::Reprocess => "Reprocess",
         Action::Resend => "Resend",
         Action::Resolve => "Resolve",
+        Action::Settle => "Settle",
     }
 }
 
@@ -246,7 +247,8 @@ pub(crate) const fn then(control: Control) -> &'static str {
 /// Whether it takes something away that cannot be had back.
 pub(crate) const fn is_dangerous(action: Action) -> bool {
     match action {
-        Action::Reject | Action::Cancel => true,
+        // A parcel or a payment that is written off stays so.
+        Action::Reject | Action::Cancel | Action::Settle => true,
         Action::Approve
         | Action::Redrive
         | Action::Restart

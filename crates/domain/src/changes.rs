@@ -316,10 +316,6 @@ mod tests {
     }
 
     fn claim(until: i64) -> Claim {
-        Claim {
-            owner: "o".to_owned(),
-            since: at(1),
-            until: at(until),
-        }
+        Claim::new("o", at(1), at(until))
     }
 }

@@ -17,6 +17,26 @@ pub struct Claim {
     /// Until when the owner may be at work: not later than when its function is killed.
     #[serde(with = "millisecond::required")]
     pub until: Timestamp,
+    /// What the provider said when it was last asked, if no retry changes that: it refuses an undo for
+    /// good, or has something else than was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl Claim {
+    /// Keeps the state item below 1 KB, what one unit of writing pays for.
+    pub const MAX_REFUSED: usize = 60;
+
+    /// A claim by `owner`, who may be at work until `until`.
+    #[must_use]
+    pub fn new(owner: impl Into<String>, since: Timestamp, until: Timestamp) -> Self {
+        Self {
+            owner: owner.into(),
+            since,
+            until,
+            refused: None,
+        }
+    }
 }
 
 /// One side effect in the ledger.
@@ -41,6 +61,14 @@ impl<T> Entry<T> {
         match self {
             Self::Done { outcome, .. } => Some(outcome),
             Self::Open(_) => None,
+        }
+    }
+
+    /// What the provider said, if it refused for good and nothing came of it since.
+    pub fn refused(&self) -> Option<&str> {
+        match self {
+            Self::Done { .. } => None,
+            Self::Open(claim) => claim.refused.as_deref(),
         }
     }
 }
@@ -121,6 +149,16 @@ pub enum Reversal {
         #[serde(with = "crate::money::pair")]
         amount: Money,
     },
+    /// The provider does not give it back; a person has settled it otherwise. What did not go back stays
+    /// ours.
+    WrittenOff {
+        /// How much was taken.
+        #[serde(with = "crate::money::pair")]
+        captured: Money,
+        /// How much of it had gone back.
+        #[serde(with = "crate::money::pair")]
+        refunded: Money,
+    },
 }
 
 /// What came of cancelling the shipment.
@@ -131,6 +169,8 @@ pub enum Unbooking {
     Nothing,
     /// The label is void.
     Cancelled,
+    /// The carrier does not void the label; a person has decided that we bear it.
+    WrittenOff,
 }
 
 /// The mail service's id of a message that it took.

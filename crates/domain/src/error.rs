@@ -103,11 +103,15 @@ catalogue! {
 /// What to do about an order that is neither done nor fully reversed.
 pub const NEEDS_ATTENTION: &str = "The order is neither done nor fully reversed. Look at the \
     failed state of its execution, mend the cause, and redrive the execution: it goes on where it \
-    stopped.";
+    stopped. If a provider refuses for good to take something back, settle the order first.";
 
 /// What to do about an order of which nobody knows what became of an effect.
 pub const ASK_FIRST: &str = "Resolve the order: the provider is asked what became of it. Until \
     then nothing that could pay again is possible.";
+
+/// What to do about an order whose undo its provider refuses for good.
+pub const SETTLE: &str = "A provider refuses for good to take something back. Find out what has \
+    become of it, settle the order as that, and redrive or restart it: it goes on from there.";
 
 impl ErrorName {
     /// What to do about it, in a sentence or two.

@@ -44,10 +44,18 @@ words! {
         UnbookStarted = "unbook_started",
         /// The shipment is cancelled.
         ShipmentCancelled = "shipment_cancelled",
+        /// The carrier does not void the label, for good.
+        UnbookRefused = "unbook_refused",
+        /// A person decided that we bear a shipment that the carrier does not cancel.
+        ShipmentWrittenOff = "shipment_written_off",
         /// There was no shipment.
         NoShipmentToCancel = "no_shipment_to_cancel",
         /// Somebody began to give the money back; the outcome is not on record.
         ReverseStarted = "reverse_started",
+        /// The provider does not give the money back, for good.
+        ReverseRefused = "reverse_refused",
+        /// A person settled otherwise what the provider does not give back.
+        PaymentWrittenOff = "payment_written_off",
         /// There was no money to give back.
         NoPaymentToReverse = "no_payment_to_reverse",
         /// The hold was released.
@@ -80,6 +88,8 @@ words! {
         ResendRequested = "resend_requested",
         /// An operator had the providers asked.
         ResolveRequested = "resolve_requested",
+        /// An operator settled what a provider does not undo.
+        Settled = "settled",
         /// The monitor started an execution that had not been started.
         Started = "started",
         /// The monitor woke an execution that had missed a decision.

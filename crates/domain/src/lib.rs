@@ -13,6 +13,7 @@ pub mod ledger;
 mod money;
 mod order;
 pub mod ports;
+mod settlement;
 mod stage;
 mod state;
 mod status;
@@ -23,7 +24,8 @@ mod words;
 pub use audit::{Actor, Again, AuditEvent};
 pub use changes::{Changes, Modifiable};
 pub use error::{
-    ASK_FIRST, Class, ErrorName, LeadsTo, NEEDS_ATTENTION, StepError, TaskError, UnknownErrorName,
+    ASK_FIRST, Class, ErrorName, LeadsTo, NEEDS_ATTENTION, SETTLE, StepError, TaskError,
+    UnknownErrorName,
 };
 pub use event::{Event, Origin};
 pub use execution::{Execution, ExecutionStatus};
@@ -32,6 +34,7 @@ pub use ids::{CustomerId, InvalidId, OrderId, Sku};
 pub use jiff::Timestamp;
 pub use money::{Currency, InvalidMoney, Money, Quantity, Sums};
 pub use order::{Address, Fingerprint, Line, Order, PersonalData, Submission};
+pub use settlement::Settlement;
 pub use stage::Stage;
 pub use state::{CancelRequest, Decision, Failure, OrderState, Replaced, Restart, Review};
 pub use status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};

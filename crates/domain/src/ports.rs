@@ -196,6 +196,26 @@ pub trait Orders: Send + Sync {
         by: &Invocation,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Notes what the provider said that no retry changes, on a claim of this invocation's, and ends its
+    /// lease; see [`crate::ledger::Claim::refused`].
+    fn refuse<E: Effect>(
+        &self,
+        by: &Invocation,
+        said: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Commits the outcome of an undo that this invocation claimed and a person has settled, together
+    /// with who says so and why.
+    ///
+    /// MUST fail with [`StoreError::Unavailable`] if another owner has taken the claim over, and write
+    /// neither then.
+    fn settle<E: Effect>(
+        &self,
+        by: &Invocation,
+        outcome: E::Outcome,
+        event: &AuditEvent,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Puts `payment`, which holds the money anew, in the place of `lapsed`, whose hold has lapsed.
     /// Only for the owner of the claim on the capture.
     ///
@@ -312,6 +332,15 @@ pub struct AuthorizeRequest<'a> {
     pub payment_method: &'a str,
 }
 
+/// What of a captured payment went back so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenBack {
+    /// How much, in all.
+    pub amount: Money,
+    /// The provider's reference of the last refund that counts.
+    pub last: Option<String>,
+}
+
 /// Takes, keeps and returns the customer's money.
 ///
 /// Every call that acts takes an idempotency key and MUST have one effect for one key.
@@ -355,6 +384,14 @@ pub trait PaymentProvider: Send + Sync {
         reference: &str,
         amount: Money,
     ) -> impl Future<Output = Result<String, ProviderError>> + Send;
+    /// What went back so far of a payment of which `captured` was taken, by whomever. Gives nothing back.
+    ///
+    /// MUST fail with [`ProviderError::Unknown`] while a refund is on its way.
+    fn given_back(
+        &self,
+        reference: &str,
+        captured: Money,
+    ) -> impl Future<Output = Result<GivenBack, ProviderError>> + Send;
 }
 
 /// What to ship, and where to find it again.

@@ -113,6 +113,8 @@ words! {
         Delivered = "delivered",
         /// The label is void.
         Cancelled = "cancelled",
+        /// There is a label that the carrier does not void (any more).
+        CannotBeCancelled = "cannot_be_cancelled",
     }
 }
 

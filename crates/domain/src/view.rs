@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ASK_FIRST, NEEDS_ATTENTION};
+use crate::error::{ASK_FIRST, NEEDS_ATTENTION, SETTLE};
 use crate::event::{Event, Origin};
 use crate::execution::ExecutionStatus;
 use crate::ledger::{
@@ -176,6 +176,7 @@ fn failure(state: &OrderState, execution: ExecutionStatus, now: Timestamp) -> Op
         None => return None,
     };
     let recommended_action = match needs_attention {
+        true if refused_undo(state).is_some() => SETTLE,
         true if asks_first(state, now) => ASK_FIRST,
         true => NEEDS_ATTENTION,
         false => error.recommended_action(),
@@ -242,18 +243,41 @@ pub fn shipment_is_unknown(state: &OrderState, now: Timestamp) -> bool {
 pub fn asks_first(state: &OrderState, now: Timestamp) -> bool {
     let unknown = payment_is_unknown(state, now) || shipment_is_unknown(state, now);
     let branch_asks = if state.failure.is_some() {
-        let open = matches!(state.unbook, Some(Entry::Open(_)))
-            || matches!(state.reverse, Some(Entry::Open(_)));
-        !open
+        !is_begun(state.unbook.as_ref()) && !is_begun(state.reverse.as_ref())
     } else {
-        state.cancel.is_some()
+        state.cancel.is_some() || is_held_otherwise(state)
     };
     unknown && !branch_asks
+}
+
+/// Whether the provider was asked what became of the authorisation, and has a payment that is none for this order,
+/// such as one of another amount. The step finds it again and fails, and the failure branch lets it go.
+#[must_use]
+pub fn is_held_otherwise(state: &OrderState) -> bool {
+    let authorize = state.authorize.as_ref();
+    authorize.and_then(Entry::refused).is_some()
+}
+
+/// What a provider said that refuses to undo something for good. `None` if none does.
+#[must_use]
+pub fn refused_undo(state: &OrderState) -> Option<&str> {
+    let unbook = state.unbook.as_ref().and_then(Entry::refused);
+    unbook.or_else(|| state.reverse.as_ref().and_then(Entry::refused))
+}
+
+/// Whether an undo is open, and its provider has not refused it.
+fn is_begun<T>(undo: Option<&Entry<T>>) -> bool {
+    matches!(undo, Some(Entry::Open(claim)) if claim.refused.is_none())
 }
 
 /// Whether an entry is open and nobody can be at work on it any more.
 fn unknown<T>(entry: Option<&Entry<T>>, now: Timestamp) -> bool {
     matches!(entry, Some(Entry::Open(claim)) if claim.until <= now)
+}
+
+/// The same of an undo: what its provider refused is known.
+fn undo_is_unknown<T>(undo: Option<&Entry<T>>, now: Timestamp) -> bool {
+    is_begun(undo) && unknown(undo, now)
 }
 
 fn done<T>(entry: Option<&Entry<T>>) -> Option<&T> {
@@ -274,22 +298,36 @@ pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     );
     let reversal = done(state.reverse.as_ref());
     let refunded = match reversal {
-        Some(Reversal::Refunded { amount, .. }) => *amount,
+        Some(
+            Reversal::Refunded { amount, .. }
+            | Reversal::WrittenOff {
+                refunded: amount, ..
+            },
+        ) => *amount,
         Some(Reversal::Nothing | Reversal::Voided) | None => nothing,
     };
     // What is reversed was there, also where nothing else tells because the answer to it was lost.
-    let captured = match done(state.capture.as_ref()) {
-        Some(CaptureResult::Taken { amount }) => *amount,
-        Some(CaptureResult::Refused { .. }) | None => refunded,
+    let captured = match (done(state.capture.as_ref()), reversal) {
+        (_, Some(Reversal::WrittenOff { captured, .. })) => *captured,
+        (Some(CaptureResult::Taken { amount }), _) => *amount,
+        (Some(CaptureResult::Refused { .. }) | None, _) => refunded,
     };
-    let was_held = held || matches!(reversal, Some(Reversal::Voided | Reversal::Refunded { .. }));
-    let unknown = unknown(state.reverse.as_ref(), now)
+    let was_held = held
+        || match reversal {
+            Some(Reversal::Voided | Reversal::Refunded { .. } | Reversal::WrittenOff { .. }) => {
+                true
+            }
+            Some(Reversal::Nothing) | None => false,
+        };
+    let unknown = undo_is_unknown(state.reverse.as_ref(), now)
         || (reversal.is_none()
             && (unknown(state.authorize.as_ref(), now) || unknown(state.capture.as_ref(), now)));
     let status = match reversal {
         _ if unknown => PaymentStatus::Unknown,
         Some(Reversal::Refunded { .. }) => PaymentStatus::Refunded,
         Some(Reversal::Voided) => PaymentStatus::Voided,
+        // It is still ours.
+        Some(Reversal::WrittenOff { .. }) => PaymentStatus::Captured,
         Some(Reversal::Nothing) | None if declined => PaymentStatus::Declined,
         Some(Reversal::Nothing) => PaymentStatus::None,
         None if !captured.is_zero() => PaymentStatus::Captured,
@@ -315,9 +353,15 @@ pub fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
     };
     let undone = done(state.unbook.as_ref());
     let status = match undone {
-        _ if state.book.is_some() && unknown(state.unbook.as_ref(), now) => ShipmentStatus::Unknown,
-        None if unknown(state.book.as_ref(), now) => ShipmentStatus::Unknown,
+        _ if state.book.is_some() && undo_is_unknown(state.unbook.as_ref(), now) => {
+            ShipmentStatus::Unknown
+        }
         Some(Unbooking::Cancelled) => ShipmentStatus::Cancelled,
+        Some(Unbooking::WrittenOff) => ShipmentStatus::CannotBeCancelled,
+        None if state.unbook.as_ref().and_then(Entry::refused).is_some() => {
+            ShipmentStatus::CannotBeCancelled
+        }
+        None if unknown(state.book.as_ref(), now) => ShipmentStatus::Unknown,
         Some(Unbooking::Nothing) => ShipmentStatus::None,
         None if booked.is_some() || state.label_to_void().is_some() => ShipmentStatus::Booked,
         None => ShipmentStatus::None,
@@ -415,6 +459,7 @@ impl Timeline {
         }
         self.effect::<Unbook>(state, Origin::Ship, |outcome| match outcome {
             Unbooking::Cancelled => (Event::ShipmentCancelled, None),
+            Unbooking::WrittenOff => (Event::ShipmentWrittenOff, None),
             Unbooking::Nothing => (Event::NoShipmentToCancel, None),
         });
         self.effect::<Reverse>(state, Origin::Charge, |outcome| match outcome {
@@ -423,7 +468,17 @@ impl Timeline {
             Reversal::Refunded { refund, amount } => {
                 (Event::Refunded, Some(format!("{amount}, {refund}")))
             }
+            Reversal::WrittenOff { captured, refunded } => {
+                let detail = format!("{captured} captured, {refunded} of it refunded");
+                (Event::PaymentWrittenOff, Some(detail))
+            }
         });
+        self.refused(state.unbook.as_ref(), Origin::Ship, Event::UnbookRefused);
+        self.refused(
+            state.reverse.as_ref(),
+            Origin::Charge,
+            Event::ReverseRefused,
+        );
         self.effect::<NotifyFailure>(state, Origin::Notify, |_| (Event::CustomerNotified, None));
         if let Some((at, event)) = state.closed_at.zip(Event::closed_as(state.stage)) {
             self.add(at, Origin::Workflow, event, None);
@@ -440,6 +495,14 @@ impl Timeline {
             event,
             detail,
         });
+    }
+
+    fn refused<T>(&mut self, entry: Option<&Entry<T>>, step: Origin, event: Event) {
+        if let Some(Entry::Open(claim)) = entry
+            && let Some(said) = &claim.refused
+        {
+            self.add(claim.until, step, event, Some(said.clone()));
+        }
     }
 
     fn effect<E: Effect>(

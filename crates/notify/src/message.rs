@@ -148,6 +148,7 @@ fn money(state: &OrderState) -> &'static str {
     match state.reverse.as_ref().and_then(Entry::outcome) {
         Some(Reversal::Refunded { .. }) => "Your payment was refunded.",
         Some(Reversal::Voided) => "Your payment was released; you were not charged.",
+        Some(Reversal::WrittenOff { .. }) => "Your payment is settled with you separately.",
         Some(Reversal::Nothing) | None if !held => "You were not charged.",
         Some(Reversal::Nothing) | None => "Your payment is being looked at.",
     }

@@ -7,6 +7,7 @@ mod follow;
 mod groups;
 mod money;
 mod restart;
+mod settle;
 #[cfg(test)]
 mod shop;
 mod table;
@@ -124,6 +125,8 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Puts on record what has become of what a provider does not undo, once the provider was asked.
+    Settle(settle::Arguments),
     /// Lists the open orders: where each is, how it does there, and what it needs.
     Orders {
         /// Only those with this incident, such as `unfinished`; `any` for each that has one.
@@ -197,6 +200,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Resolve { order, reason } => {
             act(&connection, Action::Resolve, &order, &reason).await
         }
+        Command::Settle(arguments) => settle::run(&connection, &arguments).await,
         Command::Orders {
             group: Some(group), ..
         } => groups::print_orders(&connection, &group).await,

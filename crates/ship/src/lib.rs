@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod settle;
 mod shipstation;
 
 use std::time::Duration;
@@ -14,6 +15,10 @@ use serde_json::{Value, json};
 pub use shipstation::ShipStation;
 use step::{Documents, FailureInput, Task, budget};
 use store::Store;
+
+/// With these reasons the carrier will never void a label: it was used, or is too old.
+/// <https://docs.shipstation.com/apis/openapi/labels/void_label>
+const FOR_GOOD: [&str; 2] = ["label_already_used", "label_not_found_within_void_period"];
 
 /// What the longest action can take: a booking that is looked for, asked for, and looked for again
 /// because its reference is taken. The undo notes the failure first, and looks and cancels.
@@ -32,6 +37,9 @@ pub enum Action {
     Resolve,
     /// Compare the ledger with what the carrier says. Reads and tells, no more.
     Compare,
+    /// Put on record what a person says has become of a shipment that the carrier does not cancel, once the
+    /// carrier was asked. Operators do, once no execution is at work.
+    Settle,
 }
 
 /// The step.
@@ -91,6 +99,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             Action::Cancel => self.cancel(&task.by, task.failure.as_ref()).await,
             Action::Resolve => self.resolve(&task.by).await,
             Action::Compare => self.compare(&task.by).await,
+            Action::Settle => self.settle(&task.by, task.settling()?).await,
         }
     }
 
@@ -178,7 +187,15 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         let ledger = match &state.unbook {
             _ if !booked => return Ok(json!({"differs": null})),
             Some(Entry::Open(_)) => return Ok(json!({"differs": null})),
-            Some(Entry::Done { .. }) => ShipmentStatus::Cancelled,
+            Some(Entry::Done {
+                outcome: Unbooking::Cancelled | Unbooking::Nothing,
+                ..
+            }) => ShipmentStatus::Cancelled,
+            // It stands there, and a person knows.
+            Some(Entry::Done {
+                outcome: Unbooking::WrittenOff,
+                ..
+            }) => return Ok(json!({"differs": null})),
             None => ShipmentStatus::Booked,
         };
         step::time_left(by)?;
@@ -198,6 +215,51 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         Ok(json!({"differs": Discrepancy::Shipment { ledger, provider }}))
     }
 
+    /// The labels that there are, or may be, of an order that is being reversed.
+    async fn to_void(
+        &self,
+        by: &Invocation,
+        state: &OrderState,
+    ) -> Result<Vec<String>, ProviderError> {
+        let label = match &state.book {
+            None => None,
+            Some(Entry::Done {
+                outcome: Booking::Refused { .. },
+                ..
+            }) => None,
+            Some(Entry::Done {
+                outcome: Booking::Booked { label, .. },
+                ..
+            }) => Some(label.clone()),
+            // Whoever may be at work on it is waited for.
+            Some(Entry::Open(claim)) if claim.until > by.now => {
+                let text = "an earlier invocation may still be at work".to_owned();
+                return Err(ProviderError::Unavailable(text));
+            }
+            Some(Entry::Open(claim)) => match self.carrier.find(&reference(state)).await? {
+                Some(Booking::Booked { label, .. }) => Some(label),
+                Some(Booking::Refused { .. }) => None,
+                None if by.now.duration_since(claim.until).unsigned_abs() < self.settled_after => {
+                    let text = "a label that the carrier does not know yet may exist".to_owned();
+                    return Err(ProviderError::Unavailable(text));
+                }
+                None => None,
+            },
+        };
+        let replaced = state.label_to_void().map(str::to_owned);
+        Ok(label.into_iter().chain(replaced).collect())
+    }
+
+    /// Has the carrier void these labels; why it does not, if it does not.
+    async fn void(&self, labels: &[String]) -> Result<Option<String>, ProviderError> {
+        for label in labels {
+            if let Voiding::Refused(code) = self.carrier.cancel(label).await? {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
+    }
+
     /// Undo of [`Self::book`], and the first step of the failure branch: from here on no forward
     /// step acts any more. MUST be safe when nothing was booked or when nobody knows, and MUST NOT
     /// fail for good.
@@ -215,45 +277,22 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         step::time_left(by)?;
         let claimed = self.orders.begin_reversal(by, failure).await;
         let act = async |(), state: OrderState, _: Option<Timestamp>| {
-            let label = match &state.book {
-                None => None,
-                Some(Entry::Done {
-                    outcome: Booking::Refused { .. },
-                    ..
-                }) => None,
-                Some(Entry::Done {
-                    outcome: Booking::Booked { label, .. },
-                    ..
-                }) => Some(label.clone()),
-                // Whoever may be at work on it is waited for.
-                Some(Entry::Open(claim)) if claim.until > by.now => {
-                    let text = "an earlier invocation may still be at work".to_owned();
-                    return Err(ProviderError::Unavailable(text));
+            let labels = self.to_void(by, &state).await?;
+            match self.void(&labels).await? {
+                None if labels.is_empty() => Ok(Unbooking::Nothing),
+                None => Ok(Unbooking::Cancelled),
+                Some(code) if FOR_GOOD.contains(&code.as_str()) => {
+                    let noted = self.orders.refuse::<Unbook>(by, &code).await;
+                    noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
+                    let text = format!("the carrier does not void the label ({code}): settle it");
+                    Err(ProviderError::Defect(text))
                 }
-                Some(Entry::Open(claim)) => match self.carrier.find(&reference(&state)).await? {
-                    Some(Booking::Booked { label, .. }) => Some(label),
-                    Some(Booking::Refused { .. }) => None,
-                    None if by.now.duration_since(claim.until).unsigned_abs()
-                        < self.settled_after =>
-                    {
-                        let text =
-                            "a label that the carrier does not know yet may exist".to_owned();
-                        return Err(ProviderError::Unavailable(text));
-                    }
-                    None => None,
-                },
-            };
-            let labels = [label.as_deref(), state.label_to_void()];
-            let mut unbooked = Unbooking::Nothing;
-            for label in labels.into_iter().flatten() {
-                if let Voiding::Refused(code) = self.carrier.cancel(label).await? {
-                    // A person has to talk to the carrier; the task is tried again until one has.
+                // A person has to talk to the carrier; the task is tried again until one has.
+                Some(code) => {
                     let text = format!("the carrier does not void the label ({code})");
-                    return Err(ProviderError::Unavailable(text));
+                    Err(ProviderError::Unavailable(text))
                 }
-                unbooked = Unbooking::Cancelled;
             }
-            Ok(unbooked)
         };
         let unavailable = ErrorName::CarrierUnavailable;
         let orders = &self.orders;

@@ -230,5 +230,6 @@ fn task<A>(action: A, by: domain::ports::Invocation) -> Task<A> {
             cause: String::new(),
         }),
         task_token: None,
+        settling: None,
     }
 }

@@ -138,6 +138,18 @@ class Situations:
         self._shop.lapse_hold(order)
         return order
 
+    def used_label(self) -> str:
+        """Its payment lapsed, and the carrier does not void its label any more: its execution has ended with that."""
+        document = self._shop.document(1)
+        order: str = document["order_id"]
+        self._shop.plant_fault(order, provider="payment", operation="capture", mode="decline", times=1)
+        self._shop.plant_fault(order, operation="cancel", mode="refuse_for_good")
+        self._shop.submit_document(document)
+        shipment = {"status": "cannot_be_cancelled"}
+        wanted = {"status": "needs_attention", "shipment": shipment, "workflow": {"status": "FAILED"}}
+        self._shop.becomes(order, wanted)
+        return order
+
     def message_given_up(self) -> str:
         """Paid and shipped, and the message to the customer was given up."""
         order = self._shop.completed()

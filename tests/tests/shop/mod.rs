@@ -161,7 +161,11 @@ impl Shop {
         charge.handle(task).await
     }
 
-    async fn ship(&self, plan: &Plan, task: Task<ship::Action>) -> Result<Value, StepError> {
+    pub(crate) async fn ship(
+        &self,
+        plan: &Plan,
+        task: Task<ship::Action>,
+    ) -> Result<Value, StepError> {
         let ship = Ship::new(self.orders(plan), Faulty::new(&self.carrier, plan));
         ship.handle(task).await
     }
@@ -195,6 +199,7 @@ pub(crate) fn task<A>(action: A, by: Invocation) -> Task<A> {
         by,
         failure: None,
         task_token: None,
+        settling: None,
         execution: String::new(),
     }
 }

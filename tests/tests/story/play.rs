@@ -7,19 +7,19 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use domain::ports::{Cancellation, Invocation, Orders as _};
-use domain::view::asks_first;
-use domain::{ErrorName, Event as Noted, OrderId, StepError, Timestamp};
+use domain::view::{asks_first, refused_undo};
+use domain::{ErrorName, Event as Noted, OrderId, Settlement, StepError, Timestamp};
 use operations::Movement;
 use operations::figures::{Day, Days, Figures};
 use read_models::Behind;
 use serde_json::{Value, json};
-use step::FailureInput;
+use step::{FailureInput, Settling, Task};
 use store::Begun;
 use tests::{Fault, Plan, audited, invocation};
 
 use crate::balance::Balance;
 use crate::execution::{At, Execution, state_of};
-use crate::shop::{ARTICLE, Do, Shop};
+use crate::shop::{ARTICLE, Do, Shop, task};
 use crate::{Event, Failing, PLANTED};
 
 /// How long a function may run: its claims' leases last as long.
@@ -122,6 +122,7 @@ impl Play {
                 format!("{hours} hours pass")
             }
             Event::Lapse => self.lapse().await,
+            Event::Used => self.use_label().await,
             Event::GiveUp => self.give_up(),
             Event::Redrive => {
                 if self.execution.redrive() {
@@ -147,6 +148,7 @@ impl Play {
                 At::Stuck(_) => {
                     // Whoever looks may do so on the next day.
                     self.event(&Event::ForgetKeys).await?;
+                    self.settle().await?;
                     self.event(&Event::Redrive).await?;
                 }
                 At::Task(_) => self.event(&Event::Run(None)).await?,
@@ -183,6 +185,41 @@ impl Play {
             self.note(&fault);
         }
         Ok(())
+    }
+
+    /// Whether the carrier has said that it does not void the label any more.
+    async fn label_was_used(&self) -> bool {
+        let state = self.shop.database.state(&self.order).await;
+        refused_undo(&state).is_some()
+    }
+
+    /// Somebody says what has become of a shipment that the carrier does not cancel.
+    async fn settle(&mut self) -> Result<(), String> {
+        if !self.label_was_used().await {
+            return Ok(());
+        }
+        self.invocations += 1;
+        let lease_ms = i64::try_from(LEASE.as_millis()).expect("a lease");
+        let owner = format!("owner-{}", self.invocations);
+        let by = Invocation {
+            attempt: self.attempt,
+            ..invocation(&self.order, &owner, lease_ms)
+        };
+        let task = Task {
+            settling: Some(Settling {
+                settlement: Settlement::ShipmentWrittenOff,
+                event: audited(Noted::Settled),
+            }),
+            ..task(ship::Action::Settle, by)
+        };
+        let plan = Plan::default();
+        let settled = match Box::pin(self.shop.ship(&plan, task)).await {
+            Ok(settled) => settled,
+            Err(error) => return Err(format!("a used label is not settled: {error}")),
+        };
+        self.note(settled["settled"].as_str().unwrap_or_default());
+        self.lines.push(format!("Settle → {settled}"));
+        self.check().await
     }
 
     /// Enters what moved, and once more as after an event that comes twice, and reads it back by day.
@@ -250,8 +287,10 @@ impl Play {
             Some(Err(ErrorName::InvalidInput)) => {
                 task == Do::Validate && self.reversed_before.is_some()
             }
-            // Nothing is shipped for a hold that is about to lapse; all else is a defect.
-            Some(Err(ErrorName::Internal)) => task == Do::Book,
+            // Nothing is shipped for a hold that is about to lapse; all else but a used label is a defect.
+            Some(Err(ErrorName::Internal)) => {
+                task == Do::Book || (task == Do::CancelShipment && self.label_was_used().await)
+            }
             // Somebody may still be at work on what began before.
             None | Some(Err(ErrorName::OrderCancelled | ErrorName::StoreUnavailable)) => true,
             Some(_) => !must_not_begin,
@@ -382,7 +421,7 @@ impl Play {
             return nothing(&format!("Provider {number}"), "none is asked");
         }
         let (provider, operation, mode) = *its[number % its.len()];
-        // A carrier that refuses an address does so each time.
+        // A carrier that refuses an address does so each time; one that does not void a label, too.
         let times = if (operation, mode) == ("book", "decline") {
             1000
         } else {
@@ -458,6 +497,18 @@ impl Play {
         self.balance.lapsed();
         self.note("the hold lapses");
         "5 days pass, and the hold lapses".to_owned()
+    }
+
+    async fn use_label(&mut self) -> String {
+        for (provider, operation, mode) in [
+            ("payment", "capture", "decline"),
+            ("carrier", "cancel", "refuse_for_good"),
+        ] {
+            let fault = json!({"provider": provider, "operation": operation, "mode": mode,
+                "order_id": self.order});
+            self.shop.sandbox.plant_fault(&fault).await;
+        }
+        "The parcel goes out, and the hold lapses".to_owned()
     }
 
     fn give_up(&mut self) -> String {

@@ -56,15 +56,20 @@ impl Refunds {
     /// # Errors
     /// [`ProviderError::Unknown`] while one is on its way: what comes of it has to be known first.
     pub(super) fn rest(&self, whole: u64) -> Result<Option<u64>, ProviderError> {
-        if self
-            .0
-            .iter()
-            .any(|one| one.standing() == Standing::UnderWay)
-        {
+        let given = self.sum_given()?;
+        Ok(whole.checked_sub(given).filter(|rest| *rest > 0))
+    }
+
+    /// How much went back, in all.
+    ///
+    /// # Errors
+    /// As [`Self::rest`].
+    pub(super) fn sum_given(&self) -> Result<u64, ProviderError> {
+        let mut all = self.0.iter();
+        if all.any(|one| one.standing() == Standing::UnderWay) {
             return Err(under_way());
         }
-        let given = self.given().map(|one| one.amount).sum();
-        Ok(whole.checked_sub(given).filter(|rest| *rest > 0))
+        Ok(self.given().map(|one| one.amount).sum())
     }
 
     /// The reference of the one that made it whole.

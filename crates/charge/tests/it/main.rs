@@ -8,6 +8,7 @@ mod refunds;
 mod resolve;
 mod restart;
 mod reverse;
+mod settle;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -141,5 +142,6 @@ fn task(action: Action, by: Invocation) -> Task<Action> {
         by,
         failure: None,
         task_token: None,
+        settling: None,
     }
 }

@@ -19,7 +19,7 @@ impl Shop {
         self.sandbox.plant("payment", "refund", mode).await;
     }
 
-    async fn refund_in_dashboard(&self, amount: &str) {
+    pub(crate) async fn refund_in_dashboard(&self, amount: &str) {
         let payment = self.payment().await;
         let form = [("payment_intent", payment.as_str()), ("amount", amount)];
         self.sandbox.in_dashboard("refunds", &form).await;

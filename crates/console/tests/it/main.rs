@@ -7,6 +7,7 @@ mod finance;
 mod finding;
 mod pages;
 mod restart;
+mod settle;
 mod sign_in;
 
 use std::collections::HashMap;

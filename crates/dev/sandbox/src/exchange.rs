@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
     Pending,
     /// A planted `fail`: only of a refund.
     Fails,
+    /// A planted `refuse_for_good`: only of a cancellation.
+    Used,
 }
 
 /// A request as received, before a provider makes sense of it.
@@ -153,6 +155,10 @@ where
             pause.await;
             admitted.run(&shared, Verdict::Fails, act)
         }
+        Mode::RefuseForGood => {
+            pause.await;
+            admitted.run(&shared, Verdict::Used, act)
+        }
     }
 }
 
@@ -195,7 +201,12 @@ fn admit(
             }
             Some((Mode::Error | Mode::Refuse, _)) => {}
             Some((
-                Mode::LoseResponse | Mode::Delay | Mode::Decline | Mode::Pending | Mode::Fail,
+                Mode::LoseResponse
+                | Mode::Delay
+                | Mode::Decline
+                | Mode::Pending
+                | Mode::Fail
+                | Mode::RefuseForGood,
                 _,
             ))
             | None => world.keys.begin(keyed),

@@ -60,6 +60,9 @@ pub(crate) enum Mode {
     /// A refund is accepted, which the answer calls pending, and has failed when it is next looked at
     /// (<https://docs.stripe.com/refunds#failed-refunds>).
     Fail,
+    /// A label that was used: its void is refused for good, each time, until that is lifted with
+    /// `"times": 0`.
+    RefuseForGood,
 }
 
 /// What a test asks for.
@@ -117,6 +120,9 @@ impl Fault {
         if self.delay_ms > LONGEST_DELAY_MS {
             return Err(format!("delay_ms: at most {LONGEST_DELAY_MS}"));
         }
+        if self.mode == Mode::RefuseForGood && self.operation != Operation::Cancel {
+            return Err("mode: only a cancellation can be refused for good".to_owned());
+        }
         if self.stored && self.mode != Mode::Error {
             return Err("stored: only an error can be stored".to_owned());
         }
@@ -136,7 +142,11 @@ impl Fault {
     /// The rest of them happens on the way, to a stored answer as to a new one. What the provider
     /// itself decides, it has already decided when an answer is stored.
     fn is_decided_by_the_provider(&self) -> bool {
-        matches!(self.mode, Mode::Decline | Mode::Pending | Mode::Fail) || self.stored
+        let decides = matches!(
+            self.mode,
+            Mode::Decline | Mode::Pending | Mode::Fail | Mode::RefuseForGood
+        );
+        decides || self.stored
     }
 
     fn hits(&self, call: &Target, replayed: bool) -> bool {
@@ -209,7 +219,10 @@ impl Faults {
             .planted
             .iter_mut()
             .find(|planted| planted.remaining > 0 && planted.fault.hits(target, replayed))?;
-        planted.remaining -= 1;
+        // What was used stays so.
+        if planted.fault.mode != Mode::RefuseForGood {
+            planted.remaining -= 1;
+        }
         let fired = Fired {
             fault_id: planted.id,
             provider: target.provider,

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod env;
 mod once;
 mod run;
+mod settle;
 mod task;
 
 pub use env::InitError;
@@ -11,7 +12,8 @@ pub use once::{
     Documents, documents, find_out, once, perform, record, still_true, store_error, time_left,
 };
 pub use run::{init_tracing, run};
-pub use task::{FailureInput, Task};
+pub use settle::settle;
+pub use task::{FailureInput, Settling, Task};
 
 /// AWS configuration for this function: region, credentials and endpoint from the environment
 /// that Lambda sets.

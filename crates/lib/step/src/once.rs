@@ -200,7 +200,7 @@ pub fn store_error(error: &StoreError) -> StepError {
     StepError::new(name, error.to_string())
 }
 
-fn provider_error(error: &ProviderError, unavailable: ErrorName) -> StepError {
+pub(crate) fn provider_error(error: &ProviderError, unavailable: ErrorName) -> StepError {
     let name = match error {
         ProviderError::Unavailable(_) | ProviderError::Unknown(_) => unavailable,
         ProviderError::Defect(_) => ErrorName::Internal,

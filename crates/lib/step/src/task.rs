@@ -1,7 +1,7 @@
 //! What the state machine asks of a step.
 
 use domain::ports::Invocation;
-use domain::{ErrorName, OrderId, StepError, Timestamp};
+use domain::{AuditEvent, ErrorName, OrderId, Settlement, StepError, Timestamp};
 use lambda_runtime::Context;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +18,8 @@ pub struct Task<A> {
     pub failure: Option<FailureInput>,
     /// When the state machine waits for a person: what wakes it.
     pub task_token: Option<String>,
+    /// What a person says has become of what is to be undone; only of an action that settles it.
+    pub settling: Option<Settling>,
     /// The execution's name, for the log.
     pub execution: String,
 }
@@ -54,6 +56,29 @@ impl FailureInput {
     }
 }
 
+/// What a person says has become of an effect whose undo its provider refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Settling {
+    /// What.
+    #[serde(rename = "as")]
+    pub settlement: Settlement,
+    /// Who says so, when and why: kept on the order in the write that settles it.
+    pub event: AuditEvent,
+}
+
+impl<A> Task<A> {
+    /// What is to be settled.
+    ///
+    /// # Errors
+    /// [`ErrorName::InvalidInput`] if the task does not say it.
+    pub fn settling(&self) -> Result<&Settling, StepError> {
+        self.settling.as_ref().ok_or_else(|| {
+            let text = "the task does not say what is settled";
+            StepError::new(ErrorName::InvalidInput, text)
+        })
+    }
+}
+
 #[derive(Deserialize)]
 struct Payload<A> {
     action: A,
@@ -62,6 +87,7 @@ struct Payload<A> {
     execution: String,
     failure: Option<FailureInput>,
     task_token: Option<String>,
+    settling: Option<Settling>,
 }
 
 impl<A: DeserializeOwned> Task<A> {
@@ -89,6 +115,7 @@ impl<A: DeserializeOwned> Task<A> {
             },
             failure: payload.failure,
             task_token: payload.task_token,
+            settling: payload.settling,
             execution: payload.execution,
         })
     }

@@ -6,6 +6,7 @@ mod catalogue;
 pub mod error;
 pub mod item;
 mod orders;
+mod settling;
 mod stock;
 pub mod transaction;
 

@@ -222,11 +222,8 @@ impl Store {
 
 /// A new claim by this invocation.
 fn open<E: Effect>(by: &Invocation) -> Result<AttributeValue, StoreError> {
-    value(Entry::<E::Outcome>::Open(Claim {
-        owner: by.owner.clone(),
-        since: by.now,
-        until: by.deadline,
-    }))
+    let claim = Claim::new(&by.owner, by.now, by.deadline);
+    value(Entry::<E::Outcome>::Open(claim))
 }
 
 /// Somebody else was quicker, or is at work: the retry finds what came of it.
@@ -313,6 +310,19 @@ impl Orders for Store {
             .expression_attribute_values(":now", millisecond(Timestamp::now()));
         // Whether it was still ours does not matter: then it has another lease.
         self.write_state(update).await.map(drop)
+    }
+
+    async fn refuse<E: Effect>(&self, by: &Invocation, said: &str) -> Result<(), StoreError> {
+        self.note_refusal::<E>(by, said).await
+    }
+
+    async fn settle<E: Effect>(
+        &self,
+        by: &Invocation,
+        outcome: E::Outcome,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError> {
+        self.commit_settled::<E>(by, outcome, event).await
     }
 
     async fn replace_hold(

@@ -107,6 +107,10 @@ async fn the_customer_of_a_reversed_order_hears_once_why_and_where_the_money_is(
         refund: "re_1".to_owned(),
         amount: tests::money(3098, "USD"),
     };
+    let written_off = Reversal::WrittenOff {
+        captured: tests::money(3098, "USD"),
+        refunded: tests::money(0, "USD"),
+    };
     for (error, reversal, reason, money) in [
         (
             ErrorName::OrderRejected,
@@ -137,6 +141,12 @@ async fn the_customer_of_a_reversed_order_hears_once_why_and_where_the_money_is(
             refunded,
             "something went wrong on our side",
             "Your payment was refunded.",
+        ),
+        (
+            ErrorName::Internal,
+            written_off,
+            "something went wrong on our side",
+            "Your payment is settled with you separately.",
         ),
     ] {
         let shop = Shop::with_reversed_order(error, reversal).await;

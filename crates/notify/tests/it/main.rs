@@ -126,7 +126,9 @@ impl Shop {
     /// A shop with an order that was reversed because of `error`.
     async fn with_reversed_order(error: ErrorName, reversal: Reversal) -> Self {
         let shop = match reversal {
-            Reversal::Refunded { .. } => Self::with_paid_order().await,
+            Reversal::Refunded { .. } | Reversal::WrittenOff { .. } => {
+                Self::with_paid_order().await
+            }
             Reversal::Voided => Self::with_held_money().await,
             Reversal::Nothing => {
                 let shop = Self::open().await;
@@ -214,6 +216,7 @@ fn task(action: Action, by: Invocation, token: Option<&str>) -> Task<Action> {
         by,
         failure: None,
         task_token: token.map(str::to_owned),
+        settling: None,
     }
 }
 

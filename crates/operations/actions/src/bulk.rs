@@ -53,6 +53,10 @@ impl Actions {
         mut orders: Vec<OrderId>,
         now: Timestamp,
     ) -> Result<Bulk, BulkRefused> {
+        if !action.is_for_many() {
+            let why = "each order is settled by itself: what has become of it differs";
+            return Err(BulkRefused::not_possible(why));
+        }
         // Twice is once: a part that nobody finds would wait for ever.
         orders.sort();
         orders.dedup();
@@ -127,7 +131,8 @@ impl Actions {
             | Action::Redrive
             | Action::Restart
             | Action::Resend
-            | Action::Resolve => ProcessState::of(state).map(|(at, _)| at),
+            | Action::Resolve
+            | Action::Settle => ProcessState::of(state).map(|(at, _)| at),
         };
         Ok(Ok(Part {
             order_id,

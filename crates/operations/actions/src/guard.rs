@@ -1,8 +1,8 @@
 //! What is possible now.
 
 use domain::ports::Record;
-use domain::view::{asks_first, payment_is_unknown, shipment_is_unknown};
-use domain::{ErrorName, ExecutionStatus, Stage, Status, Timestamp};
+use domain::view::{asks_first, is_held_otherwise, payment_is_unknown, shipment_is_unknown};
+use domain::{ErrorName, ExecutionStatus, Settlement, Stage, Status, Timestamp};
 use operations::ProcessState;
 use operations::advice::Action;
 use workflow::Described;
@@ -55,7 +55,11 @@ pub fn possible(
         Action::Redrive => {
             if status != Status::NeedsAttention {
                 refuse("nothing is left unfinished")
-            } else if locked && state.failure.is_none() && state.cancel.is_none() {
+            } else if locked
+                && state.failure.is_none()
+                && state.cancel.is_none()
+                && !is_held_otherwise(state)
+            {
                 refuse("nobody knows what became of the payment: resolve it first")
             } else {
                 described.redrivable.clone()
@@ -69,21 +73,7 @@ pub fn possible(
             let restarted = state.restarted(false, now);
             restarted.map(drop).map_err(str::to_owned)
         }
-        Action::Reprocess => match state.stage {
-            Stage::Failed | Stage::Rejected if !ended => {
-                refuse("its execution is still at work: the customer is being told")
-            }
-            Stage::Failed | Stage::Rejected if locked => {
-                refuse("nobody knows what became of the payment: resolve it first")
-            }
-            Stage::Failed | Stage::Rejected if record.personal.is_none() => {
-                refuse("the customer's data was erased")
-            }
-            Stage::Failed | Stage::Rejected => Ok(()),
-            Stage::Cancelled => refuse("somebody cancelled it: it takes a new order"),
-            Stage::Completed | Stage::Captured => refuse("the order is paid and shipped"),
-            _ => refuse("the order is not reversed yet"),
-        },
+        Action::Reprocess => reprocessible(record, ended, locked).map_err(str::to_owned),
         Action::Resend => {
             if !matches!(
                 at,
@@ -112,9 +102,33 @@ pub fn possible(
             } else if asks_first(state, now) {
                 Ok(())
             } else {
-                refuse("it is being reversed: redrive or restart it, and its failure branch asks")
+                refuse("redrive or restart it: its execution asks by itself then")
             }
         }
+        Action::Settle if !ended => refuse("its execution is at work, and tries by itself"),
+        Action::Settle => Settlement::possible(state).map(drop).map_err(str::to_owned),
+    }
+}
+
+fn reprocessible(record: &Record, ended: bool, locked: bool) -> Result<(), &'static str> {
+    match record.state.stage {
+        Stage::Failed | Stage::Rejected if !ended => {
+            Err("its execution is still at work: the customer is being told")
+        }
+        Stage::Failed | Stage::Rejected if locked => {
+            Err("nobody knows what became of the payment: resolve it first")
+        }
+        Stage::Failed | Stage::Rejected if record.personal.is_none() => {
+            Err("the customer's data was erased")
+        }
+        Stage::Failed | Stage::Rejected => Ok(()),
+        Stage::Cancelled => Err("somebody cancelled it: it takes a new order"),
+        Stage::Completed | Stage::Captured => Err("the order is paid and shipped"),
+        Stage::Received
+        | Stage::InReview
+        | Stage::Validated
+        | Stage::Authorized
+        | Stage::Shipped => Err("the order is not reversed yet"),
     }
 }
 

@@ -5,6 +5,7 @@ mod guard;
 mod modify;
 mod reason;
 mod restart;
+mod settle;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
 use domain::view::{payment_is_unknown, shipment_is_unknown};
 use domain::{
     Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, OrderState, PersonalData,
-    Timestamp,
+    StepError, Timestamp,
 };
 pub use guard::{possible, warning};
 use operations::advice::Action;
@@ -167,6 +168,10 @@ impl Actions {
             Action::Resolve => {
                 let (record, _) = self.check(action, order_id, who).await?;
                 self.resolve(&record, who).await
+            }
+            Action::Settle => {
+                self.check(action, order_id, who).await?;
+                Err(Refused::NotPossible(settle::as_what()))
             }
         }
     }
@@ -382,16 +387,19 @@ impl Actions {
 
     /// Asks a step's own function, which has its credentials and its rules.
     async fn call(&self, step: &str, action: &str, record: &Record) -> Result<Value, Refused> {
-        let state = &record.state;
+        let called = self.call_with(step, &task(action, record)).await?;
+        called.map_err(|failed| Refused::Unavailable(failed.to_string()))
+    }
+
+    /// The same with a task that has more in it, and with what it fails with.
+    async fn call_with(
+        &self,
+        step: &str,
+        task: &Value,
+    ) -> Result<Result<Value, StepError>, Refused> {
         let name = self.steps.get(step).ok_or_else(|| {
             Refused::Unavailable(format!("the function of {step} is not known here"))
         })?;
-        let task = json!({
-            "action": action,
-            "order_id": state.order_id,
-            "attempt": state.attempt,
-            "execution": state.execution_name(),
-        });
         let request = self.lambda.invoke().function_name(name);
         let answer = request.payload(Blob::new(task.to_string())).send().await;
         let answer = answer
@@ -399,16 +407,28 @@ impl Actions {
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         let payload: Value = serde_json::from_slice(&payload).unwrap_or_default();
         if answer.function_error.is_none() {
-            return Ok(payload);
+            return Ok(Ok(payload));
         }
         let part = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
         let (error, message) = (part("errorType"), part("errorMessage"));
         // Only our own texts are known to be free of personal data.
-        Err(Refused::Unavailable(match error.parse::<ErrorName>() {
-            Ok(name) => format!("{name}: {message}"),
-            Err(_) => format!("the function of {step} ended with {error}"),
-        }))
+        let Ok(name) = error.parse::<ErrorName>() else {
+            let why = format!("the function of {step} ended with {error}");
+            return Err(Refused::Unavailable(why));
+        };
+        Ok(Err(StepError::new(name, message)))
     }
+}
+
+/// As the state machine would send it.
+fn task(action: &str, record: &Record) -> Value {
+    let state = &record.state;
+    json!({
+        "action": action,
+        "order_id": state.order_id,
+        "attempt": state.attempt,
+        "execution": state.execution_name(),
+    })
 }
 
 fn event(event: Event, who: Attribution<'_>) -> AuditEvent {

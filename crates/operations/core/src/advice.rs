@@ -52,10 +52,28 @@ words! {
         /// Asks the provider what became of an effect whose outcome nobody knows; or, where a message
         /// cannot be sent, gives it up.
         Resolve = "resolve",
+        /// Puts on record what has become of what a provider does not undo, once the provider was asked.
+        Settle = "settle",
     }
 }
 
 impl Action {
+    /// Whether it can be done to many orders at once. What is settled differs from order to order.
+    #[must_use]
+    pub const fn is_for_many(self) -> bool {
+        match self {
+            Self::Settle => false,
+            Self::Approve
+            | Self::Reject
+            | Self::Cancel
+            | Self::Redrive
+            | Self::Restart
+            | Self::Reprocess
+            | Self::Resend
+            | Self::Resolve => true,
+        }
+    }
+
     /// What happens then, in a sentence or two.
     #[must_use]
     pub const fn consequence(self) -> &'static str {
@@ -79,6 +97,10 @@ impl Action {
             }
             Self::Resend => {
                 "The customer gets the message; twice, if the first one arrived after all."
+            }
+            Self::Settle => {
+                "The provider is asked whether it is so, and what it says is on record. Then the \
+                 order can be redriven or restarted, and its reversal goes on."
             }
             Self::Resolve => {
                 "The providers are asked what became of it; nothing is paid or shipped. Where \

@@ -537,6 +537,8 @@ impl Part {
                 _ if stopped_again => Outcome::FailedAgain,
                 _ => Outcome::Running,
             },
+            // None is made of it.
+            Action::Settle => Outcome::Running,
             Action::Approve | Action::Redrive | Action::Restart | Action::Reprocess => {
                 if stopped_again {
                     Outcome::FailedAgain

@@ -131,6 +131,10 @@ pub(crate) fn stopped_in(state: &OrderState) -> ProcessState {
 /// The customer's money that is, or may be, neither spent on delivered goods nor given back.
 pub(crate) fn held(state: &OrderState, now: Timestamp) -> Money {
     let view = payment(state, now);
+    if matches!(state.reverse, Some(Entry::Done { .. })) {
+        // Given back, or written off.
+        return Money::zero(state.total.currency());
+    }
     match view.status {
         PaymentStatus::Authorized | PaymentStatus::Unknown => state.total,
         // Taken, and to be given back.

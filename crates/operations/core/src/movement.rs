@@ -31,6 +31,8 @@ impl Movement {
         let view = payment(state, Timestamp::UNIX_EPOCH);
         let (way_back, reversed) = match state.reverse.as_ref().and_then(Entry::outcome) {
             Some(Reversal::Refunded { amount, .. }) => (Flow::Refunded, *amount),
+            // What did not go back is ours: the net of the day on which it was taken.
+            Some(Reversal::WrittenOff { refunded, .. }) => (Flow::Refunded, *refunded),
             Some(Reversal::Voided) => (Flow::Voided, state.total),
             Some(Reversal::Nothing) | None => (Flow::Voided, Money::zero(view.captured.currency())),
         };
@@ -96,7 +98,7 @@ pub fn csv(movements: &[Movement]) -> String {
 #[cfg(test)]
 mod tests {
     use domain::ledger::{Authorization, CaptureResult, Claim};
-    use domain::{Stage, Submission};
+    use domain::{ErrorName, Failure, Stage, Submission};
 
     use super::*;
     use crate::fixtures::{at, document};
@@ -107,11 +109,7 @@ mod tests {
     }
 
     fn open<T>(second: i64) -> Entry<T> {
-        Entry::Open(Claim {
-            owner: "o".to_owned(),
-            since: at(second),
-            until: at(second + 40),
-        })
+        Entry::Open(Claim::new("o", at(second), at(second + 40)))
     }
 
     fn state() -> OrderState {
@@ -163,6 +161,26 @@ mod tests {
         );
         state.reverse = Some(done(Reversal::Nothing, 30));
         assert_eq!(told(&state), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_written_off_was_taken_and_only_what_went_back_is_refunded() {
+        let mut state = state();
+        let payment = "pi_1".to_owned();
+        state.authorize = Some(done(Authorization::Held { payment }, 10));
+        let captured = state.total;
+        state.capture = Some(done(CaptureResult::Taken { amount: captured }, 20));
+        let nothing = Money::zero(captured.currency());
+        for (minor, back) in [(0, None), (400, Some("refunded 4.00 USD 30"))] {
+            let refunded = Money::new(minor, nothing.currency()).expect("an amount");
+            let written_off = Reversal::WrittenOff { captured, refunded };
+            state.reverse = Some(done(written_off, 30));
+            let taken = ["authorized 10.00 USD 10", "captured 10.00 USD 20"];
+            let expected: Vec<&str> = taken.into_iter().chain(back).collect();
+            assert_eq!(told(&state), expected);
+            state.failure = Some(Failure::new(ErrorName::Internal, "x", at(25)));
+            assert_eq!(crate::derived::held(&state, at(40)), nothing);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod book;
 mod cancel;
 mod resolve;
 mod restart;
+mod settle;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -74,7 +75,7 @@ impl Shop {
 
     async fn run(&self, action: Action) -> Result<Value, StepError> {
         let failure = match action {
-            Action::Book | Action::Resolve | Action::Compare => None,
+            Action::Book | Action::Resolve | Action::Compare | Action::Settle => None,
             Action::Cancel => Some(because(ErrorName::PaymentDeclined.as_str(), "")),
         };
         self.run_task(task(action, self.invocation(), failure))
@@ -114,6 +115,7 @@ fn task(action: Action, by: Invocation, failure: Option<FailureInput>) -> Task<A
         by,
         failure,
         task_token: None,
+        settling: None,
     }
 }
 

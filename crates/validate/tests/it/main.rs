@@ -78,6 +78,7 @@ fn task(action: Action, by: Invocation) -> Task<Action> {
         by,
         failure: None,
         task_token: None,
+        settling: None,
     }
 }
 

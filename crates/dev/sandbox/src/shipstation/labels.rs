@@ -149,6 +149,9 @@ pub(crate) fn void(world: &mut World, label_id: &str, verdict: Verdict) -> Answe
             "This label has already been voided.",
         );
     }
+    if verdict == Verdict::Used {
+        return refused("label_already_used", "This label has already been used.");
+    }
     if verdict == Verdict::No {
         return refused("contact_carrier", "The carrier did not approve the void.");
     }

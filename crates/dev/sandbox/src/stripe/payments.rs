@@ -250,7 +250,10 @@ pub(crate) fn confirm(
             (None, _) => return Err(errors::no_such("PaymentMethod", &method, "payment_method")),
             (Some(Err(decline)), _) => Some(decline),
             (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
-            (Some(Ok(())), Verdict::AsUsual | Verdict::Pending | Verdict::Fails) => None,
+            (
+                Some(Ok(())),
+                Verdict::AsUsual | Verdict::Pending | Verdict::Fails | Verdict::Used,
+            ) => None,
         };
         intent.charged = true;
         intent.decline = decline;

@@ -47,6 +47,27 @@ async fn what_was_planted_for_an_order_is_lifted_by_planting_it_no_times() {
 }
 
 #[tokio::test]
+async fn a_label_that_was_used_is_not_voided_however_often_until_that_is_lifted() {
+    let sandbox = Sandbox::start().await;
+    let booked = sandbox.send(sandbox.booking("ord-1-1")).await;
+    let label = booked.unwrap().text("/label_id").to_owned();
+    let mut used = fault("carrier", "cancel", "ord-1", "refuse_for_good");
+    assert_eq!(sandbox.plant(&used).await.status, 201);
+    for _ in 0..3 {
+        let reply = sandbox.send(sandbox.void_label(&label)).await.unwrap();
+        let said = (reply.status, reply.text("/reason_code"));
+        assert_eq!(said, (200, "label_already_used"));
+    }
+    assert_eq!(sandbox.count("cancelled_shipments").await, 0);
+    used["times"] = json!(0);
+    sandbox.plant(&used).await;
+    let voided = sandbox.send(sandbox.void_label(&label)).await.unwrap();
+    assert_eq!(voided.body["approved"], true);
+    used["operation"] = json!("book");
+    assert_eq!(sandbox.plant(&used).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_refused_connection_has_no_effect() {
     let sandbox = Sandbox::start().await;
     sandbox

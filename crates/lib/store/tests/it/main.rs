@@ -6,6 +6,7 @@ mod claims;
 mod requests;
 mod reviews;
 mod rules;
+mod settling;
 mod size;
 mod stock;
 

@@ -28,11 +28,10 @@ fn any_state() -> impl Strategy<Value = (OrderState, bool)> {
             state.cancel = cancelled.then_some(CancelRequest { at: now });
             state.failure = failed.then(|| Failure::new(ErrorName::Internal, "x", now));
             state.closed_at = stage.is_closed().then_some(now);
-            let open = |until_ms: i64| Claim {
-                owner: if own { "me" } else { "other" }.to_owned(),
-                since: now,
-                until: Timestamp::from_millisecond(now.as_millisecond() + until_ms)
-                    .expect("a time"),
+            let open = |until_ms: i64| {
+                let until = Timestamp::from_millisecond(now.as_millisecond() + until_ms);
+                let owner = if own { "me" } else { "other" };
+                Claim::new(owner, now, until.expect("a time"))
             };
             state.authorize = match entry {
                 0 => None,

@@ -72,7 +72,7 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
         .expect("noted");
     database
         .store
-        .commit::<Unbook>(&by, domain::ledger::Unbooking::Cancelled)
+        .commit::<Unbook>(&by, domain::ledger::Unbooking::WrittenOff)
         .await
         .expect("done");
     database.store.claim::<Reverse>(&by).await.expect("claimed");
