@@ -277,6 +277,10 @@ impl<T: Orders> Orders for Faulty<T> {
         self.io_of::<E, _, _>("relinquish", self.inner.relinquish::<E>(by))
             .await
     }
+    async fn give_back<E: Effect>(&self, by: &Invocation) -> Result<(), StoreError> {
+        self.io_of::<E, _, _>("give_back", self.inner.give_back::<E>(by))
+            .await
+    }
     async fn replace_hold(
         &self,
         by: &Invocation,

@@ -111,6 +111,7 @@ mod tests {
             owner: "o".to_owned(),
             since: at(second),
             until: at(second + 40),
+            tried_until: None,
         })
     }
 

@@ -33,6 +33,7 @@ fn any_state() -> impl Strategy<Value = (OrderState, bool)> {
                 since: now,
                 until: Timestamp::from_millisecond(now.as_millisecond() + until_ms)
                     .expect("a time"),
+                tried_until: None,
             };
             state.authorize = match entry {
                 0 => None,
