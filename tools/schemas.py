@@ -138,6 +138,8 @@ def _ref(name: str) -> Schema:
 
 _ANSWERS = (
     "create_label_response_body",
+    "create_label_from_shipment_response_body",
+    "create_shipments_response_body",
     "get_label_by_id_response_body",
     "get_shipment_by_id_response_body",
     "get_shipment_by_external_id_response_body",

@@ -28,6 +28,11 @@ _SHIPSTATION = {
     r"GET /v2/labels/\S+ 404": _EMPTY,
     r"\w+ \S+ [45]\d\d": "error_response_body",
     r"POST /v2/labels 200": "create_label_response_body",
+    r"POST /v2/labels/shipment/se-\w+ 200": "create_label_from_shipment_response_body",
+    r"POST /v2/shipments 200": "create_shipments_response_body",
+    # Described on a page of its own: update_shipment.
+    r"PUT /v2/shipments/se-\w+ 200": "get_shipment_by_id_response_body",
+    r"PUT /v2/shipments/se-\w+/cancel 204": _EMPTY,
     r"GET /v2/labels 200": "list_labels_response_body",
     r"PUT /v2/labels/se-\w+/void 200": "void_label_response_body",
     # Described on a page of its own, with the same body: get_label_by_external_shipment_id.

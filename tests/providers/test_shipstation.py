@@ -109,12 +109,14 @@ def test_a_fault_of_the_carriers_is_the_clients_exception(carrier: Any, sandbox:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500, 503])
-@pytest.mark.parametrize("operation", ["book", "cancel"])
+@pytest.mark.parametrize("operation", ["prepare", "book", "cancel"])
 def test_every_planted_error_has_the_providers_shape(
     raw: Recorded, sandbox: Sandbox, operation: str, status: int
 ) -> None:
     sandbox.plant(operation, "error", provider="carrier", status=status)
-    if operation == "book":
+    if operation == "prepare":
+        answer = raw.post(f"{sandbox.url}/v2/shipments", json={"shipments": [booking()["shipment"]]})
+    elif operation == "book":
         answer = raw.post(f"{sandbox.url}/v2/labels", json=booking())
     else:
         answer = raw.put(f"{sandbox.url}/v2/labels/se-1/void")
@@ -133,6 +135,65 @@ def test_a_label_and_its_shipment_are_found_by_our_own_id(raw: Recorded, sandbox
     voided = raw.get(f"{sandbox.url}/v2/labels/external_shipment_id/ord-1-1").json()
     assert (voided["status"], voided["voided"]) == ("voided", True)
     assert voided["voided_at"]
+
+
+def prepared(raw: Recorded, sandbox: Sandbox, reference: str = "ord-1-1") -> str:
+    """A shipment without a label, as the adapter makes one first; its id."""
+    made = raw.post(f"{sandbox.url}/v2/shipments", json={"shipments": [booking(reference)["shipment"]]})
+    assert (made.status_code, made.json()["has_errors"]) == (200, False)
+    shipment: str = made.json()["shipments"][0]["shipment_id"]
+    return shipment
+
+
+def test_a_shipment_is_made_updated_and_a_label_bought_for_it(raw: Recorded, sandbox: Sandbox) -> None:
+    shipment = prepared(raw, sandbox)
+    taken = raw.post(f"{sandbox.url}/v2/shipments", json={"shipments": [booking()["shipment"]]})
+    assert (taken.status_code, taken.json()["errors"][0]["error_code"]) == (400, "identifier_conflict")
+    found = raw.get(f"{sandbox.url}/v2/shipments/external_shipment_id/ord-1-1").json()
+    assert (found["shipment_id"], found["shipment_status"]) == (shipment, "pending")
+    updated = raw.put(f"{sandbox.url}/v2/shipments/{shipment}", json=booking(postal_code="62702")["shipment"])
+    assert updated.json()["ship_to"]["postal_code"] == "62702"
+    label = raw.post(f"{sandbox.url}/v2/labels/shipment/{shipment}", json={}).json()
+    assert (label["shipment_id"], label["external_shipment_id"]) == (shipment, "ord-1-1")
+    late = raw.put(f"{sandbox.url}/v2/shipments/{shipment}", json=booking()["shipment"])
+    assert (late.status_code, late.json()["errors"][0]["error_code"]) == (400, "invalid_status")
+
+
+def test_a_shipment_without_a_label_is_cancelled(raw: Recorded, sandbox: Sandbox) -> None:
+    shipment = prepared(raw, sandbox)
+    assert raw.put(f"{sandbox.url}/v2/shipments/{shipment}/cancel").status_code == 204
+    assert raw.post(f"{sandbox.url}/v2/labels/shipment/{shipment}", json={}).status_code == 400
+
+
+def test_labels_are_filtered(raw: Recorded, sandbox: Sandbox) -> None:
+    shipment = prepared(raw, sandbox)
+    first, second = (
+        raw.post(f"{sandbox.url}/v2/labels/shipment/{shipment}", json={}).json()["label_id"] for _ in range(2)
+    )
+    raw.put(f"{sandbox.url}/v2/labels/{first}/void")
+    prepared(raw, sandbox, "ord-2-1")
+    for query, wanted in {
+        f"shipment_id={shipment}": [second, first],
+        f"shipment_id={shipment}&sort_dir=asc": [first, second],
+        f"shipment_id={shipment}&label_status=completed": [second],
+        "label_status=voided": [first],
+        "carrier_id=se-123&service_code=usps_priority_mail&warehouse_id=se-456": [second, first],
+        "created_at_end=2020-01-01T00:00:00Z": [],
+    }.items():
+        found = raw.get(f"{sandbox.url}/v2/labels?{query}").json()
+        assert [label["label_id"] for label in found["labels"]] == wanted, query
+
+
+def test_a_label_costs_something(raw: Recorded, sandbox: Sandbox) -> None:
+    label = raw.post(f"{sandbox.url}/v2/labels", json=booking()).json()
+    assert label["shipment_cost"] == {"currency": "usd", "amount": 5.99}
+
+
+def test_every_answer_names_its_request(raw: Recorded, sandbox: Sandbox) -> None:
+    answers = [raw.post(f"{sandbox.url}/v2/labels", json=booking()) for _ in range(2)]
+    named = [answer.headers["x-shipengine-requestid"] for answer in answers]
+    assert len(set(named)) == 2
+    assert answers[1].json()["request_id"] == named[1]
 
 
 def test_labels_are_listed_a_page_at_a_time(raw: Recorded, sandbox: Sandbox) -> None:

@@ -290,6 +290,10 @@ impl<T: Orders> Orders for Faulty<T> {
         self.io_of::<E, _, _>("settle", self.inner.settle::<E>(by, outcome, event))
             .await
     }
+    async fn give_back<E: Effect>(&self, by: &Invocation) -> Result<(), StoreError> {
+        self.io_of::<E, _, _>("give_back", self.inner.give_back::<E>(by))
+            .await
+    }
     async fn replace_hold(
         &self,
         by: &Invocation,

@@ -94,6 +94,18 @@ impl Sandbox {
         assert!(answer.expect("an answer").status().is_success());
     }
 
+    /// Does something with a shipment or a label, as somebody else with the carrier's API does: `path` is below
+    /// `/v2`. What it answers.
+    pub async fn at_carrier(&self, method: &str, path: &str, body: &Value) -> Value {
+        let method = method.parse().expect("a method");
+        let request = self.http.request(method, format!("{}/v2/{path}", self.url));
+        let request = request.header("API-Key", "TEST_sandbox").json(body);
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        let text = answer.text().await.expect("an answer");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     /// Everything that happened at the providers.
     pub async fn ledger(&self) -> Value {
         let request = self.http.get(format!("{}/_sandbox/ledger", self.url));

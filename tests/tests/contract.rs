@@ -191,18 +191,7 @@ fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
             .iter()
             .filter(|rule| names(rule).contains(&"StoreUnavailable".to_owned()))
         {
-            let number = |field: &str| {
-                rule[field]
-                    .as_f64()
-                    .unwrap_or_else(|| panic!("{state} {field}"))
-            };
-            let (mut wait, mut sum) = (number("IntervalSeconds"), 0.0);
-            for _ in 0..rule["MaxAttempts"].as_u64().expect("attempts") {
-                sum += wait.min(number("MaxDelaySeconds"));
-                wait *= number("BackoffRate");
-            }
-            // Full jitter halves what is waited on the average.
-            let average = Duration::from_secs_f64(sum / 2.0);
+            let average = average_of_waits(rule);
             assert!(
                 average > timeouts[&function],
                 "{state}: {average:?} <= {:?}",
@@ -210,6 +199,48 @@ fn retries_of_a_step_outlast_the_lease_of_an_invocation_that_died() {
             );
         }
     }
+}
+
+/// What is asked for without an answer may appear late, and nothing is bought again before that is over; nor has
+/// the order failed by then, even if that happens twice.
+#[test]
+fn retries_of_the_carrier_outlast_what_may_still_appear() {
+    let variables = read("terraform/variables.tf");
+    let settled = variables
+        .split("variable \"carrier_settled_after_s\"")
+        .nth(1);
+    let settled = settled.and_then(|block| block.split("default     = ").nth(1));
+    let settled = settled.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    let settled = Duration::from_secs(settled.expect("a default"));
+    assert!(settled > step::budget::BUYING_A_LABEL);
+    let may_appear = function_timeouts()["ship"] + settled;
+    let (_, task) = tasks()
+        .into_iter()
+        .find(|(state, _)| state == "ShipOrder")
+        .expect("the task");
+    let rule = rules(&task, "Retry").into_iter();
+    let mut rule = rule.filter(|rule| names(rule).contains(&"CarrierUnavailable".to_owned()));
+    let average = average_of_waits(&rule.next().expect("a rule"));
+    assert!(
+        average > 2 * may_appear,
+        "{average:?} <= 2 * {may_appear:?}"
+    );
+}
+
+/// Full jitter halves what is waited on the average.
+fn average_of_waits(rule: &serde_json::Value) -> Duration {
+    let number = |field: &str| {
+        rule[field]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{rule}: {field}"))
+    };
+    let (mut wait, mut sum) = (number("IntervalSeconds"), 0.0);
+    let attempts = rule["MaxAttempts"].as_u64();
+    for _ in 0..attempts.unwrap_or_else(|| panic!("{rule}: attempts")) {
+        sum += wait.min(number("MaxDelaySeconds"));
+        wait *= number("BackoffRate");
+    }
+    Duration::from_secs_f64(sum / 2.0)
 }
 
 #[test]

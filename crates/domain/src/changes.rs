@@ -192,7 +192,7 @@ mod tests {
 
     fn address() -> Value {
         json!({"name": "Ada", "line1": "1 Main St", "city": "Springfield",
-            "postal_code": "62701", "country": "US"})
+            "region": "IL", "postal_code": "62701", "country": "US"})
     }
 
     fn at(second: i64) -> Timestamp {

@@ -17,6 +17,14 @@ pub struct Claim {
     /// Until when the owner may be at work: not later than when its function is killed.
     #[serde(with = "millisecond::required")]
     pub until: Timestamp,
+    /// Until when whoever had it before may have been at work; a successor that only asks does not
+    /// count. What a provider took long to do appears some time after this, or never.
+    #[serde(
+        default,
+        with = "millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub tried_until: Option<Timestamp>,
     /// What the provider said when it was last asked, if no retry changes that: it refuses an undo for
     /// good, or has something else than was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +42,7 @@ impl Claim {
             owner: owner.into(),
             since,
             until,
+            tried_until: None,
             refused: None,
         }
     }

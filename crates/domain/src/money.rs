@@ -143,6 +143,28 @@ impl Money {
         decimal(self.amount, self.currency)
     }
 
+    /// Reads a decimal number as [`Self::decimal`] writes it, exactly: `12.99`, also `12.9` and `12`.
+    ///
+    /// # Errors
+    /// [`InvalidMoney::Amount`] if it is no such number, has more digits than the currency, or is too much.
+    pub fn of_decimal(text: &str, currency: Currency) -> Result<Self, InvalidMoney> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        // What other programs write beyond the minor unit is nothing, or not an amount of money.
+        let digits = currency.minor_digits() as usize;
+        let (part, beyond) = part.split_at_checked(digits).unwrap_or((part, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty()
+            || !is_number(whole)
+            || !is_number(part)
+            || beyond.contains(|c| c != '0')
+        {
+            return Err(InvalidMoney::Amount);
+        }
+        let minor = format!("{whole}{part:0<digits$}");
+        let minor = minor.parse().map_err(|_| InvalidMoney::Amount)?;
+        Self::new(minor, currency)
+    }
+
     /// The currency.
     #[must_use]
     pub fn currency(self) -> Currency {
@@ -301,6 +323,31 @@ mod tests {
         assert_eq!(money(5, "USD").to_string(), "0.05 USD");
         assert_eq!(money(1500, "JPY").to_string(), "1500 JPY");
         assert_eq!(money(1250, "KWD").to_string(), "1.250 KWD");
+    }
+
+    #[test]
+    fn a_decimal_number_is_read_exactly_or_not_at_all() {
+        for (text, code, minor) in [
+            ("12.99", "USD", Some(1299)),
+            ("12.9", "USD", Some(1290)),
+            ("12", "USD", Some(1200)),
+            ("0.05", "USD", Some(5)),
+            ("7.850", "USD", Some(785)),
+            ("1500", "JPY", Some(1500)),
+            ("1500.0", "JPY", Some(1500)),
+            ("1.25", "KWD", Some(1250)),
+            ("7.855", "USD", None),
+            ("-1", "USD", None),
+            ("1e3", "USD", None),
+            (".5", "USD", None),
+            ("", "USD", None),
+            ("9999999999999", "USD", None),
+            ("99999999999999999999999", "USD", None),
+        ] {
+            let currency = code.parse().unwrap();
+            let read = Money::of_decimal(text, currency).map(Money::minor).ok();
+            assert_eq!(read, minor, "{text} {code}");
+        }
     }
 
     #[test]

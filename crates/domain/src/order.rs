@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::address::needs_region;
 use crate::fields::{Fields, Text};
 use crate::violation::Violation;
 use crate::{Currency, CustomerId, InvalidMoney, Money, OrderId, Quantity, Sku};
@@ -108,7 +109,7 @@ pub struct Address {
     pub line2: Option<String>,
     /// City.
     pub city: String,
-    /// State, province or prefecture.
+    /// State, province or prefecture; not everywhere.
     pub region: Option<String>,
     /// Postal code.
     pub postal_code: String,
@@ -265,7 +266,18 @@ pub(crate) fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) 
     let region = address.optional_text("region", Text { max: 100 }, found);
     let postal_code = address.text("postal_code", Text { max: 16 }, found);
     let country = address.parsed::<Country>("country", found);
+    let region_pointer = address.pointer("region");
     address.finish(found);
+    if let Some(Country(country)) = &country
+        && region.is_none()
+        && needs_region(country)
+    {
+        let reason = "must be the state, province or territory, without which no carrier delivers";
+        // One that was given and is wrong is told of already.
+        if found.iter().all(|other| other.pointer != region_pointer) {
+            found.push(Violation::new(&region_pointer, reason));
+        }
+    }
     Some(Address {
         name: name?,
         line1: line1?,
@@ -469,6 +481,32 @@ mod tests {
                 "/tax"
             ]
         );
+    }
+
+    #[test]
+    fn a_region_is_needed_where_no_carrier_delivers_without() {
+        for (country, region, wrong) in [
+            ("US", json!("IL"), false),
+            ("US", Value::Null, true),
+            ("US", json!(""), true),
+            ("CA", Value::Null, true),
+            ("AU", Value::Null, true),
+            ("DE", Value::Null, false),
+            ("JP", Value::Null, false),
+        ] {
+            let mut document = document();
+            document["shipping_address"]["country"] = json!(country);
+            document["shipping_address"]["region"] = region;
+            let told = Submission::parse(document.to_string().as_bytes());
+            let told = told.err().unwrap_or_default();
+            let pointers: Vec<_> = told.iter().map(|one| one.pointer.as_str()).collect();
+            let expected = if wrong {
+                vec!["/shipping_address/region"]
+            } else {
+                vec![]
+            };
+            assert_eq!(pointers, expected, "{country}");
+        }
     }
 
     #[test]

@@ -216,6 +216,13 @@ pub trait Orders: Send + Sync {
         event: &AuditEvent,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Ends the lease of a claim that was taken over and under which only the provider was asked: it is
+    /// again as old as when it was taken over.
+    fn give_back<E: Effect>(
+        &self,
+        by: &Invocation,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Puts `payment`, which holds the money anew, in the place of `lapsed`, whose hold has lapsed.
     /// Only for the owner of the claim on the capture.
     ///

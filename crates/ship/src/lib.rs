@@ -20,9 +20,11 @@ use store::Store;
 /// <https://docs.shipstation.com/apis/openapi/labels/void_label>
 const FOR_GOOD: [&str; 2] = ["label_already_used", "label_not_found_within_void_period"];
 
-/// What the longest action can take: a booking that is looked for, asked for, and looked for again
-/// because its reference is taken. The undo notes the failure first, and looks and cancels.
-pub const WORST_CASE: Duration = budget::worst_case(6, 3);
+/// What the longest action can take: a booking that is looked for (the shipment, then its labels), in whose way
+/// another label is voided, whose shipment is there already (asked for, found, its labels looked for, brought up
+/// to date), and whose label is refused and looked for once more. The undo, which notes the failure first, looks
+/// and cancels.
+pub const WORST_CASE: Duration = budget::worst_case(5, 8).saturating_add(budget::BUYING_A_LABEL);
 
 /// What the state machine may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -51,7 +53,7 @@ pub struct Ship<O, C> {
 }
 
 /// After this long a label that the carrier does not know was never bought: a request that was
-/// given up on its way may still be at work there for a while.
+/// given up on its way may still be at work there for a while. Longer than it may take to buy one.
 const SETTLED_AFTER: Duration = Duration::from_mins(2);
 
 impl Ship<Store, ShipStation> {
@@ -103,6 +105,16 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         }
     }
 
+    /// Whether a label that the carrier does not know was never bought: whoever may have asked for one is
+    /// gone for long enough. A time that nobody knows is not over.
+    fn settled(&self, tried_until: Option<Timestamp>, now: Timestamp) -> Result<(), ProviderError> {
+        if tried_until.is_some_and(|until| until + self.settled_after <= now) {
+            return Ok(());
+        }
+        let text = "a label that the carrier does not know yet may exist".to_owned();
+        Err(ProviderError::Unavailable(text))
+    }
+
     async fn book(&self, by: &Invocation) -> Result<Value, StepError> {
         let prepare = async {
             let documents = step::documents(&self.orders, &by.order_id).await?;
@@ -113,10 +125,12 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                          state: OrderState,
                          unknown_since: Option<Timestamp>| {
             let reference = reference(&state);
-            if unknown_since.is_some()
-                && let Some(booking) = self.carrier.find(&reference).await?
-            {
-                return Ok(booking);
+            if unknown_since.is_some() {
+                if let Some(booking) = self.carrier.find(&reference).await? {
+                    return Ok(booking);
+                }
+                // Neither bought again nor called refused.
+                self.settled(tried_until(&state), by.now)?;
             }
             step::still_true(&personal, &state)?;
             // There is never more than one that can be used. One that the carrier does not void may be on its
@@ -163,11 +177,8 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         }
         let booked = async |state: &OrderState, claim: &Claim| {
             let found = self.carrier.find(&reference(state)).await?;
-            if found.is_none()
-                && by.now.duration_since(claim.until).unsigned_abs() < self.settled_after
-            {
-                let text = "a label that the carrier does not know yet may exist".to_owned();
-                return Err(ProviderError::Unavailable(text));
+            if found.is_none() {
+                self.settled(Some(claim.until), by.now)?;
             }
             Ok(found)
         };
@@ -239,11 +250,10 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             Some(Entry::Open(claim)) => match self.carrier.find(&reference(state)).await? {
                 Some(Booking::Booked { label, .. }) => Some(label),
                 Some(Booking::Refused { .. }) => None,
-                None if by.now.duration_since(claim.until).unsigned_abs() < self.settled_after => {
-                    let text = "a label that the carrier does not know yet may exist".to_owned();
-                    return Err(ProviderError::Unavailable(text));
+                None => {
+                    self.settled(Some(claim.until), by.now)?;
+                    None
                 }
-                None => None,
             },
         };
         let replaced = state.label_to_void().map(str::to_owned);
@@ -299,6 +309,14 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         let undone =
             step::perform::<Unbook, _, _, _>(orders, by, unavailable, claimed, Ok(()), act).await?;
         Ok(json!({"cancelled": undone == Unbooking::Cancelled}))
+    }
+}
+
+/// Until when somebody may have been at work on booking before this invocation.
+fn tried_until(state: &OrderState) -> Option<Timestamp> {
+    match &state.book {
+        Some(Entry::Open(claim)) => claim.tried_until,
+        Some(Entry::Done { .. }) | None => None,
     }
 }
 

@@ -1,10 +1,16 @@
 //! The carrier: ShipStation API v2.
 //!
-//! Labels: <https://docs.shipstation.com/create-labels>, voiding them:
-//! <https://docs.shipstation.com/void-labels>, our ids on them:
-//! <https://docs.shipstation.com/orders/external-identifiers>.
+//! Shipments: <https://docs.shipstation.com/shipments/create>, labels for them:
+//! <https://docs.shipstation.com/apis/openapi/labels/create_label_from_shipment>, finding labels:
+//! <https://docs.shipstation.com/list-labels>, voiding them: <https://docs.shipstation.com/void-labels>, our
+//! ids: <https://docs.shipstation.com/orders/external-identifiers>.
+
+mod error;
+mod label;
+mod shipment;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use domain::OrderId;
 use domain::ledger::Booking;
@@ -17,6 +23,9 @@ use sha2::{Digest as _, Sha256};
 use step::budget;
 
 use crate::Account;
+use error::{Refusal, refusal};
+use label::{Found, Label, Page, Standing, being_made, found};
+use shipment::{Made, Shipment, Status};
 
 /// ShipStation, or whatever speaks its API.
 #[derive(Debug)]
@@ -24,19 +33,7 @@ pub struct ShipStation {
     http: Http,
     secret: Secret,
     account: Account,
-}
-
-#[derive(Deserialize)]
-struct Label {
-    #[serde(rename = "label_id")]
-    id: String,
-    status: String,
-    #[serde(default)]
-    voided: bool,
-    #[serde(default)]
-    tracking_number: String,
-    #[serde(default)]
-    carrier_code: String,
+    buying: Duration,
 }
 
 #[derive(Deserialize)]
@@ -45,18 +42,10 @@ struct Voided {
     reason_code: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-struct ErrorAnswer {
-    #[serde(default)]
-    errors: Vec<ErrorBody>,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    #[serde(default)]
-    error_type: String,
-    #[serde(default)]
-    error_code: String,
+/// A shipment that a label can be bought for, or what has come of booking already.
+enum Prepared {
+    For(String),
+    Decided(Booking),
 }
 
 /// The longest `external_shipment_id`; what is longer is cut off, and two orders would share one.
@@ -96,7 +85,14 @@ impl ShipStation {
             http,
             secret,
             account,
+            buying: budget::BUYING_A_LABEL,
         })
+    }
+
+    /// The same with another patience when a label is bought.
+    #[must_use]
+    pub fn buying_within(self, buying: Duration) -> Self {
+        Self { buying, ..self }
     }
 
     async fn send(
@@ -105,9 +101,21 @@ impl ShipStation {
         path: &str,
         body: Option<Value>,
     ) -> Result<Answer, ProviderError> {
+        self.send_within(budget::PROVIDER_CALL, method, path, body)
+            .await
+    }
+
+    async fn send_within(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, ProviderError> {
         let mut request = self
             .http
             .request(method, path)
+            .timeout(patience)
             .header("API-Key", self.secret.get().await?);
         if let Some(body) = body {
             request = request.json(&body);
@@ -119,101 +127,164 @@ impl ShipStation {
         Ok(answer)
     }
 
-    fn label_request(&self, request: &BookRequest<'_>) -> Value {
-        let Account {
-            carrier_id,
-            service_code,
-            warehouse_id,
-            contact_phone,
-            grams_per_piece,
-        } = &self.account;
-        let to = &request.personal.shipping_address;
-        let pieces: u64 = request
-            .order
-            .lines
-            .iter()
-            .map(|line| u64::from(line.quantity.get()))
-            .sum();
-        json!({"shipment": {
-            "carrier_id": carrier_id,
-            "service_code": service_code,
-            "warehouse_id": warehouse_id,
-            "external_shipment_id": request.reference,
-            "external_order_id": request.order.order_id,
-            "ship_to": {
-                "name": to.name,
-                "phone": contact_phone,
-                "address_line1": to.line1,
-                "address_line2": to.line2,
-                "city_locality": to.city,
-                // Asked for even where there are none.
-                "state_province": to.region.as_deref().unwrap_or(&to.city),
-                "postal_code": to.postal_code,
-                "country_code": to.country,
-                "address_residential_indicator": "unknown",
+    /// The shipment with our reference, whatever became of it.
+    async fn shipment(&self, reference: &str) -> Result<Option<Shipment>, ProviderError> {
+        let path = format!("/v2/shipments/external_shipment_id/{reference}");
+        let answer = self.send(Method::GET, &path, None).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(answer.error(None));
+        }
+        let found: Shipment = answer.json()?;
+        // Another shop's reference may differ in capital letters only, which is all that some would look at.
+        if found.external_shipment_id.as_deref() != Some(reference) {
+            let text = "the carrier has another shipment under the reference".to_owned();
+            return Err(ProviderError::Defect(text));
+        }
+        Ok(Some(found))
+    }
+
+    /// What labels a shipment has. Asked for by the shipment and not by our reference, for which
+    /// the carrier shows the earliest label, voided or not.
+    /// <https://docs.shipstation.com/apis/openapi/labels/get_label_by_external_shipment_id>
+    async fn labels_of(&self, shipment: &str) -> Result<Found, ProviderError> {
+        let path = format!("/v2/labels?shipment_id={shipment}&page_size={PAGE}&page=1");
+        let answer = self.send(Method::GET, &path, None).await?;
+        if !answer.status.is_success() {
+            return Err(answer.error(None));
+        }
+        let page: Page = answer.json()?;
+        if page.pages > 1 {
+            let text = format!("the carrier has more than {PAGE} labels of one shipment");
+            return Err(ProviderError::Defect(text));
+        }
+        let labels = page.labels.into_iter();
+        let labels = labels.filter(|label| label.shipment_id == shipment);
+        found(labels.collect())
+    }
+
+    /// Makes the shipment, which costs nothing and of which there is one for each reference; or finds the one
+    /// that there is and brings it up to date, for the address may have been modified since.
+    async fn prepare(&self, request: &BookRequest<'_>) -> Result<Prepared, ProviderError> {
+        let content = shipment::content(&self.account, request);
+        let body = json!({"shipments": [content]});
+        let answer = self.send(Method::POST, "/v2/shipments", Some(body)).await;
+        let answer = answer.map_err(nothing_bought)?;
+        if answer.status.is_success() {
+            let made: Made = answer.json().map_err(nothing_bought)?;
+            let id = made.shipments.into_iter().find_map(|shipment| shipment.id);
+            // What is wrong is said in words; that our reference is taken is seen by looking.
+            if let Some(id) = id.filter(|_| !made.has_errors) {
+                return Ok(Prepared::For(id));
+            }
+        } else {
+            match refusal(&answer) {
+                Refusal::Taken => {}
+                Refusal::Undeliverable(code) => {
+                    return Ok(Prepared::Decided(Booking::Refused { code }));
+                }
+                Refusal::Failed(error) => return Err(nothing_bought(error)),
+            }
+        }
+        self.prepared_before(request.reference, content).await
+    }
+
+    /// The shipment that there is under a reference that is taken, with this content.
+    async fn prepared_before(
+        &self,
+        reference: &str,
+        content: Value,
+    ) -> Result<Prepared, ProviderError> {
+        let found = self.shipment(reference).await;
+        let Some(shipment) = found.map_err(nothing_bought)? else {
+            let text = "the carrier makes no shipment, and has none".to_owned();
+            return Err(ProviderError::Defect(text));
+        };
+        match shipment.status {
+            Status::Pending => {}
+            Status::Processing => return Err(being_made()),
+            Status::LabelPurchased => match self.labels_of(&shipment.id).await.map_err(unknown)? {
+                Found::Live(booking) => return Ok(Prepared::Decided(booking)),
+                Found::Nothing => return Err(being_made()),
+                // It may take another one.
+                Found::OnlyVoided => {}
             },
-            "packages": [{"weight": {
-                    "value": pieces * u64::from(*grams_per_piece),
-                    "unit": "gram",
-                }}],
-        }})
+            Status::Cancelled => {
+                let text = "somebody cancelled the shipment with the carrier".to_owned();
+                return Err(ProviderError::Defect(text));
+            }
+        }
+        let path = format!("/v2/shipments/{}", shipment.id);
+        let answer = self.send(Method::PUT, &path, Some(content)).await;
+        let answer = answer.map_err(nothing_bought)?;
+        if answer.status.is_success() {
+            return Ok(Prepared::For(shipment.id));
+        }
+        match refusal(&answer) {
+            Refusal::Undeliverable(code) => Ok(Prepared::Decided(Booking::Refused { code })),
+            Refusal::Failed(error) => Err(nothing_bought(error)),
+            Refusal::Taken => Err(answer.error(Some("identifier_conflict"))),
+        }
+    }
+
+    /// Buys the label of a shipment that has none.
+    async fn buy(&self, shipment: &str) -> Result<Booking, ProviderError> {
+        let path = format!("/v2/labels/shipment/{shipment}");
+        let body = json!({"validate_address": "no_validation", "label_format": "pdf"});
+        let answer = self
+            .send_within(self.buying, Method::POST, &path, Some(body))
+            .await?;
+        if answer.status.is_success() {
+            let label: Label = answer.json()?;
+            let cost = label.cost().map(|cost| cost.to_string());
+            let request = answer.header(REQUEST_ID);
+            tracing::info!(
+                label_id = label.id,
+                cost,
+                carrier_request = request,
+                "label bought"
+            );
+            return match label.standing() {
+                Standing::Live(booking) => Ok(booking),
+                Standing::Processing | Standing::Voided => Err(being_made()),
+                Standing::Failed => {
+                    let text = "the carrier could not make the label".to_owned();
+                    Err(ProviderError::Defect(text))
+                }
+            };
+        }
+        let refused = match refusal(&answer) {
+            // It says that it did nothing, or nobody knows what it did.
+            Refusal::Failed(
+                error @ (ProviderError::Unavailable(_) | ProviderError::Unknown(_)),
+            ) => return Err(error),
+            Refusal::Failed(error @ ProviderError::Defect(_)) => Err(error),
+            Refusal::Taken => Err(being_made()),
+            Refusal::Undeliverable(code) => Ok(Booking::Refused { code }),
+        };
+        // Whatever a refusal says, a label that is there counts.
+        let found = self.labels_of(shipment).await.map_err(unknown)?;
+        found.live().map_or(refused, Ok)
     }
 }
 
 impl Carrier for ShipStation {
     async fn book(&self, request: BookRequest<'_>) -> Result<Booking, ProviderError> {
-        let body = self.label_request(&request);
-        let answer = self.send(Method::POST, "/v2/labels", Some(body)).await?;
-        if answer.status.is_success() {
-            return booking(answer.json()?);
-        }
-        let error = answer
-            .json::<ErrorAnswer>()
-            .unwrap_or_default()
-            .errors
-            .into_iter()
-            .next();
-        let Some(error) = error.filter(|_| answer.status == StatusCode::BAD_REQUEST) else {
-            return Err(answer.error(None));
-        };
-        match (error.error_type.as_str(), error.error_code.as_str()) {
-            // Its own trouble or that of a carrier behind it, under a client error's status.
-            ("system" | "integrations", code) => Err(ProviderError::Unknown(format!(
-                "the carrier answered 400 ({code})"
-            ))),
-            // Our account is out of money or locked: no matter of this order.
-            ("account_status" | "security", code) => Err(ProviderError::Unavailable(format!(
-                "the carrier refuses our account ({code})"
-            ))),
-            // Whether a taken reference is always refused is not documented: whatever a refusal
-            // says, a label that is there counts. <https://docs.shipstation.com/list-labels>
-            (_, code) => match self.find(request.reference).await.map_err(unknown)? {
-                Some(booking) => Ok(booking),
-                // An earlier request of ours is still at work there.
-                None if code == "identifier_conflict" => Err(ProviderError::Unknown(
-                    "the carrier knows the shipment's reference, but no label with it yet"
-                        .to_owned(),
-                )),
-                None => Ok(Booking::Refused {
-                    code: code.to_owned(),
-                }),
-            },
+        match self.prepare(&request).await? {
+            Prepared::For(shipment) => self.buy(&shipment).await,
+            Prepared::Decided(booking) => Ok(booking),
         }
     }
 
     async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
-        let path = format!("/v2/labels/external_shipment_id/{reference}");
-        let answer = self.send(Method::GET, &path, None).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_success() => {
-                let label: Label = answer.json()?;
-                if label.voided || label.status == "voided" {
-                    return Ok(None);
-                }
-                booking(label).map(Some)
+        match self.shipment(reference).await.map_err(only_asked)? {
+            None => Ok(None),
+            Some(shipment) => {
+                let found = self.labels_of(&shipment.id).await;
+                Ok(found.map_err(only_asked)?.live())
             }
-            _ => Err(answer.error(None)),
         }
     }
 
@@ -232,6 +303,12 @@ impl Carrier for ShipStation {
     }
 }
 
+/// Labels on a page of a list: more than any shipment ever has.
+const PAGE: u32 = 50;
+
+/// In which each answer names its request. <https://docs.shipstation.com/apis/shipengine/docs/guides/errors>
+const REQUEST_ID: &str = "x-shipengine-requestid";
+
 /// A look that failed after a label was asked for: what came of that is not known, whatever came of
 /// the look.
 fn unknown(error: ProviderError) -> ProviderError {
@@ -241,20 +318,17 @@ fn unknown(error: ProviderError) -> ProviderError {
     }
 }
 
-fn booking(label: Label) -> Result<Booking, ProviderError> {
-    match label.status.as_str() {
-        "completed" => Ok(Booking::Booked {
-            label: label.id,
-            carrier: label.carrier_code,
-            tracking: label.tracking_number,
-        }),
-        "processing" => Err(ProviderError::Unknown(
-            "the label is still being made".to_owned(),
-        )),
-        other => Ok(Booking::Refused {
-            code: format!("label_{other}"),
-        }),
+/// Before a label is asked for, whatever is lost costs nothing, and is found again.
+fn nothing_bought(error: ProviderError) -> ProviderError {
+    match error {
+        ProviderError::Unknown(text) => ProviderError::Unavailable(text),
+        ProviderError::Unavailable(_) | ProviderError::Defect(_) => error,
     }
+}
+
+/// Who only asks, does nothing.
+fn only_asked(error: ProviderError) -> ProviderError {
+    nothing_bought(error)
 }
 
 #[cfg(test)]

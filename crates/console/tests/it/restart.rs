@@ -112,7 +112,7 @@ async fn a_program_restarts_where_it_says() {
 
 fn address() -> serde_json::Value {
     json!({"shipping_address": {"name": "Bo", "line1": "2 Side St", "city": "Shelbyville",
-        "postal_code": "62565", "country": "US"}})
+        "region": "IL", "postal_code": "62565", "country": "US"}})
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ pub(crate) enum Operation {
     Capture,
     Void,
     Refund,
+    /// A shipment is made or updated, before there is a label for it.
+    Prepare,
+    /// A label is bought.
     Book,
     Cancel,
     /// Every GET: by id, by our own id, search and lists.
@@ -34,7 +37,7 @@ impl Operation {
             Self::Authorize | Self::Capture | Self::Void | Self::Refund => {
                 provider == Provider::Payment
             }
-            Self::Book | Self::Cancel => provider == Provider::Carrier,
+            Self::Prepare | Self::Book | Self::Cancel => provider == Provider::Carrier,
             Self::Find => true,
         }
     }
@@ -77,8 +80,10 @@ pub(crate) struct Fault {
     /// Of an `error`.
     #[serde(default = "unavailable")]
     pub(crate) status: u16,
-    /// Of a payment's `error`: what the error object says, such as `{"code": "lock_timeout"}`, instead
-    /// of what is usual for the status. <https://docs.stripe.com/api/errors>
+    /// Of an `error`: what the error object says, such as `{"code": "lock_timeout"}` of a payment or
+    /// `{"error_code": "insufficient_funds"}` of the carrier, instead of what is usual for the status.
+    /// <https://docs.stripe.com/api/errors>,
+    /// <https://docs.shipstation.com/apis/shipengine/docs/reference/errors-codes>
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Map<String, Value>>,
     /// How long the answer (or its absence) takes.
@@ -107,7 +112,7 @@ impl Fault {
         if !self.operation.belongs_to(self.provider) {
             return Err(
                 "operation: this provider has no such operation; payment has authorize, capture, \
-                 void, refund, find; carrier has book, cancel, find"
+                 void, refund, find; carrier has prepare, book, cancel, find"
                     .to_owned(),
             );
         }
@@ -129,9 +134,8 @@ impl Fault {
         if matches!(self.mode, Mode::Pending | Mode::Fail) && self.operation != Operation::Refund {
             return Err("mode: only a refund can stay pending or fail later".to_owned());
         }
-        let worded = self.mode == Mode::Error && self.provider == Provider::Payment;
-        if self.error.is_some() && !worded {
-            return Err("error: only an error of the payment provider can be worded".to_owned());
+        if self.error.is_some() && self.mode != Mode::Error {
+            return Err("error: only an error can be worded".to_owned());
         }
         if self.stored && self.provider == Provider::Carrier {
             return Err("stored: the carrier has no idempotency keys".to_owned());

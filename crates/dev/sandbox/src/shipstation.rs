@@ -1,4 +1,5 @@
-//! The part of the `ShipStation` API v2 that ships: labels with our own id, found again and voided.
+//! The part of the `ShipStation` API v2 that ships: shipments with our own id, and labels for them, found
+//! again and voided.
 //!
 //! Sources: <https://docs.shipstation.com/create-labels>,
 //! <https://docs.shipstation.com/orders/external-identifiers>,
@@ -9,9 +10,12 @@ pub(crate) mod book;
 pub(crate) mod errors;
 mod label;
 mod labels;
+mod shipment;
 
 use axum::Router;
 use axum::extract::Path;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 
@@ -22,7 +26,7 @@ use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
 use book::{By, Listing};
-use labels::Booking;
+use shipment::Wanted;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -32,23 +36,80 @@ pub(crate) fn routes() -> Router<Shared> {
             "/v2/labels/external_shipment_id/{id}",
             get(label_by_external_id),
         )
+        .route("/v2/labels/shipment/{id}", post(book_for))
         .route("/v2/labels/{id}/void", put(void))
-        .route("/v2/shipments/{id}", get(shipment))
+        .route("/v2/shipments", post(prepare))
+        .route("/v2/shipments/{id}", get(shipment).put(update))
+        .route("/v2/shipments/{id}/cancel", put(cancel_shipment))
         .route(
             "/v2/shipments/external_shipment_id/{id}",
             get(shipment_by_external_id),
         )
+        .layer(map_response(named))
+}
+
+/// Each answer names its request.
+async fn named(mut response: Response) -> Response {
+    let name = HeaderName::from_static(errors::REQUEST_ID);
+    if let Ok(id) = HeaderValue::from_str(&errors::request_id()) {
+        response.headers_mut().entry(name).or_insert(id);
+    }
+    response
 }
 
 async fn book(received: Received) -> Response {
-    match authenticate(&received).and_then(|()| Booking::read(&received)) {
+    match authenticate(&received).and_then(|()| labels::wanted(&received)) {
         Err(answer) => answer.into_response(),
-        Ok(booking) => {
-            let reference = booking.reference();
-            let act = move |world: &mut World, verdict| labels::book(world, booking, verdict);
+        Ok(wanted) => {
+            let reference = wanted.reference();
+            let act = move |world: &mut World, verdict| labels::book(world, wanted, verdict);
             carry_out(received, Operation::Book, Some(reference), act).await
         }
     }
+}
+
+async fn book_for(Path(id): Path<String>, received: Received) -> Response {
+    let asked = authenticate(&received).and_then(|()| shipment::body(&received));
+    if let Err(answer) = asked {
+        return answer.into_response();
+    }
+    let by = By::Shipment(id.clone());
+    let reference = received.shared.lock().carrier.reference(&by);
+    let act = move |world: &mut World, verdict| labels::book_for(world, &id, verdict);
+    carry_out(received, Operation::Book, reference, act).await
+}
+
+async fn prepare(received: Received) -> Response {
+    match authenticate(&received).and_then(|()| Wanted::one_of_many(&received)) {
+        Err(answer) => answer.into_response(),
+        Ok(wanted) => {
+            let reference = wanted.reference();
+            let act = move |world: &mut World, verdict| shipment::create(world, wanted, verdict);
+            carry_out(received, Operation::Prepare, Some(reference), act).await
+        }
+    }
+}
+
+async fn update(Path(id): Path<String>, received: Received) -> Response {
+    match authenticate(&received).and_then(|()| Wanted::alone(&received)) {
+        Err(answer) => answer.into_response(),
+        Ok(wanted) => {
+            let reference = wanted.reference();
+            let act =
+                move |world: &mut World, verdict| shipment::update(world, &id, wanted, verdict);
+            carry_out(received, Operation::Prepare, Some(reference), act).await
+        }
+    }
+}
+
+async fn cancel_shipment(Path(id): Path<String>, received: Received) -> Response {
+    if let Err(answer) = authenticate(&received) {
+        return answer.into_response();
+    }
+    let by = By::Shipment(id.clone());
+    let reference = received.shared.lock().carrier.reference(&by);
+    let act = move |world: &mut World, _: Verdict| shipment::cancel(world, &id);
+    carry_out(received, Operation::Prepare, reference, act).await
 }
 
 async fn void(Path(id): Path<String>, received: Received) -> Response {
@@ -73,11 +134,11 @@ async fn label_by_external_id(Path(id): Path<String>, received: Received) -> Res
 }
 
 async fn shipment(Path(id): Path<String>, received: Received) -> Response {
-    find(received, By::Shipment(id), labels::shipment).await
+    find(received, By::Shipment(id), shipment::get).await
 }
 
 async fn shipment_by_external_id(Path(id): Path<String>, received: Received) -> Response {
-    find(received, By::External(id), labels::shipment).await
+    find(received, By::External(id), shipment::get).await
 }
 
 async fn list(received: Received) -> Response {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::ports::ProviderError;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 
@@ -21,6 +22,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// Whether the provider says that it repeats a stored answer.
     pub replayed: bool,
+    headers: HeaderMap,
     body: Vec<u8>,
     name: &'static str,
 }
@@ -76,12 +78,13 @@ impl Http {
             }
         };
         let response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        let replayed = response.headers().contains_key("idempotent-replayed");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let replayed = headers.contains_key("idempotent-replayed");
         let body = response.bytes().await.map_err(failed)?.to_vec();
         Ok(Answer {
             status,
             replayed,
+            headers,
             body,
             name,
         })
@@ -89,6 +92,12 @@ impl Http {
 }
 
 impl Answer {
+    /// A header, if it is there and text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The body as JSON.
     ///
     /// # Errors

@@ -9,8 +9,12 @@ use std::time::Duration;
 /// The longest that one database operation takes, all its attempts together.
 pub const STORE_OPERATION: Duration = Duration::from_secs(2);
 /// The longest that one call to a provider takes: connecting, sending, waiting and reading. A bank
-/// may think for seconds before it holds money; a carrier prints a label in about one.
+/// may think for seconds before it holds money.
 pub const PROVIDER_CALL: Duration = Duration::from_secs(6);
+/// The longest that buying a label takes. The carrier behind ShipStation is asked for it meanwhile, and may
+/// take half a minute; ShipStation's own clients wait 60 seconds.
+/// <https://github.com/ShipEngine/shipengine-js/blob/main/docs/README.md>
+pub const BUYING_A_LABEL: Duration = Duration::from_mins(1);
 /// Of that, connecting.
 pub const PROVIDER_CONNECT: Duration = Duration::from_secs(2);
 

@@ -63,12 +63,10 @@ where
     };
     let acted = match prepared {
         Ok(prepared) => act(prepared, state, unknown_since).await.map_err(|error| {
-            // Nothing was done now; but who knows what came of an earlier try?
-            let nothing_done =
-                matches!(error, ProviderError::Unavailable(_)) && unknown_since.is_none();
+            let nothing_done = matches!(error, ProviderError::Unavailable(_));
             (provider_error(&error, unavailable), nothing_done)
         }),
-        Err(error) => Err((error, unknown_since.is_none())),
+        Err(error) => Err((error, true)),
     };
     match acted {
         Ok(outcome) => {
@@ -79,13 +77,14 @@ where
             }
             Ok(outcome)
         }
-        // Both only shorten the wait of the retry; if they fail, the lease runs out by itself.
-        Err((error, true)) => {
-            let _ = orders.withdraw::<E>(by).await;
-            Err(error)
-        }
-        Err((error, false)) => {
-            let _ = orders.relinquish::<E>(by).await;
+        // These only shorten the wait of the retry; if they fail, the lease runs out by itself.
+        Err((error, nothing_done)) => {
+            let _ = match (nothing_done, unknown_since) {
+                (true, None) => orders.withdraw::<E>(by).await,
+                // Nothing was done now; but who knows what came of an earlier try?
+                (true, Some(_)) => orders.give_back::<E>(by).await,
+                (false, _) => orders.relinquish::<E>(by).await,
+            };
             Err(error)
         }
     }
@@ -123,7 +122,7 @@ where
         Ok(Some(outcome)) => orders.commit::<E>(by, outcome).await.map(drop),
         Ok(None) => orders.withdraw::<E>(by).await,
         Err(error) => {
-            let _ = orders.relinquish::<E>(by).await;
+            let _ = orders.give_back::<E>(by).await;
             return Err(provider_error(&error, unavailable));
         }
     }

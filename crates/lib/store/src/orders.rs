@@ -172,11 +172,18 @@ impl Store {
             Written::No(Some(old)) => old,
         };
         match admit::<E>(&old, by.attempt, &by.owner, by.now) {
-            // The write's answer was lost: nothing else happened under this claim.
-            Admission::Own => Ok(Claimed::Perform {
-                state: old,
-                unknown_since: None,
-            }),
+            // The write's answer was lost: nothing else happened under this claim since.
+            Admission::Own => {
+                let claim = match E::entry(&old) {
+                    Some(Entry::Open(claim)) => Some(claim),
+                    Some(Entry::Done { .. }) | None => None,
+                };
+                let taken_over = claim.filter(|claim| claim.tried_until.is_some());
+                Ok(Claimed::Perform {
+                    unknown_since: taken_over.map(|claim| claim.since),
+                    state: old,
+                })
+            }
             Admission::TakeOver(open) => match self.take_over::<E>(by, &open).await? {
                 Written::Yes(state) => Ok(Claimed::Perform {
                     state,
@@ -204,7 +211,8 @@ impl Store {
         let update = self
             .update_state(&by.order_id)
             .update_expression(
-                "SET #effect.#owner = :owner, #effect.#until = :until, #version = #version + :one",
+                "SET #effect.#owner = :owner, #effect.#tried_until = #effect.#until, \
+                 #effect.#until = :until, #version = #version + :one",
             )
             .condition_expression(format!(
                 "attempt = :attempt AND #effect.#owner = :previous AND {gate}"
@@ -212,6 +220,7 @@ impl Store {
             .expression_attribute_names("#effect", E::NAME)
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#tried_until", "tried_until")
             .expression_attribute_values(":owner", text(&by.owner))
             .expression_attribute_values(":until", millisecond(by.deadline))
             .expression_attribute_values(":previous", text(&open.owner))
@@ -323,6 +332,24 @@ impl Orders for Store {
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
         self.commit_settled::<E>(by, outcome, event).await
+    }
+
+    async fn give_back<E: Effect>(&self, by: &Invocation) -> Result<(), StoreError> {
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression(
+                "SET #effect.#until = #effect.#tried_until, #version = #version + :one",
+            )
+            .condition_expression(
+                "#effect.#owner = :owner AND attribute_exists(#effect.#tried_until)",
+            )
+            .expression_attribute_names("#effect", E::NAME)
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#tried_until", "tried_until")
+            .expression_attribute_values(":owner", text(&by.owner));
+        // As with relinquishing: somebody else's is left alone.
+        self.write_state(update).await.map(drop)
     }
 
     async fn replace_hold(

@@ -231,7 +231,7 @@ async fn what_a_provider_sees_otherwise_than_the_ledger_is_a_persons() {
     let differs = json!({"of": "payment", "ledger": "authorized", "provider": "voided"});
     shop.step_functions
         .steps_answer(json!({"differs": differs}));
-    shop.sweep(150).await;
+    shop.sweep(310).await;
     let projection = shop.projection(ORDER).await;
     assert!(
         projection
@@ -244,7 +244,7 @@ async fn what_a_provider_sees_otherwise_than_the_ledger_is_a_persons() {
     };
     assert_eq!(projection.discrepancies[0], voided);
     let asked = compared();
-    shop.sweep(220).await;
+    shop.sweep(380).await;
     assert_eq!(compared(), asked, "once in a quarter of an hour");
     let projection = shop.projection(ORDER).await;
     assert!(
@@ -272,14 +272,14 @@ async fn a_provider_that_does_not_tell_is_asked_again_by_the_next_look() {
     shop.step_functions
         .tells("ord-1-1", json!({"status": "RUNNING"}));
     shop.step_functions.steps_answer(json!({"differs": "?"}));
-    shop.sweep(150).await;
+    shop.sweep(310).await;
     let projection = shop.projection(ORDER).await;
     assert_eq!(
         (projection.health, projection.compared_at),
         (Health::AtRisk, None)
     );
     shop.step_functions.steps_answer(json!({"differs": null}));
-    shop.sweep(220).await;
+    shop.sweep(380).await;
     assert!(shop.projection(ORDER).await.compared_at.is_some());
 }
 

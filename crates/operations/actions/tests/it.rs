@@ -423,7 +423,8 @@ async fn a_restart_begins_where_it_is_chosen_with_what_is_changed() {
     let reason = why();
     let who = somebody(&reason);
     let address = json!({"shipping_address": {"name": "Bo", "line1": "2 Side St",
-        "city": "Shelbyville", "postal_code": "62565", "country": "US"}});
+        "city": "Shelbyville", "region": "IL", "postal_code": "62565",
+        "country": "US"}});
     let changes = Changes::parse(address.to_string().as_bytes()).expect("changes");
     let modified = shop.actions.modify(&order_id, &changes, who).await;
     assert!(

@@ -1,13 +1,16 @@
 //! The step against real engines: an embedded DynamoDB, and the sandbox over HTTP.
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod at_most_one;
 mod book;
 mod cancel;
+mod errors;
 mod resolve;
 mod restart;
 mod settle;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use domain::ledger::{Authorization, Authorize};
 use domain::ports::Invocation;
@@ -65,6 +68,12 @@ impl Shop {
         let shop = Self::with_order().await;
         shop.run(Action::Book).await.expect("booked");
         shop
+    }
+
+    /// Until the carrier would have shown a label that was asked for.
+    async fn wait_for_late_labels(&self) {
+        let time = Duration::from_mins(3);
+        self.database.elapse(ORDER, time).await;
     }
 
     /// The next invocation, by an owner that nobody has seen before.

@@ -2,27 +2,29 @@
 //! types and codes of <https://docs.shipstation.com/apis/shipengine/docs/reference/errors-codes>.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Dialect, request_number, status};
 
 fn error(status: StatusCode, source: &str, kind: &str, code: &str, message: &str) -> Answer {
-    Answer::new(
-        status,
-        json!({
-            "request_id": request_id(),
-            "errors": [{
-                "error_source": source,
-                "error_type": kind,
-                "error_code": code,
-                "message": message,
-            }],
-        }),
-    )
+    let request = request_id();
+    let body = json!({
+        "request_id": request,
+        "errors": [{
+            "error_source": source,
+            "error_type": kind,
+            "error_code": code,
+            "message": message,
+        }],
+    });
+    Answer::new(status, body).with_header(REQUEST_ID, request)
 }
 
+/// In which each answer names its request.
+pub(crate) const REQUEST_ID: &str = "x-shipengine-requestid";
+
 /// UUID-shaped, as theirs are.
-fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     format!("00000000-0000-4000-8000-{:012}", request_number())
 }
 
@@ -88,8 +90,8 @@ pub(crate) fn address_refused() -> Answer {
     )
 }
 
-/// In the shape that this status has there.
-fn planted(status: StatusCode) -> Answer {
+/// In the shape that this status has there, with what the fault says of it.
+fn planted(status: StatusCode, said: Option<&Map<String, Value>>) -> Answer {
     let (kind, code) = match status.as_u16() {
         401 => ("security", "unauthorized"),
         403 => ("security", "forbidden"),
@@ -97,7 +99,14 @@ fn planted(status: StatusCode) -> Answer {
         400..=499 => ("validation", "invalid_field_value"),
         _ => ("system", "unspecified"),
     };
-    let answer = error(status, API, kind, code, "A fault planted in the sandbox.");
+    let word = |name: &str, usual: &'static str| {
+        let said = said.and_then(|said| said.get(name)).and_then(Value::as_str);
+        said.unwrap_or(usual).to_owned()
+    };
+    let (source, kind) = (word("error_source", API), word("error_type", kind));
+    let code = word("error_code", code);
+    let message = word("message", "A fault planted in the sandbox.");
+    let answer = error(status, &source, &kind, &code, &message);
     if status == StatusCode::TOO_MANY_REQUESTS {
         // https://docs.shipstation.com/rate-limits
         return answer.with_header("retry-after", "1");
@@ -107,7 +116,7 @@ fn planted(status: StatusCode) -> Answer {
 
 /// How the carrier says what the way of every call has to say. It knows no idempotency keys.
 pub(crate) const DIALECT: Dialect = Dialect {
-    planted: |fault| planted(status(fault.status)),
-    key_in_use: || planted(StatusCode::CONFLICT),
-    key_of_another_request: || planted(StatusCode::CONFLICT),
+    planted: |fault| planted(status(fault.status), fault.error.as_ref()),
+    key_in_use: || planted(StatusCode::CONFLICT, None),
+    key_of_another_request: || planted(StatusCode::CONFLICT, None),
 };

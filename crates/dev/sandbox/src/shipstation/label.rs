@@ -1,11 +1,38 @@
-//! A label and its shipment as the API shows them.
+//! A label as the API shows it.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ledger::{Goods, Reference};
 
-/// A purchase makes both the shipment and its one label, so one record holds both.
+/// <https://docs.shipstation.com/apis/openapi/labels>; of the documented ones, those that are to be had
+/// here: no label is made in a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Status {
+    Processing,
+    Completed,
+    Error,
+    Voided,
+}
+
+impl Status {
+    const ALL: [Self; 4] = [Self::Processing, Self::Completed, Self::Error, Self::Voided];
+
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Error => "error",
+            Self::Voided => "voided",
+        }
+    }
+}
+
+/// With its shipment as it was when the label was bought.
 #[derive(Clone, Debug)]
 pub(crate) struct Label {
     /// `se-…`
@@ -33,24 +60,31 @@ impl Label {
         }
     }
 
+    pub(crate) fn status(&self) -> Status {
+        match self.voided_at {
+            Some(_) => Status::Voided,
+            None => Status::Completed,
+        }
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let voided = self.voided_at.is_some();
-        // What the carrier charges is decimal on the wire; a label of the sandbox costs nothing.
-        let nothing = json!({ "currency": "usd", "amount": 0.0 });
+        // What the carrier charges is decimal on the wire.
+        let money = |amount: f64| json!({ "currency": "usd", "amount": amount });
         let service_code = self.shipment["service_code"].as_str().unwrap_or_default();
         let carrier_code = service_code.split('_').next();
         // A name that nobody can have: there is nothing to download.
         let download = format!("https://sandbox.invalid/v2/downloads/{}.pdf", self.id);
         json!({
             "label_id": self.id,
-            "status": if voided { "voided" } else { "completed" },
+            "status": self.status().as_str(),
             "shipment_id": self.shipment_id,
             "external_shipment_id": self.external_shipment_id,
             "external_order_id": self.external_order_id,
             "ship_date": self.created_at,
             "created_at": self.created_at,
-            "shipment_cost": nothing,
-            "insurance_cost": nothing,
+            "shipment_cost": money(self.price()),
+            "insurance_cost": money(0.0),
             "tracking_number": self.tracking_number,
             "is_return_label": false,
             "rma_number": null,
@@ -80,59 +114,16 @@ impl Label {
         })
     }
 
-    pub(crate) fn shipment_json(&self) -> Value {
-        let mut shipment = self.shipment.clone();
-        if let Value::Object(fields) = &mut shipment {
-            let warehouse = warehouse();
-            let given = |name: &str, otherwise: &Value| match fields.get(name) {
-                None | Some(Value::Null) => otherwise.clone(),
-                Some(value) => value.clone(),
-            };
-            let ship_from = given("ship_from", &warehouse);
-            let filled_in = json!({
-                "return_to": given("return_to", &ship_from),
-                "ship_from": ship_from,
-                "confirmation": given("confirmation", &json!("none")),
-                "advanced_options": given("advanced_options", &json!({})),
-                "insurance_provider": given("insurance_provider", &json!("none")),
-                "tags": given("tags", &json!([])),
-                "total_weight": self.total_weight(),
-                "shipment_id": self.shipment_id,
-                "external_shipment_id": self.external_shipment_id,
-                "external_order_id": self.external_order_id,
-                "shipment_number": self.external_shipment_id,
-                "shipment_status": "label_purchased",
-                "created_at": self.created_at,
-                "modified_at": self.voided_at.unwrap_or(self.created_at),
-            });
-            if let Value::Object(filled_in) = filled_in {
-                fields.extend(filled_in);
-            }
-        }
-        shipment
-    }
-
-    /// In the first package's unit, which is that of all of them.
-    fn total_weight(&self) -> Value {
+    /// In dollars: 4.99 for a label, and a cent for each five grams.
+    fn price(&self) -> f64 {
         let packages = self.shipment["packages"].as_array();
-        let weights = || packages.into_iter().flatten().map(|one| &one["weight"]);
-        let value: f64 = weights().filter_map(|one| one["value"].as_f64()).sum();
-        json!({ "value": value, "unit": weights().next().map(|one| &one["unit"]) })
+        let weights = packages.into_iter().flatten();
+        let grams: u64 = weights
+            .filter_map(|one| one["weight"]["value"].as_u64())
+            .sum();
+        let cents = u32::try_from(499 + grams / 5).unwrap_or(u32::MAX);
+        f64::from(cents) / 100.0
     }
-}
-
-/// The address of every warehouse.
-fn warehouse() -> Value {
-    json!({
-        "name": "Warehouse",
-        "phone": "555-0199",
-        "address_line1": "1 Dock Rd",
-        "city_locality": "Austin",
-        "state_province": "TX",
-        "postal_code": "78701",
-        "country_code": "US",
-        "address_residential_indicator": "no",
-    })
 }
 
 /// Twenty-two digits as USPS prints them, the same for the same key in every run, so that a

@@ -143,6 +143,26 @@ impl Sandbox {
         request.header("API-Key", "local").json(body)
     }
 
+    /// The first step of the adapter's way: a shipment without a label.
+    pub(crate) fn preparing(&self, external_shipment_id: &str) -> RequestBuilder {
+        let shipment = Self::shipment(external_shipment_id, "62701");
+        let body = json!({"shipments": [shipment["shipment"]]});
+        let request = self.http.post(format!("{}/v2/shipments", self.url));
+        request.header("API-Key", "local").json(&body)
+    }
+
+    /// The second: its label.
+    pub(crate) fn booking_for(&self, shipment: &str) -> RequestBuilder {
+        let url = format!("{}/v2/labels/shipment/{shipment}", self.url);
+        let request = self.http.post(url).header("API-Key", "local");
+        request.json(&json!({}))
+    }
+
+    pub(crate) fn carrier_put(&self, path: &str, body: &Value) -> RequestBuilder {
+        let request = self.http.put(format!("{}/v2/{path}", self.url));
+        request.header("API-Key", "local").json(body)
+    }
+
     pub(crate) fn booking(&self, external_shipment_id: &str) -> RequestBuilder {
         self.booking_of(&Self::shipment(external_shipment_id, "62701"))
     }

@@ -1,9 +1,9 @@
 //! Claims, commits, take-overs and cancellations.
 
 use crate::{held, shipped, state, validated};
-use domain::ledger::{Authorization, Authorize, Capture, CaptureResult, MessageId, Notify};
+use domain::ledger::{Authorization, Authorize, Capture, CaptureResult, Entry, MessageId, Notify};
 use domain::ports::{Cancellation, Claimed, Orders as _, StoreError};
-use domain::{ErrorName, Stage, Timestamp};
+use domain::{ErrorName, OrderState, Stage, Timestamp};
 use tests::{database, invocation};
 
 #[tokio::test]
@@ -139,6 +139,42 @@ async fn a_relinquished_claim_is_taken_over_at_once() {
         ),
         "{claimed:?}"
     );
+}
+
+/// However many look and do not act.
+#[tokio::test]
+async fn a_claim_that_is_taken_over_and_given_back_is_as_old_as_it_was() {
+    let database = database().await;
+    validated(&database, "o").await;
+    let store = &database.store;
+    let dead = invocation("o", "dead", 0);
+    store.claim::<Authorize>(&dead).await.expect("claimed");
+    let open = |state: &OrderState| match &state.authorize {
+        Some(Entry::Open(claim)) => claim.clone(),
+        other => panic!("{other:?}"),
+    };
+    let ended = open(&state(&database, "o").await).until;
+    for owner in ["a", "b"] {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let by = invocation("o", owner, 60_000);
+        // Once more, as after a lost answer: what is unknown stays so.
+        for _ in 0..2 {
+            let claimed = store.claim::<Authorize>(&by).await.expect("an answer");
+            let Claimed::Perform {
+                state,
+                unknown_since: Some(_),
+            } = claimed
+            else {
+                panic!("{claimed:?}")
+            };
+            assert_eq!(open(&state).tried_until, Some(ended));
+        }
+        store.give_back::<Authorize>(&by).await.expect("given back");
+        assert_eq!(open(&state(&database, "o").await).until, ended);
+    }
+    let before = state(&database, "o").await;
+    store.give_back::<Authorize>(&dead).await.expect("ignored");
+    assert_eq!(state(&database, "o").await, before);
 }
 
 #[tokio::test]

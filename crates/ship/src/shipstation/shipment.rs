@@ -1,0 +1,96 @@
+//! Shipments: what ShipStation is told of an order, and what it tells of it.
+
+use domain::ports::BookRequest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Account;
+
+/// What is read of a shipment. <https://docs.shipstation.com/apis/openapi/shipments>
+#[derive(Deserialize)]
+pub(super) struct Shipment {
+    #[serde(rename = "shipment_id")]
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) external_shipment_id: Option<String>,
+    #[serde(rename = "shipment_status")]
+    pub(super) status: Status,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Pending,
+    Processing,
+    LabelPurchased,
+    Cancelled,
+}
+
+/// What came of making one. <https://docs.shipstation.com/shipments/create>
+#[derive(Deserialize)]
+pub(super) struct Made {
+    pub(super) has_errors: bool,
+    pub(super) shipments: Vec<MadeShipment>,
+}
+
+/// One of them; without an id if it was not made.
+#[derive(Deserialize)]
+pub(super) struct MadeShipment {
+    #[serde(rename = "shipment_id")]
+    pub(super) id: Option<String>,
+}
+
+/// What is sent of an order.
+pub(super) fn content(account: &Account, request: &BookRequest<'_>) -> Value {
+    let Account {
+        carrier_id,
+        service_code,
+        warehouse_id,
+        contact_phone,
+        grams_per_piece,
+    } = account;
+    let to = &request.personal.shipping_address;
+    let pieces: u64 = request
+        .order
+        .lines
+        .iter()
+        .map(|line| u64::from(line.quantity.get()))
+        .sum();
+    json!({
+        "carrier_id": carrier_id,
+        "service_code": service_code,
+        "warehouse_id": warehouse_id,
+        "external_shipment_id": request.reference,
+        "external_order_id": request.order.order_id,
+        "ship_to": {
+            "name": to.name,
+            "phone": contact_phone,
+            "address_line1": to.line1,
+            "address_line2": to.line2,
+            "city_locality": to.city,
+            // Asked for even where there are none.
+            "state_province": to.region.as_deref().unwrap_or(&to.city),
+            "postal_code": to.postal_code,
+            "country_code": to.country,
+            "address_residential_indicator": "unknown",
+        },
+        "packages": [{"weight": {
+            "value": pieces * u64::from(*grams_per_piece),
+            "unit": "gram",
+        }}],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "Entirely or partially successful" is 200 too: <https://docs.shipstation.com/apis/shipengine/docs/guides/errors>.
+    #[test]
+    fn one_that_was_not_made_need_not_have_an_id() {
+        let told = r#"{"has_errors": true, "shipments": [{"errors": ["It exists already."]}]}"#;
+        let made: Made = serde_json::from_str(told).expect("an answer");
+        assert!(made.has_errors);
+        assert!(made.shipments.iter().all(|shipment| shipment.id.is_none()));
+    }
+}
