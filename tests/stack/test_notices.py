@@ -117,13 +117,13 @@ class Retried:
 @pytest.fixture(scope="module")
 def retried(shop: Shop, situations: Situations, monitor: Monitor) -> Retried:
     order = situations.waiting()
-    shop.plant_fault(order, mode="error", status=503, times=12)
+    shop.plant_fault(order, mode="error", status=429, times=12)
     shop.orderctl("approve", order, "--reason", "a check of the monitor")
 
     def waits_for_its_next_try() -> str | None:
         monitor.sweep(order)
         line = next((line for line in shop.orderctl("orders").splitlines() if line.startswith(order)), "")
-        return line if " of 16, next within " in line else None
+        return line if " of 31, next within " in line else None
 
     line = in_time(waits_for_its_next_try)
     return Retried(line, view=shop.becomes(order, {"status": "completed"}))
@@ -132,7 +132,7 @@ def retried(shop: Shop, situations: Situations, monitor: Monitor) -> Retried:
 def test_a_task_that_waits_for_its_next_try_is_listed_with_where_and_why(retried: Retried) -> None:
     assert retried.line, "the order was never listed as waiting for its next try"
     assert "ShipOrder" in retried.line
-    assert "CarrierUnavailable, the carrier answered 503" in retried.line
+    assert "CarrierUnavailable, the carrier answered 429" in retried.line
 
 
 def test_an_order_completes_once_its_carrier_is_back(retried: Retried) -> None:

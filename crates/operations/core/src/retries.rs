@@ -299,9 +299,9 @@ mod tests {
 
     #[test]
     fn a_failed_task_waits_for_its_next_try_or_is_at_it() {
-        assert_eq!(retry(1, "CarrierUnavailable"), Some((1, 16, 1000)));
-        assert_eq!(retry(4, "CarrierUnavailable"), Some((4, 16, 8000)));
-        assert_eq!(retry(10, "CarrierUnavailable"), Some((10, 16, 60_000)));
+        assert_eq!(retry(1, "CarrierUnavailable"), Some((1, 31, 2000)));
+        assert_eq!(retry(4, "CarrierUnavailable"), Some((4, 31, 16_000)));
+        assert_eq!(retry(10, "CarrierUnavailable"), Some((10, 31, 60_000)));
         assert_eq!(retry(2, "States.Timeout"), Some((2, 6, 4000)));
         assert_eq!(retry(1, "ShipmentRejected"), None, "it is not retried");
         let mut running = vec![entered("ShipOrder"), SCHEDULED];
@@ -322,7 +322,7 @@ mod tests {
         history.extend([SCHEDULED, failed_with(14, "CarrierUnavailable")]);
         history.reverse();
         let retry = Rules::of_the_process().retry(&history).expect("a retry");
-        assert_eq!((retry.failed, retry.of), (1, 16));
+        assert_eq!((retry.failed, retry.of), (1, 31));
     }
 
     #[test]
@@ -334,8 +334,8 @@ mod tests {
         let retry = Rules::of_the_process().retry(&history).expect("a retry");
         assert_eq!(retry.reason.as_deref(), Some("it answered 503"));
         assert_eq!(retry.since.map(Timestamp::as_millisecond), Some(500));
-        // Fourteen more waits: 2, 4, 8, 16 and 32 s, then ten of 60 s less one; half of each on the average.
-        let half_ms = (2 + 4 + 8 + 16 + 32 + 60 * 9) * 1000 / 2;
+        // Twenty-nine more waits: 4, 8, 16 and 32 s, then 25 of 60 s; half of each on the average.
+        let half_ms = (4 + 8 + 16 + 32 + 60 * 25) * 1000 / 2;
         let gives_up_at = retry.gives_up_at.map(Timestamp::as_millisecond);
         assert_eq!(gives_up_at, Some(2500 + half_ms));
     }
