@@ -80,6 +80,8 @@ words! {
         ResendRequested = "resend_requested",
         /// An operator had the providers asked.
         ResolveRequested = "resolve_requested",
+        /// An operator had something let go of that the order's ledger did not account for.
+        LetGoRequested = "let_go_requested",
         /// The monitor started an execution that had not been started.
         Started = "started",
         /// The monitor woke an execution that had missed a decision.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audit;
+pub mod books;
 mod changes;
 mod entry;
 mod error;
