@@ -4,9 +4,10 @@
 //! <https://docs.shipstation.com/void-labels>, our ids on them:
 //! <https://docs.shipstation.com/orders/external-identifiers>.
 
+mod books;
+
 use std::fmt::Write as _;
 
-use domain::OrderId;
 use domain::ledger::Booking;
 use domain::ports::{BookRequest, Carrier, ProviderError, Voiding};
 use provider::{Answer, Http, Secret};
@@ -24,6 +25,7 @@ pub struct ShipStation {
     http: Http,
     secret: Secret,
     account: Account,
+    environment: String,
 }
 
 #[derive(Deserialize)]
@@ -62,10 +64,11 @@ struct ErrorBody {
 /// The longest `external_shipment_id`; what is longer is cut off, and two orders would share one.
 const LONGEST_REFERENCE: usize = 50;
 
-/// Our reference for the shipment of an attempt of an order. An id that is too long keeps its
-/// beginning for people and gets a digest of the whole.
-pub(crate) fn reference(order_id: &OrderId, attempt: u32) -> String {
-    let whole = format!("{order_id}-{attempt}");
+/// What a label of an environment is found by at the carrier: an id that is unique in the account, of a reference
+/// that is unique in the environment. A dot is in neither. One that is too long keeps its beginning for people
+/// and gets a digest of the whole.
+fn external_id(environment: &str, reference: &str) -> String {
+    let whole = format!("{environment}.{reference}");
     if whole.len() <= LONGEST_REFERENCE {
         return whole;
     }
@@ -85,17 +88,23 @@ pub(crate) fn reference(order_id: &OrderId, attempt: u32) -> String {
 }
 
 impl ShipStation {
-    /// ShipStation at `base_url`, with this credential and account.
+    /// ShipStation at `base_url`, with this credential and account, for the environment of this name.
     ///
     /// # Errors
     /// If no HTTP client can be built.
-    pub fn new(base_url: &str, secret: Secret, account: Account) -> Result<Self, String> {
+    pub fn new(
+        base_url: &str,
+        secret: Secret,
+        account: Account,
+        environment: &str,
+    ) -> Result<Self, String> {
         let (connect, call) = (budget::PROVIDER_CONNECT, budget::PROVIDER_CALL);
         let http = Http::new("carrier", base_url, connect, call)?;
         Ok(Self {
             http,
             secret,
             account,
+            environment: environment.to_owned(),
         })
     }
 
@@ -138,7 +147,7 @@ impl ShipStation {
             "carrier_id": carrier_id,
             "service_code": service_code,
             "warehouse_id": warehouse_id,
-            "external_shipment_id": request.reference,
+            "external_shipment_id": external_id(&self.environment, request.reference),
             "external_order_id": request.order.order_id,
             "ship_to": {
                 "name": to.name,
@@ -202,7 +211,8 @@ impl Carrier for ShipStation {
     }
 
     async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
-        let path = format!("/v2/labels/external_shipment_id/{reference}");
+        let external_id = external_id(&self.environment, reference);
+        let path = format!("/v2/labels/external_shipment_id/{external_id}");
         let answer = self.send(Method::GET, &path, None).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -263,14 +273,13 @@ mod tests {
 
     #[test]
     fn references_fit_and_never_collide() {
-        let id = |text: &str| text.parse::<OrderId>().expect("an id");
-        assert_eq!(reference(&id("ord-1001"), 1), "ord-1001-1");
-        let (a, b) = (
-            id(&format!("{}a", "x".repeat(63))),
-            id(&format!("{}b", "x".repeat(63))),
-        );
-        assert_eq!(reference(&a, 1).len(), LONGEST_REFERENCE);
-        assert_ne!(reference(&a, 1), reference(&b, 1));
-        assert_ne!(reference(&a, 1), reference(&a, 2));
+        assert_eq!(external_id("prod", "ord-1001-1"), "prod.ord-1001-1");
+        let id = |end: &str| external_id("prod", &format!("{}{end}", "x".repeat(63)));
+        assert_eq!(id("a-1").len(), LONGEST_REFERENCE);
+        assert_ne!(id("a-1"), id("b-1"));
+        assert_ne!(id("a-1"), id("a-2"));
+        assert!(id("a-1").starts_with("prod."));
+        // The names of environments and the ids of orders may have the same letters.
+        assert_ne!(external_id("eu", "west-1-1"), external_id("eu-west", "1-1"));
     }
 }

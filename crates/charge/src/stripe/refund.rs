@@ -63,8 +63,13 @@ impl Refunds {
         {
             return Err(under_way());
         }
-        let given = self.given().map(|one| one.amount).sum();
+        let given = self.amount_given();
         Ok(whole.checked_sub(given).filter(|rest| *rest > 0))
+    }
+
+    /// How much the customer has back.
+    pub(super) fn amount_given(&self) -> u64 {
+        self.given().map(|one| one.amount).sum()
     }
 
     /// The reference of the one that made it whole.

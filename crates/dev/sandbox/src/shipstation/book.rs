@@ -1,5 +1,7 @@
 //! The labels that there are, and what they are asked for by.
 
+use jiff::Timestamp;
+
 use super::errors;
 use super::label::Label;
 use crate::answer::Answer;
@@ -25,6 +27,11 @@ pub(crate) enum By {
 pub(crate) struct Listing {
     /// All of these.
     pub(crate) by: Vec<By>,
+    /// Made then or later.
+    pub(crate) made_from: Option<Timestamp>,
+    /// Made then or before.
+    pub(crate) made_to: Option<Timestamp>,
+    pub(crate) oldest_first: bool,
     pub(crate) page: usize,
     pub(crate) page_size: usize,
 }
@@ -34,18 +41,32 @@ impl Listing {
     pub(crate) fn of_query(pairs: Vec<(String, String)>) -> Result<Self, Answer> {
         let mut listing = Self {
             by: Vec::new(),
+            made_from: None,
+            made_to: None,
+            oldest_first: false,
             page: 1,
             page_size: 25,
         };
         for (name, value) in pairs {
+            let wrong = |what: &str| {
+                let message = format!("'{name}' must be {what}.");
+                errors::invalid("invalid_field_value", &message)
+            };
             let number = || {
                 let number = value.parse().ok().filter(|number| *number >= 1);
-                number.ok_or_else(|| {
-                    let message = format!("'{name}' must be a number from 1 on.");
-                    errors::invalid("invalid_field_value", &message)
-                })
+                number.ok_or_else(|| wrong("a number from 1 on"))
             };
+            let time = || value.parse().map_err(|_| wrong("an ISO 8601 time"));
             match name.as_str() {
+                "created_at_start" => listing.made_from = Some(time()?),
+                "created_at_end" => listing.made_to = Some(time()?),
+                "sort_by" if value == "created_at" => {}
+                "sort_by" => return Err(wrong("created_at, for all that the sandbox knows")),
+                "sort_dir" => match value.as_str() {
+                    "asc" => listing.oldest_first = true,
+                    "desc" => listing.oldest_first = false,
+                    _ => return Err(wrong("asc or desc")),
+                },
                 "page" => listing.page = number()?,
                 "page_size" => listing.page_size = number()?,
                 "external_shipment_id" => listing.by.push(By::External(value)),
@@ -85,13 +106,17 @@ impl Carrier {
     }
 }
 
-/// Our adapter's external id is `{order_id}-{attempt}`; `external_order_id`, when sent, says the
-/// order outright.
+/// Our adapter's external id is `{environment}.{order_id}-{attempt}`; `external_order_id`, when sent, says
+/// the order outright.
 pub(super) fn reference(external_shipment_id: &str, external_order_id: Option<&str>) -> Reference {
-    let split = external_shipment_id
+    // No order's id has a dot.
+    let own = external_shipment_id
+        .split_once('.')
+        .map_or(external_shipment_id, |(_, own)| own);
+    let split = own
         .rsplit_once('-')
         .and_then(|(order_id, attempt)| Some((order_id, attempt.parse().ok()?)));
-    let derived = split.map_or(external_shipment_id, |(order_id, _)| order_id);
+    let derived = split.map_or(own, |(order_id, _)| order_id);
     Reference {
         order_id: Some(external_order_id.unwrap_or(derived).to_owned()),
         attempt: split.map(|(_, attempt)| attempt),

@@ -187,13 +187,25 @@ pub(crate) fn shipment(world: &World, by: &By, verdict: Verdict) -> Answer {
 pub(crate) fn list(world: &World, listing: &Listing, verdict: Verdict) -> Answer {
     let Listing {
         by,
+        made_from,
+        made_to,
+        oldest_first,
         page,
         page_size,
     } = listing;
-    let labels = world.carrier.labels.iter().rev();
-    let found: Vec<_> = labels
-        .filter(|label| verdict == Verdict::AsUsual && by.iter().all(|by| by.is(label)))
+    let is_wanted = |label: &&Label| {
+        let at = label.created_at;
+        by.iter().all(|by| by.is(label))
+            && made_from.is_none_or(|from| at >= from)
+            && made_to.is_none_or(|to| at <= to)
+    };
+    let labels = world.carrier.labels.iter();
+    let mut found: Vec<_> = labels
+        .filter(|label| verdict == Verdict::AsUsual && is_wanted(label))
         .collect();
+    if !oldest_first {
+        found.reverse();
+    }
     let pages = found.len().div_ceil(*page_size);
     let link =
         |page: usize| json!({ "href": format!("/v2/labels?page={page}&page_size={page_size}") });
@@ -229,6 +241,8 @@ mod tests {
             (derived.order_id.as_deref(), derived.attempt),
             (Some("ord-1"), Some(2))
         );
+        let of_an_environment = reference("prod.ord-1-2", None);
+        assert_eq!(of_an_environment.order_id, derived.order_id);
         let said = reference("ord-1-2", Some("ord-9"));
         assert_eq!(said.order_id.as_deref(), Some("ord-9"));
         let other = reference("whatever", None);
