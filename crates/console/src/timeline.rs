@@ -198,7 +198,8 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::Modified
         | Event::ReprocessRequested
         | Event::ResendRequested
-        | Event::ResolveRequested => "warn",
+        | Event::ResolveRequested
+        | Event::LetGoRequested => "warn",
         Event::Received
         | Event::Approved
         | Event::Validated

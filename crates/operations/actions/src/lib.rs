@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod books;
 mod bulk;
 mod guard;
 mod modify;
@@ -383,15 +384,20 @@ impl Actions {
     /// Asks a step's own function, which has its credentials and its rules.
     async fn call(&self, step: &str, action: &str, record: &Record) -> Result<Value, Refused> {
         let state = &record.state;
-        let name = self.steps.get(step).ok_or_else(|| {
-            Refused::Unavailable(format!("the function of {step} is not known here"))
-        })?;
         let task = json!({
             "action": action,
             "order_id": state.order_id,
             "attempt": state.attempt,
             "execution": state.execution_name(),
         });
+        let answer = self.invoke(step, &task).await?;
+        answer.map_err(|failed| failed.refused(step))
+    }
+
+    async fn invoke(&self, step: &str, task: &Value) -> Result<Result<Value, Ended>, Refused> {
+        let name = self.steps.get(step).ok_or_else(|| {
+            Refused::Unavailable(format!("the function of {step} is not known here"))
+        })?;
         let request = self.lambda.invoke().function_name(name);
         let answer = request.payload(Blob::new(task.to_string())).send().await;
         let answer = answer
@@ -399,15 +405,34 @@ impl Actions {
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         let payload: Value = serde_json::from_slice(&payload).unwrap_or_default();
         if answer.function_error.is_none() {
-            return Ok(payload);
+            return Ok(Ok(payload));
         }
         let part = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
-        let (error, message) = (part("errorType"), part("errorMessage"));
-        // Only our own texts are known to be free of personal data.
-        Err(Refused::Unavailable(match error.parse::<ErrorName>() {
-            Ok(name) => format!("{name}: {message}"),
-            Err(_) => format!("the function of {step} ended with {error}"),
+        Ok(Err(Ended {
+            name: part("errorType"),
+            message: part("errorMessage"),
         }))
+    }
+}
+
+/// What a step's function ended with.
+struct Ended {
+    name: String,
+    message: String,
+}
+
+impl Ended {
+    /// The catalogue's name, if it is one of ours.
+    fn error(&self) -> Option<ErrorName> {
+        self.name.parse().ok()
+    }
+
+    fn refused(self, step: &str) -> Refused {
+        // Only our own texts are known to be free of personal data.
+        Refused::Unavailable(match self.error() {
+            Some(name) => format!("{name}: {}", self.message),
+            None => format!("the function of {step} ended with {}", self.name),
+        })
     }
 }
 
