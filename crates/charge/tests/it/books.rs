@@ -118,9 +118,7 @@ async fn a_time_is_read_page_by_page_and_nothing_beside_it() {
     assert!(!first.postings.contains(&second.postings[0]));
     let stripe = stripe(&shop.sandbox.url).await;
     let soon = Timestamp::now() + Duration::from_secs(5);
-    let later = stripe
-        .page(soon, soon + Duration::from_mins(1), None)
-        .await;
+    let later = stripe.page(soon, soon + Duration::from_mins(1), None).await;
     assert_eq!(later, Ok(BookPage::default()));
 }
 
