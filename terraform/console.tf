@@ -121,8 +121,8 @@ data "aws_iam_policy_document" "console" {
     actions   = ["states:SendTaskFailure", "states:SendTaskSuccess"]
     resources = ["*"]
   }
-  # Asks charge and ship what became of an effect that nobody knows of, never for the effect itself, and notify
-  # to send a message once more.
+  # Asks charge and ship what became of an effect that nobody knows of, and to undo what no ledger accounts for,
+  # never for an effect itself, and notify to send a message once more.
   statement {
     sid       = "AskSteps"
     actions   = ["lambda:InvokeFunction"]

@@ -4,7 +4,7 @@ locals {
   # [title, statistic, metrics as [name, value of its own dimension or null]]
   plots = [
     ["Orders in, and out by outcome", "Sum", concat([["OrdersReceived", null]], [for outcome in ["completed", "rejected", "cancelled", "failed"] : ["OrdersEnded", outcome]])],
-    ["Needs a person", "Maximum", [["NeedsAttention", null], ["UnknownOutcomes", null], ["ReviewsWaiting", null]]],
+    ["Needs a person", "Maximum", [["NeedsAttention", null], ["UnknownOutcomes", null], ["ReviewsWaiting", null], ["Orphans", null]]],
     ["Open orders", "Maximum", [["OpenOrders", null], ["AtRisk", null], ["Overdue", null], ["Retrying", null]]],
     ["Oldest open order (s)", "Maximum", [["OldestOpenOrder", null]]],
     ["Reversed, by who can mend it", "Sum", [for class in ["customer", "dependency", "system"] : ["OrdersReversed", class]]],

@@ -159,8 +159,8 @@ data "aws_iam_policy_document" "monitor" {
     actions   = ["states:SendTaskFailure", "states:SendTaskSuccess"]
     resources = ["*"]
   }
-  # Asks charge and ship what became of an effect that nobody knows of, never for the effect itself, and notify
-  # to send a message once more.
+  # Asks charge and ship what became of an effect that nobody knows of and what their providers hold, never for an
+  # effect itself, and notify to send a message once more.
   statement {
     sid       = "AskSteps"
     actions   = ["lambda:InvokeFunction"]

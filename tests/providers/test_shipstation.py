@@ -210,6 +210,22 @@ def test_labels_are_listed_a_page_at_a_time(raw: Recorded, sandbox: Sandbox) -> 
     assert seen == made[::-1]
 
 
+def test_labels_are_listed_by_when_they_were_made(raw: Recorded, sandbox: Sandbox) -> None:
+    first, second = (raw.post(f"{sandbox.url}/v2/labels", json=booking(f"ord-{n}-1")).json() for n in range(2))
+
+    def listed(query: str) -> list[str]:
+        labels = raw.get(f"{sandbox.url}/v2/labels?sort_by=created_at&{query}").json()["labels"]
+        return [label["label_id"] for label in labels]
+
+    both = [first["label_id"], second["label_id"]]
+    assert listed("sort_dir=asc") == both
+    assert listed("sort_dir=desc") == both[::-1]
+    assert listed(f"created_at_start={second['created_at']}") == both[1:]
+    assert listed(f"created_at_end={first['created_at']}") == both[:1]
+    for wrong in ("created_at_start=yesterday", "sort_dir=up"):
+        assert raw.get(f"{sandbox.url}/v2/labels?{wrong}").status_code == 400
+
+
 def test_who_has_no_key_is_told_so(raw: Recorded, sandbox: Sandbox) -> None:
     del raw.headers["API-Key"]
     assert raw.post(f"{sandbox.url}/v2/labels", json=booking()).status_code == 401

@@ -132,6 +132,21 @@ def test_a_list_of_payments_is_paged_to_its_end(payments: stripe.StripeClient) -
     assert [one.id for one in before.data] == [made[2], made[1]]
 
 
+def test_a_list_of_payments_is_of_the_time_that_is_asked_for(payments: stripe.StripeClient) -> None:
+    made = payments.v1.payment_intents.retrieve(authorized(payments))
+    for created, found in [
+        ({"gte": made.created, "lt": made.created + 1}, [made.id]),
+        ({"gt": made.created}, []),
+        ({"lt": made.created}, []),
+        ({"lte": made.created}, [made.id]),
+    ]:
+        parameters: Any = {"created": created}
+        assert _all(payments.v1.payment_intents.list(parameters)) == found
+    wrong: Any = {"created": {"gte": "yesterday"}}
+    with pytest.raises(stripe.InvalidRequestError):
+        payments.v1.payment_intents.list(wrong)
+
+
 def test_a_list_of_refunds_is_paged_to_its_end(payments: stripe.StripeClient) -> None:
     intent, other = captured(payments), captured(payments, "ord-2")
     made = [payments.v1.refunds.create({"payment_intent": intent, "amount": 1}).id for _ in range(12)]

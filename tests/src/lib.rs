@@ -33,7 +33,7 @@ pub use providers::{Sandbox, sandbox};
 use read_models::ReadModels;
 pub use requests::{Requests, watched_database};
 use serde_json::{Value, json};
-pub use step_functions::{STATE_MACHINE, StepFunctions, step_functions};
+pub use step_functions::{Function, STATE_MACHINE, StepFunctions, step_functions};
 use store::{Article, Begun, Store};
 
 /// The tables' names in the embedded database.

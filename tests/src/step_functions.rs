@@ -23,6 +23,21 @@ pub struct StepFunctions {
     refused: Arc<Mutex<HashSet<String>>>,
     // What the function of a step answers.
     answer: Arc<Mutex<Value>>,
+    // What answers instead, if something does.
+    functions: Functions,
+}
+
+/// A function, by the request's first line that names it, and what it is asked: its answer, or the error
+/// that it ends with.
+pub type Function = Arc<dyn Fn(&str, &Value) -> Result<Value, Value> + Send + Sync>;
+
+#[derive(Clone, Default)]
+struct Functions(Arc<Mutex<Option<Function>>>);
+
+impl std::fmt::Debug for Functions {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Functions")
+    }
 }
 
 /// Starts it.
@@ -36,6 +51,7 @@ pub fn step_functions() -> StepFunctions {
         told: Arc::default(),
         refused: Arc::default(),
         answer: Arc::new(Mutex::new(json!({"resolved": false}))),
+        functions: Functions::default(),
     };
     let served = step_functions.clone();
     std::thread::spawn(move || {
@@ -66,6 +82,11 @@ impl StepFunctions {
         *self.answer.lock().expect("a lock") = answer;
     }
 
+    /// From now on the steps' functions are these.
+    pub fn steps_are(&self, function: Function) {
+        *self.functions.0.lock().expect("a lock") = Some(function);
+    }
+
     /// From now on it throttles this operation, or no longer.
     pub fn throttles(&self, operation: &str, throttles: bool) {
         let mut refused = self.refused.lock().expect("a lock");
@@ -79,6 +100,8 @@ impl StepFunctions {
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream);
         let (mut length, mut operation) = (0, String::new());
+        let mut first = String::new();
+        reader.read_line(&mut first)?;
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
@@ -99,10 +122,21 @@ impl StepFunctions {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        let (status, answer) = self.answer(operation, serde_json::from_slice(&body)?);
+        let input: Value = serde_json::from_slice(&body)?;
+        let function = self.functions.0.lock().expect("a lock").clone();
+        let function = function.filter(|_| operation.is_empty());
+        let mut failed = "";
+        let (status, answer) = match function.map(|function| function(&first, &input)) {
+            None => self.answer(operation, input),
+            Some(Ok(answer)) => ("200 OK", answer),
+            Some(Err(error)) => {
+                failed = "x-amz-function-error: Unhandled\r\n";
+                ("200 OK", error)
+            }
+        };
         let answer = answer.to_string();
         let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\n\
+            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\n{failed}\
              content-length: {}\r\nconnection: close\r\n\r\n",
             answer.len()
         );

@@ -52,7 +52,7 @@ async fn localstripe() -> Server {
 
 fn stripe(server: &Server) -> Stripe {
     let secret = Secret::known(&tests::sdk_config(&server.url), "sk_test_12345");
-    Stripe::new(&server.url, secret).expect("an adapter")
+    Stripe::new(&server.url, secret, "test").expect("an adapter")
 }
 
 fn yen(minor: u64) -> Money {

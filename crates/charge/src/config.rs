@@ -7,6 +7,8 @@ use step::{InitError, env};
 /// What Terraform sets for this function.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// `ENVIRONMENT`: payments carry it, so that two environments on one account keep apart.
+    pub environment: String,
     /// `ORDERS_TABLE`.
     pub orders_table: String,
     /// `PAYMENT_API_URL`, without a trailing slash.
@@ -25,6 +27,7 @@ impl Config {
     /// Names what is missing.
     pub fn from_env() -> Result<Self, InitError> {
         Ok(Self {
+            environment: env::required("ENVIRONMENT")?,
             orders_table: env::required("ORDERS_TABLE")?,
             payment_api_url: env::required("PAYMENT_API_URL")?,
             payment_secret_arn: env::required("PAYMENT_SECRET_ARN")?,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod books;
 mod config;
 mod settle;
 mod stripe;
@@ -27,9 +28,9 @@ pub use stripe::Stripe;
 /// What the longest action can take. A capture whose authorisation has lapsed looks at the payment,
 /// looks for one that renews it, holds the money anew and takes it; besides the claim and the commit
 /// it reads the order and notes the new payment. A reversal makes as many calls: it finds a payment,
-/// looks at it and at what was refunded of it, and refunds the rest. Repeated server errors, which
-/// are answered at once and asked again under another key, come on top; if they take too long, the
-/// claim stays and the retry asks.
+/// looks at it and at what was refunded of it, and refunds the rest; whoever lets go of a payment does
+/// the same. Repeated server errors, which are answered at once and asked again under another key, come
+/// on top; if they take too long, the claim stays and the retry asks.
 pub const WORST_CASE: Duration = budget::worst_case(7, 4);
 
 /// For this long after the first try the provider still knows our keys: Stripe keeps them for at
@@ -73,7 +74,8 @@ impl Charge<Store, Stripe> {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table, "");
         let secret = provider::Secret::new(&aws, &config.payment_secret_arn);
-        let stripe = Stripe::new(&config.payment_api_url, secret).map_err(step::InitError::new)?;
+        let stripe = Stripe::new(&config.payment_api_url, secret, &config.environment)
+            .map_err(step::InitError::new)?;
         store.warm_up().await;
         Ok(Self::new(store, stripe, config.search_lag))
     }

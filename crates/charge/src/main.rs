@@ -6,5 +6,5 @@ use charge::{Charge, Config};
 async fn main() -> Result<(), step::InitError> {
     step::init_tracing();
     let charge = &Charge::connect(Config::from_env()?).await?;
-    step::run(|task| charge.handle(task)).await
+    step::run_with_books(|task| charge.handle(task), |ask| charge.answer(ask)).await
 }

@@ -4,6 +4,7 @@
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
 mod amount;
+mod books;
 mod error;
 mod refund;
 
@@ -25,11 +26,16 @@ const API_VERSION: &str = "2025-12-15.clover";
 /// How the other keys of a move end, when an error is kept under the one before.
 const OTHER_KEYS: [&str; 2] = ["-anew", "-anew-2"];
 
+/// Under which a payment's metadata has the environment's name: two environments on one account never
+/// adopt each other's payments.
+const ENVIRONMENT: &str = "environment";
+
 /// Stripe, or whatever speaks its API.
 #[derive(Debug)]
 pub struct Stripe {
     http: Http,
     secret: Secret,
+    environment: String,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +47,9 @@ struct Intent {
     amount_received: Option<u64>,
     currency: String,
     last_payment_error: Option<ErrorBody>,
+    /// In seconds.
+    #[serde(default)]
+    created: i64,
     #[serde(default)]
     metadata: std::collections::HashMap<String, String>,
 }
@@ -53,14 +62,18 @@ struct List<T> {
 }
 
 impl Stripe {
-    /// Stripe at `base_url`, with this credential.
+    /// Stripe at `base_url`, with this credential, for the environment of this name.
     ///
     /// # Errors
     /// If no HTTP client can be built.
-    pub fn new(base_url: &str, secret: Secret) -> Result<Self, String> {
+    pub fn new(base_url: &str, secret: Secret, environment: &str) -> Result<Self, String> {
         let (connect, call) = (budget::PROVIDER_CONNECT, budget::PROVIDER_CALL);
         let http = Http::new("payment provider", base_url, connect, call)?;
-        Ok(Self { http, secret })
+        Ok(Self {
+            http,
+            secret,
+            environment: environment.to_owned(),
+        })
     }
 
     async fn post(
@@ -70,6 +83,8 @@ impl Stripe {
         form: &[(&str, String)],
     ) -> Result<Answer, ProviderError> {
         let request = self.http.request(reqwest::Method::POST, path);
+        // A dot is in no environment's name, and in no key of ours.
+        let key = format!("{}.{key}", self.environment);
         self.sent(request.header("Idempotency-Key", key).form(form))
             .await
     }
@@ -152,6 +167,7 @@ impl PaymentProvider for Stripe {
             ("capture_method", "manual".to_owned()),
             ("metadata[order_id]", request.order_id.to_string()),
             ("metadata[attempt]", request.attempt.to_string()),
+            ("metadata[environment]", self.environment.clone()),
         ];
         let answer = self.post("/v1/payment_intents", key, &form).await?;
         if answer.status.is_success() {
@@ -166,8 +182,11 @@ impl PaymentProvider for Stripe {
         attempt: u32,
     ) -> Result<Option<Payment>, ProviderError> {
         // Ids hold no quotes, so there is nothing to escape.
-        let query =
-            format!("metadata['order_id']:'{order_id}' AND metadata['attempt']:'{attempt}'");
+        let environment = &self.environment;
+        let query = format!(
+            "metadata['order_id']:'{order_id}' AND metadata['attempt']:'{attempt}' AND \
+             metadata['{ENVIRONMENT}']:'{environment}'"
+        );
         let answer = self
             .get_json("/v1/payment_intents/search", &[("query", query)])
             .await?;
@@ -177,10 +196,9 @@ impl PaymentProvider for Stripe {
         let found = answer.json::<List<Intent>>()?.data;
         // Stripe matches without regard to case; order ids differ by it.
         let mine = found.into_iter().filter(|intent| {
-            intent
-                .metadata
-                .get("order_id")
-                .is_some_and(|id| id == order_id.as_str())
+            let order = intent.metadata.get("order_id");
+            order.is_some_and(|id| id == order_id.as_str())
+                && intent.metadata.get(ENVIRONMENT) == Some(environment)
         });
         // `false` comes first.
         let standing = mine.min_by_key(|intent| intent.status == CANCELED);

@@ -294,7 +294,7 @@ impl Console {
     }
 }
 
-fn not_json() -> Response {
+pub(crate) fn not_json() -> Response {
     let detail = "Send {\"reason\": \"…\"} as application/json.";
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,

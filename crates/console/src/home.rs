@@ -6,18 +6,22 @@ use axum::response::Response;
 use domain::{Currency, Sums, Timestamp};
 use operations::snapshot::{Counts, Group, List, Snapshot};
 use operations::trend::{self, Counted, Flow};
-use operations::{Health, Incident, Problem, ProcessState, Projection};
+use operations::{Health, Incident, Orphan, Problem, ProcessState, Projection};
 use read_models::PAGE;
 
 use crate::answer::{live, soon};
 use crate::frame::Frame;
 use crate::list::Listed;
 use crate::operator::Operator;
+use crate::orphans::OrphanView;
 use crate::plot::{self, HOURS, Mark, Plot, Took};
 use crate::request::PageRequest;
 use crate::rows::Row;
 use crate::words::{self, Moment};
 use crate::{Console, Failed};
+
+/// So many orphans are on the home page; `GET /api/orphans` and `orderctl orphans` have all.
+const ORPHANS: usize = 20;
 
 /// So many reviews are on the home page; the others are on their list.
 const REVIEWS: usize = 8;
@@ -33,6 +37,8 @@ struct Home<'a> {
     held: Vec<String>,
     happening: Vec<GroupView>,
     groups: Vec<GroupView>,
+    orphans: Vec<OrphanView>,
+    more_orphans: usize,
     reversed: Vec<GroupView>,
     more_reversed: bool,
     nodes: Vec<Node>,
@@ -177,11 +183,12 @@ impl Console {
     ) -> Result<Response, Failed> {
         let read_models = &self.read_models;
         let since = now - std::time::Duration::from_hours(HOURS.unsigned_abs());
-        let (snapshot, spans, today, at_work) = tokio::join!(
+        let (snapshot, spans, today, at_work, orphans) = tokio::join!(
             self.snapshot(now),
             read_models.counted_since(since),
             read_models.counted_today(now),
-            read_models.digests_at_work()
+            read_models.digests_at_work(),
+            read_models.orphans()
         );
         let ((snapshot, coming), spans, today) = (snapshot?, spans?, today?);
         let reviews = match &snapshot {
@@ -210,8 +217,25 @@ impl Console {
             1 => Some("1 bulk is at work".to_owned()),
             count => Some(format!("{count} bulks are at work")),
         };
+        page.show_orphans(&orphans?, now);
         let answer = live(request, &page);
         Ok(if coming { soon(answer) } else { answer })
+    }
+}
+
+impl Home<'_> {
+    fn show_orphans(&mut self, orphans: &[Orphan], now: Timestamp) {
+        let shown = orphans.iter().take(ORPHANS);
+        self.orphans = shown.map(|orphan| OrphanView::of(orphan, now)).collect();
+        self.more_orphans = orphans.len() - self.orphans.len();
+        if !orphans.is_empty() {
+            let orphans = words::orphans(orphans.len());
+            let title = &self.frame.title;
+            self.frame.title = match title.as_str() {
+                "Home" => orphans,
+                _ => format!("{orphans}, {title}"),
+            };
+        }
     }
 }
 
@@ -265,6 +289,8 @@ fn page<'a>(
         groups: view(|group| {
             !group.is_happening() && matches!(group.cause.problem, Problem::Incident(_))
         }),
+        orphans: Vec::new(),
+        more_orphans: 0,
         reversed: view(|group| matches!(group.cause.problem, Problem::Reversed(_))),
         more_reversed: snapshot.is_some_and(|snapshot| snapshot.more_reversed),
         nodes: ProcessState::ALL

@@ -16,6 +16,7 @@ mod message;
 mod modify;
 mod operator;
 mod order;
+mod orphans;
 mod plot;
 mod request;
 mod rows;
@@ -190,7 +191,9 @@ impl Console {
             .route("/bulk", post(preview))
             .route("/bulk/{digest}", post(apply))
             .route("/bulk/{digest}/{control}", post(control))
+            .route("/orphans/{reference}/let-go", post(let_go))
             .route("/api/orders/{id}/{action}", post(api_act))
+            .route("/api/orphans/{reference}/let-go", post(api_let_go))
             .route("/api/orders/{id}/modify", post(api_modify))
             .route_layer(from_fn(operators_only));
         let looking = Router::new()
@@ -202,12 +205,14 @@ impl Console {
             .route("/finance.csv", get(finance_csv))
             .route("/finance/{day}", get(money_of_day))
             .route("/finance/{day}/movements.csv", get(money_of_day_csv))
+            .route("/orphans/{reference}", get(orphan))
             .route("/search", get(search))
             .route("/runbook", get(runbook))
             .route("/bulk", get(bulks))
             .route("/bulk/{digest}", get(bulk))
             .route("/api/summary", get(api_summary))
             .route("/api/orders", get(api_orders))
+            .route("/api/orphans", get(api_orphans))
             .route("/api/orders/{id}", get(api_order));
         let inside = looking
             .merge(acting)
@@ -504,6 +509,20 @@ async fn bulk(
     console.bulk(&request, &by, &digest, now).await
 }
 
+async fn orphan(
+    State(console): Shared,
+    Extension(by): By,
+    Path(reference): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    console.orphan(&request, &by, &reference, now).await
+}
+
+async fn api_orphans(State(console): Shared) -> Answered {
+    console.api_orphans().await
+}
+
 async fn api_summary(State(console): Shared) -> Answered {
     console.summary(Timestamp::now()).await
 }
@@ -585,6 +604,26 @@ async fn control(
     let control = Control::from_word(&control).ok_or(Failed::NotFound)?;
     let now = Timestamp::now();
     console.control(&request, &by, &digest, control, now).await
+}
+
+async fn let_go(
+    State(console): Shared,
+    Extension(by): By,
+    Path(reference): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    console.let_go(&request, &by, &reference, now).await
+}
+
+async fn api_let_go(
+    State(console): Shared,
+    Extension(by): By,
+    Path(reference): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    let now = Timestamp::now();
+    console.api_let_go(&request, &by, &reference, now).await
 }
 
 async fn api_modify(

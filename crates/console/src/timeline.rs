@@ -201,6 +201,7 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::ReprocessRequested
         | Event::ResendRequested
         | Event::ResolveRequested
+        | Event::LetGoRequested
         | Event::ShipmentWrittenOff
         | Event::PaymentWrittenOff => "warn",
         Event::Received

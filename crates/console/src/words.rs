@@ -42,6 +42,14 @@ impl Moment {
     }
 }
 
+/// `1 orphan`, `3 orphans`.
+pub(crate) fn orphans(count: usize) -> String {
+    match count {
+        1 => "1 orphan".to_owned(),
+        count => format!("{count} orphans"),
+    }
+}
+
 /// `12:03:05`, in UTC.
 pub(crate) fn clock(at: Timestamp) -> String {
     let iso = format!("{at:.0}");

@@ -90,6 +90,8 @@ words! {
         ResolveRequested = "resolve_requested",
         /// An operator settled what a provider does not undo.
         Settled = "settled",
+        /// An operator had something let go of that the order's ledger did not account for.
+        LetGoRequested = "let_go_requested",
         /// The monitor started an execution that had not been started.
         Started = "started",
         /// The monitor woke an execution that had missed a decision.

@@ -2,6 +2,7 @@
 
 mod address;
 mod audit;
+pub mod books;
 mod changes;
 mod entry;
 mod error;

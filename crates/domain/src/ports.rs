@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audit::AuditEvent;
+use crate::books::{BookPage, Posting};
 use crate::ledger::{Booking, Effect, Unbooking};
 use crate::order::{Fingerprint, Line, Order, PersonalData};
 use crate::state::{Decision, Failure, OrderState};
@@ -435,6 +436,24 @@ pub enum Voiding {
     Voided,
     /// The carrier does not void it: its code. The parcel may be on its way.
     Refused(String),
+}
+
+/// A provider's books, as an auditor reads them: only what carries this environment's name is told.
+pub trait Books: Send + Sync {
+    /// A page of what was made from `since` on and before `until`. Without a `page` the first one, else the
+    /// one that the last answer named. One request to the provider.
+    fn page(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        page: Option<&str>,
+    ) -> impl Future<Output = Result<BookPage, ProviderError>> + Send;
+    /// One posting as it is now, with what was given back of it. `None` if there is none, or if it is not
+    /// this environment's.
+    fn posting(
+        &self,
+        reference: &str,
+    ) -> impl Future<Output = Result<Option<Posting>, ProviderError>> + Send;
 }
 
 /// A message to one person.

@@ -41,7 +41,7 @@ pub struct Rule {
 }
 
 /// Every alarm but those of the dead-letter queues, whose text is with them.
-pub const ALARMS: [Alarm; 11] = [
+pub const ALARMS: [Alarm; 13] = [
     Alarm {
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
@@ -55,6 +55,36 @@ pub const ALARMS: [Alarm; 11] = [
             period_s: 60,
             periods: 1,
             times: 1,
+        }),
+    },
+    Alarm {
+        name: "Orphans",
+        metric: Some(Metric::Orphans),
+        meaning: "A provider holds a payment or a label that no order's ledger accounts for: a \
+            customer may be charged for nothing, or goods leave unpaid.",
+        action: "orderctl orphans lists them; look at the order, then orderctl let-go.",
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 0,
+            period_s: 60,
+            periods: 1,
+            times: 1,
+        }),
+    },
+    Alarm {
+        name: "BooksBehind",
+        metric: Some(Metric::BooksBehind),
+        meaning: "The providers' books have not been read for an hour: nobody would see a payment \
+            or a label that no order knows.",
+        action: "Look at the monitor's log for why; it goes on by itself where it stopped.",
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 3600,
+            period_s: 60,
+            periods: 5,
+            times: 3,
         }),
     },
     Alarm {

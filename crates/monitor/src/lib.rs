@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod alarms;
+mod books;
 mod bulk;
 mod config;
 pub mod metrics;
@@ -63,6 +64,7 @@ pub struct Monitor<P> {
     limits: Limits,
     environment: String,
     console_url: String,
+    audits: bool,
     // What this invocation has to add to the counters of the last hours.
     counted: Mutex<Vec<Increment>>,
 }
@@ -122,7 +124,8 @@ impl Monitor<Sns> {
         };
         let monitor = Self::new(reach, operators, config.environment)
             .linked_to(config.console_url)
-            .within(config.limits);
+            .within(config.limits)
+            .auditing();
         Ok(Self { webhook, ..monitor })
     }
 
@@ -152,6 +155,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
             limits: Limits::default(),
             environment: environment.into(),
             console_url: String::new(),
+            audits: false,
             counted: Mutex::default(),
         }
     }
@@ -170,6 +174,15 @@ impl<P: domain::ports::Operators> Monitor<P> {
     pub fn posting_to(self, webhook: Webhook) -> Self {
         Self {
             webhook: Some(webhook),
+            ..self
+        }
+    }
+
+    /// The same, reading the providers' books in each sweep.
+    #[must_use]
+    pub fn auditing(self) -> Self {
+        Self {
+            audits: true,
             ..self
         }
     }

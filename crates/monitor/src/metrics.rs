@@ -97,6 +97,10 @@ metrics! {
     OrdersByCause: Count, by "Cause";
     /// Orders of which nobody knows whether an effect happened.
     UnknownOutcomes: Count;
+    /// What a provider holds and no order's ledger accounts for.
+    Orphans: Count;
+    /// For how long something of the providers' books has been due to be read, at the most.
+    BooksBehind: Seconds;
     /// What the monitor has repaired.
     Repairs: Count;
     /// Orders that were due to be reconciled and have to wait for the next sweep.

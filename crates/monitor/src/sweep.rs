@@ -9,6 +9,7 @@ use domain::{OrderId, Timestamp};
 use operations::{Cause, Health, Incident, ProcessState, Projection};
 use tracing::{error, warn};
 
+use crate::books::READ;
 use crate::bulk::ACTING;
 use crate::metrics::{Measured, Metric};
 use crate::notice::POSTED;
@@ -26,10 +27,15 @@ const RECONCILING: Duration = Duration::from_secs(45);
 const POSTPONED: Duration = Duration::from_mins(5);
 
 /// What the longest invocation can take: the last order has two steps asked what became of it and then how
-/// the providers see it, the last order of a bulk has two asked as well, the webhook takes its time, and there
-/// are reads and messages around it.
+/// the providers see it, the last order of a bulk has two asked as well, the webhook takes its time, so do the
+/// providers' books, and there are reads and messages around it.
 pub const WORST_CASE: Duration = Duration::from_secs(
-    RECONCILING.as_secs() + ACTING.as_secs() + POSTED.as_secs() + 6 * STEP.as_secs() + 60,
+    RECONCILING.as_secs()
+        + ACTING.as_secs()
+        + POSTED.as_secs()
+        + READ.as_secs()
+        + 6 * STEP.as_secs()
+        + 60,
 );
 
 /// What a sweep has come to.
@@ -122,6 +128,10 @@ impl<P: Operators> Monitor<P> {
             Err(error) => warn!(%error, "failed to keep the notices"),
         }
         self.emit(&gauges(&open, swept, now));
+        // Nobody waits for it.
+        if self.audits {
+            self.audit(now).await;
+        }
         Ok(swept)
     }
 

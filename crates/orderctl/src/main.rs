@@ -6,6 +6,7 @@ mod exit;
 mod follow;
 mod groups;
 mod money;
+mod orphans;
 mod restart;
 mod settle;
 #[cfg(test)]
@@ -138,6 +139,16 @@ enum Command {
     },
     /// Lists what needs a person, grouped by its cause: how many orders, the money, since when, what to do.
     Groups,
+    /// Lists payments and labels that a provider holds and no order's ledger accounts for.
+    Orphans,
+    /// Lets go of one: releases held money, gives captured money back, voids the label.
+    LetGo {
+        /// The provider's reference: `pi_…`, `se-…`.
+        reference: String,
+        /// Why, without personal data; it is kept with who it was.
+        #[arg(long)]
+        reason: String,
+    },
     /// Prints the money of each day: authorised, captured, voided, refunded, and the net of it, by currency.
     Money(money::Arguments),
     /// Does one action to many orders: previews it, applies what was previewed by its digest, and has it pause, go
@@ -208,6 +219,10 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Bulk(arguments) => bulk::run(&connection, arguments).await,
         Command::Money(arguments) => money::print(&connection, &arguments, Timestamp::now()).await,
         Command::Groups => groups::print(&connection).await,
+        Command::Orphans => orphans::print(&connection, Timestamp::now()).await,
+        Command::LetGo { reference, reason } => {
+            orphans::let_go(&connection, &reference, &reason).await
+        }
         Command::Catalogue { file } => catalogue(&connection, &file).await,
     }
 }

@@ -7,6 +7,8 @@ use step::{InitError, env};
 /// What Terraform sets for this function.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// `ENVIRONMENT`: labels carry it, so that two environments on one account keep apart.
+    pub environment: String,
     /// `ORDERS_TABLE`.
     pub orders_table: String,
     /// `CARRIER_API_URL`, without a trailing slash.
@@ -42,6 +44,7 @@ impl Config {
     /// Names what is missing.
     pub fn from_env() -> Result<Self, InitError> {
         Ok(Self {
+            environment: env::required("ENVIRONMENT")?,
             orders_table: env::required("ORDERS_TABLE")?,
             carrier_api_url: env::required("CARRIER_API_URL")?,
             carrier_secret_arn: env::required("CARRIER_SECRET_ARN")?,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod books;
 mod config;
 mod settle;
 mod shipstation;
@@ -65,7 +66,8 @@ impl Ship<Store, ShipStation> {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table, "");
         let secret = provider::Secret::new(&aws, &config.carrier_secret_arn);
-        let carrier = ShipStation::new(&config.carrier_api_url, secret, config.account);
+        let (url, environment) = (&config.carrier_api_url, &config.environment);
+        let carrier = ShipStation::new(url, secret, config.account, environment);
         store.warm_up().await;
         let ship = Self::new(store, carrier.map_err(step::InitError::new)?);
         Ok(ship.settled_after(config.settled_after))
@@ -322,7 +324,7 @@ fn tried_until(state: &OrderState) -> Option<Timestamp> {
 
 /// Under which the carrier knows the shipment of an order.
 fn reference(state: &OrderState) -> String {
-    shipstation::reference(&state.order_id, state.shipment_attempt())
+    format!("{}-{}", state.order_id, state.shipment_attempt())
 }
 
 /// Goods leave only for money that is held. A hold that may lapse before the capture is let go by

@@ -6,5 +6,5 @@ use ship::{Config, Ship};
 async fn main() -> Result<(), step::InitError> {
     step::init_tracing();
     let ship = &Ship::connect(Config::from_env()?).await?;
-    step::run(|task| ship.handle(task)).await
+    step::run_with_books(|task| ship.handle(task), |ask| ship.answer(ask)).await
 }

@@ -9,10 +9,11 @@ mod error;
 mod label;
 mod shipment;
 
+mod books;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use domain::OrderId;
 use domain::ledger::Booking;
 use domain::ports::{BookRequest, Carrier, ProviderError, Voiding};
 use provider::{Answer, Http, Secret};
@@ -34,6 +35,7 @@ pub struct ShipStation {
     secret: Secret,
     account: Account,
     buying: Duration,
+    environment: String,
 }
 
 #[derive(Deserialize)]
@@ -51,10 +53,11 @@ enum Prepared {
 /// The longest `external_shipment_id`; what is longer is cut off, and two orders would share one.
 const LONGEST_REFERENCE: usize = 50;
 
-/// Our reference for the shipment of an attempt of an order. An id that is too long keeps its
-/// beginning for people and gets a digest of the whole.
-pub(crate) fn reference(order_id: &OrderId, attempt: u32) -> String {
-    let whole = format!("{order_id}-{attempt}");
+/// What a label of an environment is found by at the carrier: an id that is unique in the account, of a reference
+/// that is unique in the environment. A dot is in neither. One that is too long keeps its beginning for people
+/// and gets a digest of the whole.
+fn external_id(environment: &str, reference: &str) -> String {
+    let whole = format!("{environment}.{reference}");
     if whole.len() <= LONGEST_REFERENCE {
         return whole;
     }
@@ -74,11 +77,16 @@ pub(crate) fn reference(order_id: &OrderId, attempt: u32) -> String {
 }
 
 impl ShipStation {
-    /// ShipStation at `base_url`, with this credential and account.
+    /// ShipStation at `base_url`, with this credential and account, for the environment of this name.
     ///
     /// # Errors
     /// If no HTTP client can be built.
-    pub fn new(base_url: &str, secret: Secret, account: Account) -> Result<Self, String> {
+    pub fn new(
+        base_url: &str,
+        secret: Secret,
+        account: Account,
+        environment: &str,
+    ) -> Result<Self, String> {
         let (connect, call) = (budget::PROVIDER_CONNECT, budget::PROVIDER_CALL);
         let http = Http::new("carrier", base_url, connect, call)?;
         Ok(Self {
@@ -86,6 +94,7 @@ impl ShipStation {
             secret,
             account,
             buying: budget::BUYING_A_LABEL,
+            environment: environment.to_owned(),
         })
     }
 
@@ -272,6 +281,11 @@ impl ShipStation {
 
 impl Carrier for ShipStation {
     async fn book(&self, request: BookRequest<'_>) -> Result<Booking, ProviderError> {
+        let reference = &external_id(&self.environment, request.reference);
+        let request = BookRequest {
+            reference,
+            ..request
+        };
         match self.prepare(&request).await? {
             Prepared::For(shipment) => self.buy(&shipment).await,
             Prepared::Decided(booking) => Ok(booking),
@@ -279,7 +293,8 @@ impl Carrier for ShipStation {
     }
 
     async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
-        match self.shipment(reference).await.map_err(only_asked)? {
+        let reference = external_id(&self.environment, reference);
+        match self.shipment(&reference).await.map_err(only_asked)? {
             None => Ok(None),
             Some(shipment) => {
                 let found = self.labels_of(&shipment.id).await;
@@ -337,14 +352,13 @@ mod tests {
 
     #[test]
     fn references_fit_and_never_collide() {
-        let id = |text: &str| text.parse::<OrderId>().expect("an id");
-        assert_eq!(reference(&id("ord-1001"), 1), "ord-1001-1");
-        let (a, b) = (
-            id(&format!("{}a", "x".repeat(63))),
-            id(&format!("{}b", "x".repeat(63))),
-        );
-        assert_eq!(reference(&a, 1).len(), LONGEST_REFERENCE);
-        assert_ne!(reference(&a, 1), reference(&b, 1));
-        assert_ne!(reference(&a, 1), reference(&a, 2));
+        assert_eq!(external_id("prod", "ord-1001-1"), "prod.ord-1001-1");
+        let id = |end: &str| external_id("prod", &format!("{}{end}", "x".repeat(63)));
+        assert_eq!(id("a-1").len(), LONGEST_REFERENCE);
+        assert_ne!(id("a-1"), id("b-1"));
+        assert_ne!(id("a-1"), id("a-2"));
+        assert!(id("a-1").starts_with("prod."));
+        // The names of environments and the ids of orders may have the same letters.
+        assert_ne!(external_id("eu", "west-1-1"), external_id("eu-west", "1-1"));
     }
 }

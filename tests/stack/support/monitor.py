@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aws
@@ -57,6 +58,21 @@ class Monitor:
         # Not what a test is about: without its log nothing can be said of the sweep.
         if not in_time(lambda: any("Sweeps" in line for line in self.lines(began))):
             raise TimeoutError("a sweep came to its end and is not in the monitor's log")
+
+    def books(self, step: str) -> dict[str, dict[str, Any]]:
+        """What the provider of this step made in the last minutes, by the order, as the monitor is told."""
+        now = datetime.now(UTC)
+        ask: dict[str, Any] = {"action": "list", "page": None}
+        ask["since"], ask["until"] = ((now + timedelta(minutes=by)).isoformat() for by in (-10, 1))
+        postings: dict[str, dict[str, Any]] = {}
+        while True:
+            answer = self._functions.invoke(FunctionName=f"orders-local-{step}", Payload=json.dumps(ask))
+            page = json.loads(answer["Payload"].read())
+            assert "FunctionError" not in answer, page
+            postings |= {posting["order_id"]: posting for posting in page["postings"]}
+            if page["next"] is None:
+                return postings
+            ask["page"] = page["next"]
 
     def sees(self, order: str, problem: str) -> bool:
         """Whether the order has an incident of this problem after another sweep."""

@@ -86,7 +86,8 @@ impl Shop {
         let (database, sandbox) = (database().await, sandbox().await);
         database.article(ARTICLE, 1000, "USD", PIECES).await;
         let config = sdk_config(&sandbox.url);
-        let stripe = Stripe::new(&sandbox.url, Secret::known(&config, "sk_test_sandbox"));
+        let secret = Secret::known(&config, "sk_test_sandbox");
+        let stripe = Stripe::new(&sandbox.url, secret, "test");
         let account = Account {
             carrier_id: "se-1".to_owned(),
             service_code: "usps_priority_mail".to_owned(),
@@ -95,7 +96,7 @@ impl Shop {
             grams_per_piece: 500,
         };
         let secret = Secret::known(&config, "TEST_sandbox");
-        let carrier = ShipStation::new(&sandbox.url, secret, account);
+        let carrier = ShipStation::new(&sandbox.url, secret, account, "test");
         let http = reqwest::Client::builder().no_proxy().build();
         Self {
             store: Arc::new(database.store.clone()),

@@ -69,7 +69,12 @@ impl Refunds {
         if all.any(|one| one.standing() == Standing::UnderWay) {
             return Err(under_way());
         }
-        Ok(self.given().map(|one| one.amount).sum())
+        Ok(self.amount_given())
+    }
+
+    /// How much the customer has back.
+    pub(super) fn amount_given(&self) -> u64 {
+        self.given().map(|one| one.amount).sum()
     }
 
     /// The reference of the one that made it whole.

@@ -18,7 +18,11 @@ async fn authorising_answers_with_the_payments_reference_and_nothing_else() {
     assert_eq!(answer, json!({"payment_id": held["id"]}));
     assert_eq!(
         (&held["amount"], &held["currency"], &held["key"]),
-        (&json!(3098), &json!("USD"), &json!("ord-1-1-authorize"))
+        (
+            &json!(3098),
+            &json!("USD"),
+            &json!("test.ord-1-1-authorize")
+        )
     );
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Authorized);
 }

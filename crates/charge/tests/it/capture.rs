@@ -26,7 +26,7 @@ async fn capturing_answers_with_the_amount_and_nothing_else() {
     assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
     let ledger = shop.sandbox.ledger().await;
     assert_eq!(ledger["captures"][0]["amount"], json!(3098));
-    assert_eq!(ledger["captures"][0]["key"], json!("ord-1-1-capture"));
+    assert_eq!(ledger["captures"][0]["key"], json!("test.ord-1-1-capture"));
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Captured);
 }
 

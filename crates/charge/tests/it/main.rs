@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod authorize;
+mod books;
 mod capture;
 mod errors;
 mod refunds;
@@ -132,7 +133,7 @@ impl Shop {
 
 async fn stripe(url: &str) -> Stripe {
     let secrets = sdk_config(&nobody().await);
-    Stripe::new(url, Secret::known(&secrets, "sk_test_local")).expect("a client")
+    Stripe::new(url, Secret::known(&secrets, "sk_test_local"), "test").expect("a client")
 }
 
 fn task(action: Action, by: Invocation) -> Task<Action> {

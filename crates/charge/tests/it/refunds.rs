@@ -65,7 +65,7 @@ async fn a_refund_on_its_way_is_not_done_and_never_made_twice() {
         shop.reverses().await;
         assert_eq!(
             shop.given_back().await,
-            [(3098, json!("ord-1-1-reverse-refund"))]
+            [(3098, json!("test.ord-1-1-reverse-refund"))]
         );
     }
 }
@@ -85,7 +85,7 @@ async fn a_refund_that_fails_does_not_count_and_another_one_is_made() {
     shop.reverses().await;
     assert_eq!(
         shop.given_back().await,
-        [(3098, json!("ord-1-1-reverse-refund-2"))]
+        [(3098, json!("test.ord-1-1-reverse-refund-2"))]
     );
 }
 
@@ -96,7 +96,7 @@ async fn a_refund_that_fails_after_days_is_made_again() {
     shop.error(Action::Reverse).await;
     shop.sandbox.settle(ORDER, "failed").await;
     shop.reverses().await;
-    let again = [(3098, json!("ord-1-1-reverse-refund-1"))];
+    let again = [(3098, json!("test.ord-1-1-reverse-refund-1"))];
     assert_eq!(shop.given_back().await, again);
 }
 
@@ -107,7 +107,10 @@ async fn what_was_given_back_in_part_in_the_dashboard_is_completed() {
     shop.reverses().await;
     let given_back = shop.given_back().await;
     assert_eq!(given_back[0], (1000, Value::Null));
-    assert_eq!(given_back[1], (2098, json!("ord-1-1-reverse-refund-1")));
+    assert_eq!(
+        given_back[1],
+        (2098, json!("test.ord-1-1-reverse-refund-1"))
+    );
     assert_eq!(given_back.len(), 2);
 }
 
@@ -150,6 +153,6 @@ async fn a_part_of_somebody_elses_that_is_on_its_way_is_waited_for() {
     );
     shop.sandbox.settle(ORDER, "failed").await;
     shop.reverses().await;
-    let whole = [(3098, json!("ord-1-1-reverse-refund-1"))];
+    let whole = [(3098, json!("test.ord-1-1-reverse-refund-1"))];
     assert_eq!(shop.given_back().await, whole);
 }

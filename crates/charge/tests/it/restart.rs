@@ -66,5 +66,5 @@ async fn what_was_not_held_is_held_under_the_key_of_the_first_attempt_which_may_
     shop.database.restarted(ORDER, false).await;
     shop.run_restarted(Action::Authorize).await.expect("held");
     let ledger = shop.sandbox.ledger().await;
-    assert_eq!(ledger["authorizations"][0]["key"], "ord-1-1-authorize");
+    assert_eq!(ledger["authorizations"][0]["key"], "test.ord-1-1-authorize");
 }

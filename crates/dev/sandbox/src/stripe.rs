@@ -157,8 +157,9 @@ async fn search(received: Received) -> Response {
 async fn list(received: Received) -> Response {
     match read(&received, Form::of_query, lists::read_list) {
         Err(answer) => answer.into_response(),
-        Ok(page) => {
-            let act = move |world: &mut World, verdict, _| lists::list(world, &page, verdict);
+        Ok((made, page)) => {
+            let act =
+                move |world: &mut World, verdict, _| lists::list(world, &made, &page, verdict);
             carry_out(received, Operation::Find, None, act).await
         }
     }

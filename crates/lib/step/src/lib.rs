@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod books;
 pub mod budget;
 pub mod env;
 mod once;
@@ -7,11 +8,13 @@ mod run;
 mod settle;
 mod task;
 
+pub use books::Ask;
 pub use env::InitError;
 pub use once::{
-    Documents, documents, find_out, once, perform, record, still_true, store_error, time_left,
+    Documents, documents, find_out, once, perform, provider_error, record, still_true, store_error,
+    time_left,
 };
-pub use run::{init_tracing, run};
+pub use run::{init_tracing, run, run_with_books};
 pub use settle::settle;
 pub use task::{FailureInput, Settling, Task};
 

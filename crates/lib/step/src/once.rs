@@ -199,7 +199,9 @@ pub fn store_error(error: &StoreError) -> StepError {
     StepError::new(name, error.to_string())
 }
 
-pub(crate) fn provider_error(error: &ProviderError, unavailable: ErrorName) -> StepError {
+/// The catalogue's name for a failing provider: `unavailable` is the step's own retryable one.
+#[must_use]
+pub fn provider_error(error: &ProviderError, unavailable: ErrorName) -> StepError {
     let name = match error {
         ProviderError::Unavailable(_) | ProviderError::Unknown(_) => unavailable,
         ProviderError::Defect(_) => ErrorName::Internal,

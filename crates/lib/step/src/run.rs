@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Metadata, error, info, info_span, warn};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
-use crate::{InitError, Task};
+use crate::{Ask, InitError, Task};
 
 /// One JSON object a line, on standard output, where Lambda collects it.
 pub fn init_tracing() {
@@ -31,7 +31,7 @@ pub fn init_tracing() {
         .init();
 }
 
-/// The runtime logs each error that a handler returns; it was logged in [`logged`]. A panic, which has
+/// The runtime logs each error that a handler returns; it was logged in [`timed`]. A panic, which has
 /// an `error` field there, was not.
 fn is_told_before(line: &Metadata<'_>) -> bool {
     line.target() == "lambda_runtime::layers::panic" && line.fields().field("error").is_none()
@@ -67,32 +67,79 @@ where
     F: Future<Output = Result<Value, StepError>>,
 {
     let handle = &handle;
+    let serve = |event: LambdaEvent<Value>| async move { served(handle, event).await };
+    lambda_runtime::run(service_fn(serve)).await?;
+    Ok(())
+}
+
+/// The same for a step with a provider, whose books `answer` reads and mends.
+///
+/// # Errors
+/// If the runtime cannot be reached.
+pub async fn run_with_books<A, H, F, B, G>(handle: H, answer: B) -> Result<(), InitError>
+where
+    A: DeserializeOwned + fmt::Debug,
+    H: Fn(Task<A>) -> F,
+    F: Future<Output = Result<Value, StepError>>,
+    B: Fn(Ask) -> G,
+    G: Future<Output = Result<Value, StepError>>,
+{
+    let (handle, answer) = (&handle, &answer);
     let serve = |event: LambdaEvent<Value>| async move {
-        // Parsed here and not by the runtime, whose own error would have no name of the catalogue.
-        let task = Task::<A>::read(event.payload, &event.context).map_err(|error| {
-            error!(
-                error = error.name().as_str(),
-                message = error.message(),
-                "step failed"
-            );
-            Failed(error)
-        })?;
+        let Some(ask) = Ask::read(&event.payload) else {
+            return served(handle, event).await;
+        };
+        let ask = ask.map_err(unreadable)?;
         let span = info_span!(
-            "step",
-            order_id = task.by.order_id.as_str(),
-            execution = task.execution,
-            attempt = task.by.attempt,
-            action = ?task.action,
-            request_id = task.by.owner,
+            "books",
+            action = ask.name(),
+            reference = ask.reference(),
+            request_id = event.context.request_id,
         );
-        logged(handle(task)).instrument(span).await.map_err(Failed)
+        // What is listed is not for the log.
+        let is_list = matches!(ask, Ask::List { .. });
+        timed(answer(ask), !is_list)
+            .instrument(span)
+            .await
+            .map_err(Failed)
     };
     lambda_runtime::run(service_fn(serve)).await?;
     Ok(())
 }
 
+async fn served<A, H, F>(handle: &H, event: LambdaEvent<Value>) -> Result<Value, Failed>
+where
+    A: DeserializeOwned + fmt::Debug,
+    H: Fn(Task<A>) -> F,
+    F: Future<Output = Result<Value, StepError>>,
+{
+    // Parsed here and not by the runtime, whose own error would have no name of the catalogue.
+    let task = Task::<A>::read(event.payload, &event.context).map_err(unreadable)?;
+    let span = info_span!(
+        "step",
+        order_id = task.by.order_id.as_str(),
+        execution = task.execution,
+        attempt = task.by.attempt,
+        action = ?task.action,
+        request_id = task.by.owner,
+    );
+    timed(handle(task), true)
+        .instrument(span)
+        .await
+        .map_err(Failed)
+}
+
+fn unreadable(error: StepError) -> Failed {
+    error!(
+        error = error.name().as_str(),
+        message = error.message(),
+        "step failed"
+    );
+    Failed(error)
+}
+
 /// A failure is logged here, once. Who caused it decides how loudly.
-async fn logged<F>(step: F) -> Result<Value, StepError>
+async fn timed<F>(step: F, is_shown: bool) -> Result<Value, StepError>
 where
     F: Future<Output = Result<Value, StepError>>,
 {
@@ -100,7 +147,8 @@ where
     let outcome = step.await;
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &outcome {
-        Ok(result) => info!(elapsed_ms, %result, "step done"),
+        Ok(result) if is_shown => info!(elapsed_ms, %result, "step done"),
+        Ok(_) => info!(elapsed_ms, "step done"),
         Err(failed) => {
             let (name, message) = (failed.name(), failed.message());
             match name.class() {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod books;
 mod bulk;
 mod guard;
 mod modify;
@@ -18,7 +19,7 @@ use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
 use domain::view::{payment_is_unknown, shipment_is_unknown};
 use domain::{
     Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, OrderState, PersonalData,
-    StepError, Timestamp,
+    Timestamp,
 };
 pub use guard::{possible, warning};
 use operations::advice::Action;
@@ -387,16 +388,12 @@ impl Actions {
 
     /// Asks a step's own function, which has its credentials and its rules.
     async fn call(&self, step: &str, action: &str, record: &Record) -> Result<Value, Refused> {
-        let called = self.call_with(step, &task(action, record)).await?;
-        called.map_err(|failed| Refused::Unavailable(failed.to_string()))
+        let called = self.invoke(step, &task(action, record)).await?;
+        called.map_err(|ended| ended.refused(step))
     }
 
-    /// The same with a task that has more in it, and with what it fails with.
-    async fn call_with(
-        &self,
-        step: &str,
-        task: &Value,
-    ) -> Result<Result<Value, StepError>, Refused> {
+    /// What such a function answers to a task or a question, or ends with.
+    async fn invoke(&self, step: &str, task: &Value) -> Result<Result<Value, Ended>, Refused> {
         let name = self.steps.get(step).ok_or_else(|| {
             Refused::Unavailable(format!("the function of {step} is not known here"))
         })?;
@@ -410,13 +407,39 @@ impl Actions {
             return Ok(Ok(payload));
         }
         let part = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
-        let (error, message) = (part("errorType"), part("errorMessage"));
+        Ok(Err(Ended {
+            name: part("errorType"),
+            message: part("errorMessage"),
+        }))
+    }
+}
+
+/// What a step's function ended with.
+struct Ended {
+    name: String,
+    message: String,
+}
+
+impl Ended {
+    /// The catalogue's name, if it is one of ours.
+    fn error(&self) -> Option<ErrorName> {
+        self.name.parse().ok()
+    }
+
+    /// The same of a step that says so itself if something is not possible.
+    fn refused_as_impossible(self, step: &str) -> Refused {
+        match self.error() {
+            Some(ErrorName::InvalidInput) => Refused::NotPossible(self.message),
+            Some(_) | None => self.refused(step),
+        }
+    }
+
+    fn refused(self, step: &str) -> Refused {
         // Only our own texts are known to be free of personal data.
-        let Ok(name) = error.parse::<ErrorName>() else {
-            let why = format!("the function of {step} ended with {error}");
-            return Err(Refused::Unavailable(why));
-        };
-        Ok(Err(StepError::new(name, message)))
+        Refused::Unavailable(match self.error() {
+            Some(name) => format!("{name}: {}", self.message),
+            None => format!("the function of {step} ended with {}", self.name),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What has become of what a provider does not undo.
 
-use domain::{ErrorName, Event, OrderId, Settlement};
+use domain::{Event, OrderId, Settlement};
 use operations::advice::Action;
 use serde_json::json;
 
@@ -38,13 +38,8 @@ impl Actions {
         let mut task = task("settle", &record);
         // The step writes it with the outcome: neither is there without the other.
         task["settling"] = json!({"as": settlement, "event": noted});
-        let answer = match self.call_with(step, &task).await? {
-            Ok(answer) => answer,
-            Err(failed) if failed.name() == ErrorName::InvalidInput => {
-                return Err(Refused::NotPossible(failed.message().to_owned()));
-            }
-            Err(failed) => return Err(Refused::Unavailable(failed.to_string())),
-        };
+        let answer = self.invoke(step, &task).await?;
+        let answer = answer.map_err(|ended| ended.refused_as_impossible(step))?;
         let settled = answer["settled"].as_str().unwrap_or("it is settled");
         Ok(format!(
             "{settled}; redrive or restart the order, and its reversal goes on"

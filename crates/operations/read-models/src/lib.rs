@@ -3,6 +3,7 @@
 mod bulks;
 mod movements;
 mod notices;
+mod orphans;
 mod projections;
 mod references;
 mod snapshots;

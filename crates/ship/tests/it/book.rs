@@ -19,7 +19,7 @@ async fn booking_answers_with_label_and_tracking_number_and_nothing_else() {
     let answer = shop.run(Action::Book).await;
     let ledger = shop.sandbox.ledger().await;
     assert_eq!(answer, Ok(label_of(&ledger)));
-    assert_eq!(ledger["shipments"][0]["key"], json!("ord-1-1"));
+    assert_eq!(ledger["shipments"][0]["key"], json!("test.ord-1-1"));
     assert_eq!(ledger["shipments"][0]["order_id"], json!(ORDER));
     assert_eq!(shop.database.state(ORDER).await.stage, Stage::Shipped);
 }

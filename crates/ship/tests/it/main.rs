@@ -3,6 +3,7 @@
 
 mod at_most_one;
 mod book;
+mod books;
 mod cancel;
 mod errors;
 mod resolve;
@@ -106,6 +107,10 @@ impl Shop {
 }
 
 async fn ship_station(url: &str) -> ShipStation {
+    ship_station_of(url, "test").await
+}
+
+async fn ship_station_of(url: &str, environment: &str) -> ShipStation {
     let account = Account {
         carrier_id: "se-1".to_owned(),
         service_code: "usps_priority_mail".to_owned(),
@@ -114,7 +119,7 @@ async fn ship_station(url: &str) -> ShipStation {
         grams_per_piece: 400,
     };
     let secrets = sdk_config(&nobody().await);
-    ShipStation::new(url, Secret::known(&secrets, "local"), account).expect("a client")
+    ShipStation::new(url, Secret::known(&secrets, "local"), account, environment).expect("a client")
 }
 
 fn task(action: Action, by: Invocation, failure: Option<FailureInput>) -> Task<Action> {

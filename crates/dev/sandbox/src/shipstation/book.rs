@@ -156,13 +156,17 @@ impl Carrier {
     }
 }
 
-/// Our adapter's external id is `{order_id}-{attempt}`; `external_order_id`, when sent, says the
-/// order outright.
+/// Our adapter's external id is `{environment}.{order_id}-{attempt}`; `external_order_id`, when sent, says
+/// the order outright.
 pub(super) fn reference(external_shipment_id: &str, external_order_id: Option<&str>) -> Reference {
-    let split = external_shipment_id
+    // No order's id has a dot.
+    let own = external_shipment_id
+        .split_once('.')
+        .map_or(external_shipment_id, |(_, own)| own);
+    let split = own
         .rsplit_once('-')
         .and_then(|(order_id, attempt)| Some((order_id, attempt.parse().ok()?)));
-    let derived = split.map_or(external_shipment_id, |(order_id, _)| order_id);
+    let derived = split.map_or(own, |(order_id, _)| order_id);
     Reference {
         order_id: Some(external_order_id.unwrap_or(derived).to_owned()),
         attempt: split.map(|(_, attempt)| attempt),
@@ -181,6 +185,8 @@ mod tests {
             (derived.order_id.as_deref(), derived.attempt),
             (Some("ord-1"), Some(2))
         );
+        let of_an_environment = reference("prod.ord-1-2", None);
+        assert_eq!(of_an_environment.order_id, derived.order_id);
         let said = reference("ord-1-2", Some("ord-9"));
         assert_eq!(said.order_id.as_deref(), Some("ord-9"));
         let other = reference("whatever", None);

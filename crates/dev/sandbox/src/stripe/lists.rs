@@ -74,16 +74,48 @@ pub(super) fn limit(form: &Form) -> Result<usize, Answer> {
     }
 }
 
-pub(crate) fn read_list(form: &Form) -> Result<Page, Answer> {
-    form.allow(&[&Page::PARAMETERS[..], &["expand"]].concat())?;
-    Page::read(form)
+/// Between which seconds an object was made: both are in it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    from: i64,
+    to: i64,
+}
+
+impl Made {
+    fn read(form: &Form) -> Result<Self, Answer> {
+        let second = |name: &str| {
+            let value = form.get(name);
+            let second = value.map(|value| value.parse::<i64>().map_err(|_| value));
+            second
+                .transpose()
+                .map_err(|value| errors::not_an_integer(name, value))
+        };
+        let from = second("created[gte]")?.max(second("created[gt]")?.map(|at| at + 1));
+        let to = [
+            second("created[lte]")?,
+            second("created[lt]")?.map(|at| at - 1),
+        ];
+        Ok(Self {
+            from: from.unwrap_or(i64::MIN),
+            to: to.into_iter().flatten().min().unwrap_or(i64::MAX),
+        })
+    }
+
+    fn has(&self, at: jiff::Timestamp) -> bool {
+        (self.from..=self.to).contains(&at.as_second())
+    }
+}
+
+pub(crate) fn read_list(form: &Form) -> Result<(Made, Page), Answer> {
+    form.allow(&[&Page::PARAMETERS[..], &["created", "expand"]].concat())?;
+    Ok((Made::read(form)?, Page::read(form)?))
 }
 
 /// <https://docs.stripe.com/api/payment_intents/list>
-pub(crate) fn list(world: &World, page: &Page, verdict: Verdict) -> Answer {
+pub(crate) fn list(world: &World, made: &Made, page: &Page, verdict: Verdict) -> Answer {
     let intents = world.payments.intents.iter().rev();
     let all = intents
-        .filter(|_| verdict != Verdict::No)
+        .filter(|intent| verdict != Verdict::No && made.has(intent.created))
         .map(|intent| (intent.id(), intent.to_json()))
         .collect();
     either(page.of("/v1/payment_intents", all))

@@ -1,0 +1,117 @@
+//! Stripe's books, as an auditor reads them: only payments that carry this environment's name.
+//!
+//! Lists have what was written before them, unlike a search.
+//! <https://docs.stripe.com/api/payment_intents/list>
+
+use domain::books::{BookPage, Posting, PostingKind, Stands};
+use domain::ports::{Books, PaymentState, ProviderError};
+use domain::{Money, Timestamp};
+use reqwest::StatusCode;
+
+use super::amount::domain_amount;
+use super::{Intent, List, Stripe};
+
+/// The most that one page may have.
+/// <https://docs.stripe.com/api/pagination>
+const PAGE: &str = "100";
+
+impl Books for Stripe {
+    async fn page(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        page: Option<&str>,
+    ) -> Result<BookPage, ProviderError> {
+        let mut query = vec![
+            ("created[gte]", since.as_second().to_string()),
+            ("created[lt]", until.as_second().to_string()),
+            ("limit", PAGE.to_owned()),
+        ];
+        query.extend(page.map(|last| ("starting_after", last.to_owned())));
+        let answer = self.get_json("/v1/payment_intents", &query).await?;
+        if !answer.status.is_success() {
+            return Err(answer.error(None));
+        }
+        let list = answer.json::<List<Intent>>()?;
+        let next = list.data.last().filter(|_| list.has_more);
+        let next = next.map(|last| last.id.clone());
+        let ours = list.data.iter().filter(|intent| self.is_ours(intent));
+        let read: Vec<_> = ours.map(Intent::posting).collect();
+        let unreadable = read.iter().filter(|posting| posting.is_none()).count();
+        Ok(BookPage {
+            postings: read.into_iter().flatten().collect(),
+            unreadable,
+            next,
+        })
+    }
+
+    async fn posting(&self, reference: &str) -> Result<Option<Posting>, ProviderError> {
+        let path = format!("/v1/payment_intents/{reference}");
+        let answer = self.get_json(&path, &[]).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(answer.error(None));
+        }
+        let intent: Intent = answer.json()?;
+        if !self.is_ours(&intent) {
+            return Ok(None);
+        }
+        let posting = intent.posting().ok_or_else(|| {
+            ProviderError::Unknown("the payment provider answered an unknown payment".to_owned())
+        })?;
+        let Stands::Kept(_) = posting.stands else {
+            return Ok(Some(posting));
+        };
+        // What is on its way back may come to nothing, and counts as ours until it has arrived.
+        let given = self.refunds_of(reference).await?.amount_given();
+        let left = intent.taken().saturating_sub(given);
+        let left = domain_amount(left, &intent.currency)?;
+        Ok(Some(Posting {
+            stands: kept(left),
+            ..posting
+        }))
+    }
+}
+
+impl Stripe {
+    /// Whether a payment carries this environment's name. One without any is nobody's to audit.
+    fn is_ours(&self, intent: &Intent) -> bool {
+        intent.metadata.get(super::ENVIRONMENT) == Some(&self.environment)
+    }
+}
+
+impl Intent {
+    fn taken(&self) -> u64 {
+        self.amount_received.unwrap_or(self.amount)
+    }
+
+    /// `None` if this version does not understand it.
+    fn posting(&self) -> Option<Posting> {
+        let order_id = self.metadata.get("order_id");
+        let (amount, stands) = match self.payment().ok()?.state {
+            PaymentState::Held(amount) => (Some(amount), Stands::Held(amount)),
+            PaymentState::Captured(amount) => (Some(amount), kept(amount)),
+            // The later look sees what came of one that is being processed.
+            PaymentState::Voided | PaymentState::Declined(_) | PaymentState::Pending => {
+                (None, Stands::Nothing)
+            }
+        };
+        Some(Posting {
+            kind: PostingKind::Payment,
+            reference: self.id.clone(),
+            order_id: order_id.and_then(|id| id.parse().ok()),
+            amount,
+            stands,
+            made_at: Timestamp::from_second(self.created).ok()?,
+        })
+    }
+}
+
+fn kept(amount: Money) -> Stands {
+    if amount.is_zero() {
+        return Stands::Nothing;
+    }
+    Stands::Kept(amount)
+}

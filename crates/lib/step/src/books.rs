@@ -1,0 +1,91 @@
+//! What is asked of a step about its provider's books: by the monitor, which audits, and by operators.
+
+use domain::{ErrorName, StepError, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A question about the books, or what to do about a posting that nobody accounts for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// What was made in this time, a page of it. Reads and tells, no more.
+    List {
+        /// From then on.
+        since: Timestamp,
+        /// Before then.
+        until: Timestamp,
+        /// What the answer before this one named as its next page.
+        #[serde(default)]
+        page: Option<String>,
+    },
+    /// How one posting stands now. Reads and tells, no more.
+    Look {
+        /// The provider's reference.
+        reference: String,
+    },
+    /// Undo a posting that no order's ledger accounts for.
+    LetGo {
+        /// The provider's reference.
+        reference: String,
+    },
+}
+
+impl Ask {
+    /// Reads a payload that is one. `None` if it is a task of an order.
+    ///
+    /// # Errors
+    /// [`ErrorName::InvalidInput`] with what is wrong.
+    pub(crate) fn read(payload: &Value) -> Option<Result<Self, StepError>> {
+        let action = payload["action"].as_str()?;
+        if !matches!(action, "list" | "look" | "let_go") {
+            return None;
+        }
+        let ask = Self::deserialize(payload).map_err(|error| {
+            let text = format!("the question cannot be read: {error}");
+            StepError::new(ErrorName::InvalidInput, text)
+        });
+        Some(ask)
+    }
+
+    /// Its name, for the log.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "list",
+            Self::Look { .. } => "look",
+            Self::LetGo { .. } => "let_go",
+        }
+    }
+
+    /// The posting that it is about, for the log.
+    pub(crate) fn reference(&self) -> Option<&str> {
+        match self {
+            Self::List { .. } => None,
+            Self::Look { reference } | Self::LetGo { reference } => Some(reference),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_question_is_told_from_a_task_and_a_wrong_one_says_what_is_wrong() {
+        let task = json!({"action": "authorize", "order_id": "o", "attempt": 1, "execution": "x"});
+        assert_eq!(Ask::read(&task), None);
+        assert_eq!(Ask::read(&json!(null)), None);
+        let list = json!({"action": "list", "since": "2026-11-23T10:00:00Z",
+            "until": "2026-11-23T10:02:00Z", "page": null});
+        let Some(Ok(Ask::List { page: None, .. })) = Ask::read(&list) else {
+            panic!("{:?}", Ask::read(&list));
+        };
+        let let_go = json!({"action": "let_go", "reference": "pi_1"});
+        let reference = "pi_1".to_owned();
+        assert_eq!(Ask::read(&let_go), Some(Ok(Ask::LetGo { reference })));
+        let nothing = Ask::read(&json!({"action": "let_go"}));
+        let error = nothing.expect("a question").expect_err("unreadable");
+        assert_eq!(error.name(), ErrorName::InvalidInput);
+    }
+}

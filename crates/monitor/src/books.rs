@@ -1,0 +1,262 @@
+//! The sweep of what the providers hold: each payment and each label is held against the orders' ledgers, soon
+//! after it was made and again a day later. What no ledger accounts for is an orphan.
+//!
+//! Whoever acts does not audit: this knows the ledgers and the providers' lists, and nothing of how the steps came
+//! to them.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use actions::STEP;
+use domain::books::{Posting, PostingKind, accounts_for};
+use domain::ports::{Operators, Orders as _, Record};
+use domain::{OrderId, Timestamp};
+use operations::{Orphan, Pass, Stretch};
+use tracing::{error, info, warn};
+
+use crate::metrics::{Measured, Metric};
+use crate::{Failed, Monitor, Reach};
+
+/// Nothing of a provider's is begun after so long; what is left is read by the next sweep.
+const READING: Duration = Duration::from_secs(20);
+/// What the longest look at the books can take: the last step that is asked takes its time, and the database.
+pub(crate) const READ: Duration = Duration::from_secs(READING.as_secs() + STEP.as_secs() + 20);
+/// So many pages of one provider are read in a sweep at most. In quiet hours it is one.
+const MOST_PAGES: usize = 5;
+/// So many orphans are looked at again in a sweep at most, those first that nobody has looked at for longest …
+const MOST_LOOKED: usize = 5;
+/// … and none that somebody has looked at so lately.
+const LOOKED: Duration = Duration::from_mins(5);
+
+/// Orders of one page, each read once.
+type Records = HashMap<OrderId, Option<Record>>;
+
+impl<P: Operators> Monitor<P> {
+    /// Reads on in the providers' books, looks again at what was found, and says how things stand.
+    pub(crate) async fn audit(&self, now: Timestamp) {
+        let began = Instant::now();
+        for kind in PostingKind::ALL {
+            if let Err(failed) = self.read_books(*kind, began, now).await {
+                warn!(books = kind.as_str(), %failed, "failed to read a provider's books");
+            }
+        }
+        match self.look_again(began, now).await {
+            Ok(orphans) => {
+                let orphans = u64::try_from(orphans).unwrap_or(u64::MAX);
+                self.emit(&[Measured::plain(Metric::Orphans, orphans)]);
+            }
+            Err(failed) => warn!(%failed, "failed to look at the orphans"),
+        }
+        match self.behind(now).await {
+            Ok(behind) => self.emit(&[Measured::plain(Metric::BooksBehind, behind.as_secs())]),
+            Err(failed) => warn!(%failed, "failed to read how far the books were read"),
+        }
+    }
+
+    /// Page by page; first the pass that is further behind.
+    async fn read_books(
+        &self,
+        kind: PostingKind,
+        began: Instant,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        for page in 0..MOST_PAGES {
+            if began.elapsed() > READING {
+                break;
+            }
+            let Some((pass, stretch)) = self.due(kind, now).await? else {
+                break;
+            };
+            // Quiet hours: the other pass has its turn in the next sweep.
+            let is_more = self.read_page(kind, pass, stretch, began, now).await?;
+            if !is_more && page == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn due(
+        &self,
+        kind: PostingKind,
+        now: Timestamp,
+    ) -> Result<Option<(Pass, Stretch)>, Failed> {
+        let read_models = &self.reach.read_models;
+        let mut due: Option<(Pass, Stretch)> = None;
+        for pass in Pass::ALL.iter().copied() {
+            let last = read_models.stretch(kind, pass).await?;
+            let Some(next) = Stretch::next(last.as_ref(), pass, now) else {
+                continue;
+            };
+            if last.is_none() {
+                // So that the first one, too, is behind if it cannot be read.
+                read_models.put_stretch(kind, pass, &next).await?;
+            }
+            let longest = due.as_ref().map(|(pass, due)| due.behind(*pass, now));
+            if longest.is_none_or(|longest| next.behind(pass, now) > longest) {
+                due = Some((pass, next));
+            }
+        }
+        Ok(due)
+    }
+
+    /// Whether the stretch goes on.
+    async fn read_page(
+        &self,
+        kind: PostingKind,
+        pass: Pass,
+        stretch: Stretch,
+        began: Instant,
+        now: Timestamp,
+    ) -> Result<bool, Failed> {
+        let Reach {
+            actions,
+            read_models,
+            ..
+        } = &self.reach;
+        let (since, until) = (stretch.since, stretch.until);
+        let page = actions
+            .books(kind, since, until, stretch.page.as_deref())
+            .await?;
+        if page.unreadable > 0 {
+            let unreadable = page.unreadable;
+            warn!(
+                books = kind.as_str(),
+                unreadable, "failed to read some postings"
+            );
+        }
+        let done = stretch.after.as_deref().and_then(|after| {
+            let mut postings = page.postings.iter();
+            postings.position(|posting| posting.reference == after)
+        });
+        let mut records = Records::new();
+        let mut after = stretch.after.clone();
+        for posting in page.postings.iter().skip(done.map_or(0, |done| done + 1)) {
+            if began.elapsed() > READING {
+                let stretch = Stretch { after, ..stretch };
+                read_models.put_stretch(kind, pass, &stretch).await?;
+                return Ok(false);
+            }
+            if !self.is_accounted_for(posting, &mut records).await? {
+                self.suspect(posting, now).await?;
+            }
+            after = Some(posting.reference.clone());
+        }
+        let is_more = page.next.is_some();
+        let turned = stretch.turned(page.next);
+        read_models.put_stretch(kind, pass, &turned).await?;
+        Ok(is_more)
+    }
+
+    async fn is_accounted_for(
+        &self,
+        posting: &Posting,
+        records: &mut Records,
+    ) -> Result<bool, Failed> {
+        if !posting.stands.is_something() {
+            return Ok(true);
+        }
+        let Some(order_id) = &posting.order_id else {
+            return Ok(false);
+        };
+        if !records.contains_key(order_id) {
+            let record = self.reach.store.load(order_id).await?;
+            records.insert(order_id.clone(), record);
+        }
+        let record = records.get(order_id).and_then(Option::as_ref);
+        Ok(record.is_some_and(|record| accounts_for(record, posting)))
+    }
+
+    /// A closer look, with what was given back: a list does not tell. What still stands is an orphan.
+    async fn suspect(&self, listed: &Posting, now: Timestamp) -> Result<(), Failed> {
+        let Reach {
+            actions,
+            read_models,
+            ..
+        } = &self.reach;
+        let seen = actions.look_up(listed.kind, &listed.reference).await?;
+        let Some(posting) = seen.filter(|posting| posting.stands.is_something()) else {
+            return Ok(());
+        };
+        let known = read_models.orphan(&posting.reference).await?;
+        let revision = match known {
+            // It is looked at again by itself.
+            Some(known) if known.over_at.is_none() => return Ok(()),
+            Some(over) => over.revision,
+            None => 0,
+        };
+        error!(
+            reference = posting.reference,
+            kind = posting.kind.as_str(),
+            order_id = posting.order_id.as_ref().map(OrderId::as_str),
+            stands = %posting.stands,
+            made_at = %posting.made_at,
+            "orphan found"
+        );
+        let orphan = Orphan {
+            revision: revision + 1,
+            ..Orphan::found(posting, now)
+        };
+        // Somebody else who found it meanwhile found the same.
+        read_models.put_orphan(&orphan).await?;
+        Ok(())
+    }
+
+    /// Whether what was found still stands, and no ledger accounts for it by now. How many there are after it.
+    async fn look_again(&self, began: Instant, now: Timestamp) -> Result<usize, Failed> {
+        let Reach {
+            actions,
+            read_models,
+            ..
+        } = &self.reach;
+        let mut orphans = read_models.orphans().await?;
+        let mut left = orphans.len();
+        orphans.retain(|orphan| orphan.seen_at + LOOKED <= now);
+        orphans.sort_by_key(|orphan| orphan.seen_at);
+        for orphan in orphans.into_iter().take(MOST_LOOKED) {
+            if began.elapsed() > READING {
+                break;
+            }
+            let Posting {
+                kind, reference, ..
+            } = &orphan.posting;
+            let seen = match actions.look_up(*kind, reference).await {
+                Ok(seen) => seen,
+                Err(refused) => {
+                    warn!(reference, %refused, "failed to look at an orphan");
+                    continue;
+                }
+            };
+            let stands = match &seen {
+                Some(posting) => !self.is_accounted_for(posting, &mut Records::new()).await?,
+                None => false,
+            };
+            if !stands {
+                info!(reference, "orphan is over");
+                left -= 1;
+            }
+            let looked = Orphan {
+                over_at: (!stands).then_some(now),
+                seen_at: now,
+                revision: orphan.revision + 1,
+                posting: seen.unwrap_or(orphan.posting),
+                ..orphan
+            };
+            // Whoever wrote it meanwhile has looked, too.
+            read_models.put_orphan(&looked).await?;
+        }
+        Ok(left)
+    }
+
+    async fn behind(&self, now: Timestamp) -> Result<Duration, Failed> {
+        let mut behind = Duration::ZERO;
+        for kind in PostingKind::ALL {
+            for pass in Pass::ALL {
+                let stretch = self.reach.read_models.stretch(*kind, *pass).await?;
+                let late = stretch.map(|stretch| stretch.behind(*pass, now));
+                behind = behind.max(late.unwrap_or_default());
+            }
+        }
+        Ok(behind)
+    }
+}
