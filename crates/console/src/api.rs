@@ -93,6 +93,8 @@ struct Body {
     from: Option<String>,
     /// What a restart, or `modify`, changes.
     changes: Option<Value>,
+    /// How an order is paid that is reprocessed.
+    payment: Option<Value>,
 }
 
 impl Body {
@@ -105,7 +107,9 @@ impl Body {
     }
 
     fn changes(&self) -> Result<Option<Changes>, Failed> {
-        let Some(changes) = &self.changes else {
+        let paid = self.payment.as_ref();
+        let paid = paid.map(|payment| json!({"payment": payment}));
+        let Some(changes) = self.changes.as_ref().or(paid.as_ref()) else {
             return Ok(None);
         };
         let changes = Changes::parse(changes.to_string().as_bytes());
@@ -222,7 +226,7 @@ impl Console {
     }
 
     /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to
-    /// begin `from`, and `changes` like those of `modify`.
+    /// begin `from`, and `changes` like those of `modify`; what is reprocessed another `payment`.
     pub(crate) async fn acted(
         &self,
         request: &PageRequest,
@@ -238,6 +242,10 @@ impl Console {
         let reason = crate::reason(&body.reason)?;
         if action != Action::Restart && (body.from.is_some() || body.changes.is_some()) {
             let text = "Only a restart takes \"from\" and \"changes\".";
+            return Err(Failed::Invalid(text.to_owned()));
+        }
+        if action != Action::Reprocess && body.payment.is_some() {
+            let text = "Only what is reprocessed takes \"payment\".";
             return Err(Failed::Invalid(text.to_owned()));
         }
         let changes = body.changes()?;

@@ -396,7 +396,7 @@ impl Console {
         Ok(with_flash(there, &format!("{verb}: {done}.")))
     }
 
-    /// Does it; a restart begins in the state that was chosen, and with these changes.
+    /// Does it; a restart begins in the state that was chosen. A new attempt has these changes.
     pub(crate) async fn act_from(
         &self,
         action: Action,
@@ -405,6 +405,9 @@ impl Console {
         changes: Option<&Changes>,
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
+        if action == Action::Reprocess {
+            return self.actions.reprocess(order_id, changes, who).await;
+        }
         if action != Action::Restart {
             return self.actions.act(action, order_id, who).await;
         }
