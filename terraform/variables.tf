@@ -212,7 +212,7 @@ variable "payment_api_url" {
 }
 
 variable "payment_search_lag_s" {
-  description = "Seconds after which a payment that the provider's search does not find does not exist (docs.stripe.com/search: usually under a minute)."
+  description = "Seconds after the end of its function after which a payment that the provider does not list does not exist: a request that was given up may still be on its way."
   type        = number
   default     = 120
 

@@ -44,14 +44,20 @@ def main() -> None:
 # --- Stripe: its client has a class for each object, made from its OpenAPI description --------------------
 
 # Never in an answer of the sandbox's but as null, and long.
-_CLOSED = {"NextAction", "PaymentMethodOptions"}
+_CLOSED = {"PaymentMethodOptions"}
+# Of these objects only those parts: the sandbox has cards, and one way to ask their customer something.
+_PARTS = {
+    "PaymentIntent.NextAction": {"RedirectToUrl"},
+    "PaymentMethod": {"BillingDetails", "Card"},
+    "PaymentMethod.Card": {"Checks", "Networks", "ThreeDSecureUsage"},
+}
 
 
 def stripe() -> Schema:
     """From the client that is imported, which says what version of the API it is of."""
     client = importlib.import_module("stripe")
     defs: Schema = {}
-    for name in ("PaymentIntent", "Refund"):
+    for name in ("PaymentIntent", "Refund", "PaymentMethod", "Customer"):
         _add_class(defs, name, getattr(client, name))
     # The error of an answer and an intent's last error are one schema, `api_errors`, in the description.
     error = _ref("PaymentIntent.LastPaymentError")
@@ -102,10 +108,14 @@ def _of_annotation(defs: Schema, owner: str, kind: Any) -> Schema:
     if isinstance(kind, typing.ForwardRef):
         # An object of its own; of these the sandbox has two.
         return _ref(kind.__forward_arg__) if kind.__forward_arg__ in ("PaymentIntent", "Refund") else _nothing()
-    if isinstance(kind, type) and kind.__name__ not in _CLOSED:
+    if isinstance(kind, type) and not _is_closed(owner, kind.__name__):
         _add_class(defs, f"{owner}.{kind.__name__}", kind)
         return _ref(f"{owner}.{kind.__name__}")
     return _nothing()
+
+
+def _is_closed(owner: str, name: str) -> bool:
+    return name in _CLOSED or name not in _PARTS.get(owner, {name})
 
 
 def _of_union(defs: Schema, owner: str, parts: tuple[Any, ...]) -> Schema:

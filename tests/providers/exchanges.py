@@ -21,6 +21,8 @@ _STRIPE = {
     r"GET /v1/payment_intents/search 200": "PaymentIntent.search",
     r"GET /v1/payment_intents 200": "PaymentIntent.list",
     r"(GET|POST) /v1/payment_intents(/pi_\w+(/\w+)?)? 200": "PaymentIntent",
+    r"POST /v1/payment_methods(/pm_\w+/attach)? 200": "PaymentMethod",
+    r"POST /v1/customers 200": "Customer",
     r"GET /v1/refunds 200": "Refund.list",
     r"(GET|POST) /v1/refunds(/re_\w+)? 200": "Refund",
 }

@@ -31,11 +31,6 @@ def test_what_is_asked_for_is_expanded(payments: stripe.StripeClient) -> None:
     assert not isinstance(seen.latest_charge, str)
 
 
-def test_a_payment_is_captured_automatically(payments: stripe.StripeClient) -> None:
-    taken = payments.v1.payment_intents.create(authorization(capture_method="automatic"))
-    assert taken.status == "succeeded"
-
-
 def test_all_that_is_sent_is_kept(payments: stripe.StripeClient) -> None:
     held = payments.v1.payment_intents.create(authorization(statement_descriptor_suffix="ORDER 1"))
     assert held.statement_descriptor_suffix == "ORDER 1"
@@ -54,8 +49,12 @@ def test_an_error_names_its_page(payments: stripe.StripeClient) -> None:
     assert refused.value.error.doc_url == "https://stripe.com/docs/error-codes/resource-missing"
 
 
-def test_lists_are_filtered(payments: stripe.StripeClient) -> None:
-    payments.v1.payment_intents.list({"customer": "cus_1"})
+def test_lists_of_refunds_are_filtered(payments: stripe.StripeClient) -> None:
+    payments.v1.refunds.list({"created": {"gte": 1}})
+
+
+def test_a_method_is_whatever_pays(payments: stripe.StripeClient) -> None:
+    payments.v1.payment_methods.create({"type": "us_bank_account"})
 
 
 def test_a_key_is_one_that_was_given_out(sandbox: Sandbox, exchanges: Exchanges) -> None:

@@ -106,6 +106,95 @@ def test_what_was_taken_is_given_back(payments: stripe.StripeClient) -> None:
     assert refused.value.code == "charge_already_refunded"
 
 
+def test_a_payment_is_taken_at_once_where_that_is_wanted(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    taken = payments.v1.payment_intents.create(authorization(capture_method="automatic"))
+    assert (taken.status, taken.capture_method, taken.amount_received) == ("succeeded", "automatic", 3098)
+    assert [capture["amount"] for capture in sandbox.ledger()["captures"]] == [3098]
+
+
+def test_a_payment_of_the_checkouts_is_marked_as_an_orders(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    held = payments.v1.payment_intents.create(authorization(metadata={"cart": "7", "visit": "3"}))
+    assert sandbox.ledger()["authorizations"][0]["order_id"] is None
+    marked = payments.v1.payment_intents.update(held.id, {"metadata": {"order_id": "ord-1", "visit": ""}})
+    assert marked.status == "requires_capture"
+    assert (marked.metadata["cart"], marked.metadata["order_id"]) == ("7", "ord-1")
+    assert "visit" not in marked.metadata
+    assert sandbox.ledger()["authorizations"][0]["order_id"] == "ord-1"
+    options: Any = {"idempotency_key": f"adopt-{held.id}"}
+    payments.v1.payment_intents.update(held.id, {"metadata": {"order_id": "ord-1"}}, options)
+    with pytest.raises(stripe.IdempotencyError):
+        payments.v1.payment_intents.update(held.id, {"metadata": {"order_id": "ord-2"}}, options)
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        payments.v1.payment_intents.update("pi_none", {"metadata": {"order_id": "ord-1"}})
+    assert refused.value.http_status == 404
+
+
+# --- customers and their methods --------------------------------------------------------------------------
+
+
+def method(payments: stripe.StripeClient, card: str = "visa") -> str:
+    return payments.v1.payment_methods.create({"type": "card", "card": {"token": f"tok_{card}"}}).id
+
+
+def saved(payments: stripe.StripeClient, card: str = "visa") -> dict[str, str]:
+    customer = payments.v1.customers.create({"email": "ada@example.com"}).id
+    attached = payments.v1.payment_methods.attach(method(payments, card), {"customer": customer})
+    assert attached.customer == customer
+    return {"payment_method": attached.id, "customer": customer}
+
+
+def test_a_method_works_once_unless_a_customer_has_saved_it(payments: stripe.StripeClient) -> None:
+    single = method(payments)
+    payments.v1.payment_intents.create(authorization(payment_method=single))
+    for again in (
+        lambda: payments.v1.payment_intents.create(authorization(payment_method=single)),
+        lambda: payments.v1.payment_methods.attach(single, {"customer": saved(payments)["customer"]}),
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            again()
+        assert refused.value.code is None
+        assert "may not be used again" in str(refused.value)
+    card = saved(payments)
+    for _ in range(2):
+        held = payments.v1.payment_intents.create(authorization(**card, off_session=True))
+        assert (held.status, held.customer) == ("requires_capture", card["customer"])
+
+
+def test_a_declined_method_has_been_used(payments: stripe.StripeClient) -> None:
+    single = method(payments, "chargeDeclinedInsufficientFunds")
+    with pytest.raises(stripe.CardError):
+        payments.v1.payment_intents.create(authorization(payment_method=single))
+    with pytest.raises(stripe.InvalidRequestError):
+        payments.v1.payment_intents.create(authorization(payment_method=single))
+
+
+def test_a_method_is_its_customers_alone(payments: stripe.StripeClient) -> None:
+    card, other = saved(payments), saved(payments)
+    for wrong in (
+        {"payment_method": card["payment_method"]},
+        {"payment_method": card["payment_method"], "customer": other["customer"]},
+        {"payment_method": method(payments), "customer": card["customer"]},
+        {"payment_method": card["payment_method"], "customer": "cus_none"},
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            payments.v1.payment_intents.create(authorization(**wrong))
+        assert refused.value.http_status == 400
+
+
+def test_a_bank_asks_a_customer_who_is_there(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    asked = payments.v1.payment_intents.create(authorization(payment_method="pm_card_authenticationRequired"))
+    assert asked.status == "requires_action"
+    assert asked.next_action is not None
+    sandbox.plant("authorize", "challenge")
+    assert payments.v1.payment_intents.create(authorization()).status == "requires_action"
+    card = saved(payments, "authenticationRequired")
+    with pytest.raises(stripe.CardError) as declined:
+        payments.v1.payment_intents.create(authorization(**card, off_session=True))
+    assert declined.value.code == "authentication_required"
+    assert payments.v1.payment_intents.cancel(asked.id).status == "canceled"
+    assert sandbox.ledger()["authorizations"] == []
+
+
 # --- finding again ----------------------------------------------------------------------------------------
 
 
@@ -132,19 +221,40 @@ def test_a_list_of_payments_is_paged_to_its_end(payments: stripe.StripeClient) -
     assert [one.id for one in before.data] == [made[2], made[1]]
 
 
-def test_a_list_of_payments_is_of_the_time_that_is_asked_for(payments: stripe.StripeClient) -> None:
-    made = payments.v1.payment_intents.retrieve(authorized(payments))
-    for created, found in [
-        ({"gte": made.created, "lt": made.created + 1}, [made.id]),
-        ({"gt": made.created}, []),
-        ({"lt": made.created}, []),
-        ({"lte": made.created}, [made.id]),
-    ]:
-        parameters: Any = {"created": created}
-        assert _all(payments.v1.payment_intents.list(parameters)) == found
-    wrong: Any = {"created": {"gte": "yesterday"}}
+def test_a_list_of_payments_is_of_a_time_and_a_customer(payments: stripe.StripeClient) -> None:
+    card = saved(payments)
+    mine = payments.v1.payment_intents.create(authorization(**card))
+    authorized(payments, "ord-2")
+    assert [one.id for one in payments.v1.payment_intents.list({"customer": card["customer"]}).data] == [mine.id]
+    at = mine.created
+    filters: list[tuple[Any, bool]] = [
+        ({"gte": at}, True),
+        ({"gte": at, "lte": at}, True),
+        (at, True),
+        ({"gt": at + 60}, False),
+        ({"lt": at}, False),
+    ]
+    for created, included in filters:
+        listed = payments.v1.payment_intents.list({"created": created})
+        assert (mine.id in [one.id for one in listed.data]) == included, created
+    wrong: Any = {"created": {"since": at}}
     with pytest.raises(stripe.InvalidRequestError):
         payments.v1.payment_intents.list(wrong)
+
+
+def test_what_is_hidden_is_not_found_for_as_long_as_it_is_young(
+    payments: stripe.StripeClient, sandbox: Sandbox
+) -> None:
+    intent = authorized(payments)
+    finds: list[Callable[[], Any]] = [
+        lambda: payments.v1.payment_intents.list(),
+        lambda: payments.v1.payment_intents.search({"query": _SEARCH}),
+    ]
+    for find in finds:
+        sandbox.plant("find", "hide", delay_ms=60_000)
+        assert find().data == []
+        sandbox.plant("find", "hide", delay_ms=0)
+        assert [one.id for one in find().data] == [intent]
 
 
 def test_a_list_of_refunds_is_paged_to_its_end(payments: stripe.StripeClient) -> None:

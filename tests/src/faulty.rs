@@ -7,11 +7,11 @@
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use domain::ledger::{Booking, Effect, Unbooking};
+use domain::ledger::{Authorization, Booking, Effect, Unbooking};
 use domain::ports::{
-    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, GivenBack, Invocation,
-    Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError, Record, Reserved,
-    Stock, StoreError, TaskTokens, Voiding,
+    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, FindRequest, GivenBack,
+    Invocation, Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError,
+    Record, Reserved, Stock, StoreError, TaskTokens, Voiding,
 };
 use domain::{
     AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,
@@ -298,9 +298,9 @@ impl<T: Orders> Orders for Faulty<T> {
         &self,
         by: &Invocation,
         lapsed: &str,
-        payment: &str,
+        renewed: &Authorization,
     ) -> Result<(), StoreError> {
-        self.io("replace_hold", self.inner.replace_hold(by, lapsed, payment))
+        self.io("replace_hold", self.inner.replace_hold(by, lapsed, renewed))
             .await
     }
     async fn begin_reversal(
@@ -368,14 +368,8 @@ impl<T: PaymentProvider> PaymentProvider for Faulty<T> {
         self.io("authorize", self.inner.authorize(key, request))
             .await
     }
-    async fn find(
-        &self,
-        order_id: &OrderId,
-        attempt: u32,
-    ) -> Result<Option<Payment>, ProviderError> {
-        let found = self
-            .io("find a payment", self.inner.find(order_id, attempt))
-            .await?;
+    async fn find(&self, request: FindRequest<'_>) -> Result<Option<Payment>, ProviderError> {
+        let found = self.io("find a payment", self.inner.find(request)).await?;
         let behind = self.plan.calls().search_is_behind;
         Ok(found.filter(|_| !behind))
     }

@@ -332,7 +332,8 @@ impl Database {
         let record = record.expect("the order");
         let document = json!({"customer": {"email": "new@example.com"}});
         let changes = Changes::parse(document.to_string().as_bytes()).expect("changes");
-        let personal = changes.of(record.personal.as_ref().expect("personal data"));
+        let personal = record.personal.as_ref().expect("personal data");
+        let personal = changes.of(personal, record.state.attempt);
         let event = audited(Event::Modified);
         let modified = self.store.modify(&record.state, &personal, &event).await;
         assert_eq!(modified, Ok(true));

@@ -36,6 +36,14 @@ impl Sandbox {
         self.plant_fault(&fault).await;
     }
 
+    /// Plants a fault that hits whatever is found of payments at once, for whichever order: a list and a
+    /// search.
+    pub async fn plant_finds(&self, mode: &str) {
+        let fault = json!({"provider": "payment", "operation": "find", "mode": mode,
+            "order_id": "*", "times": 2, "delay_ms": if mode == "hide" { 600_000 } else { 0 }});
+        self.plant_fault(&fault).await;
+    }
+
     /// Plants an `error` with this status that hits one call, for whichever order.
     pub async fn plant_status(&self, provider: &str, operation: &str, status: u16) {
         let fault = json!({"provider": provider, "operation": operation, "mode": "error",
@@ -76,13 +84,55 @@ impl Sandbox {
         assert_eq!(settled["settled"], json!(1), "the fault fired");
     }
 
-    /// Does something with a payment, as somebody does in the payment provider's dashboard: `path` is
-    /// the API's, below `/v1`.
-    pub async fn in_dashboard(&self, path: &str, form: &[(&str, &str)]) {
+    /// Does something at the payment provider that is none of this system's doing, as somebody does in
+    /// its dashboard, or the shop's checkout: `path` is the API's, below `/v1`.
+    pub async fn in_dashboard(&self, path: &str, form: &[(&str, &str)]) -> Value {
         let request = self.http.post(format!("{}/v1/{path}", self.url));
         let request = request.bearer_auth("sk_test_dashboard").form(form);
         let answer = request.send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{path}");
+        let status = answer.status();
+        let body = answer.json().await.expect("JSON");
+        assert!(status.is_success(), "{path}: {body}");
+        body
+    }
+
+    /// A payment as the provider shows it.
+    pub async fn payment(&self, reference: &str) -> Value {
+        let request = self
+            .http
+            .get(format!("{}/v1/payment_intents/{reference}", self.url));
+        let request = request.bearer_auth("sk_test_dashboard");
+        let answer = request.send().await.expect("an answer");
+        answer.json().await.expect("a payment")
+    }
+
+    /// An order document's `payment` by this method, which a customer has saved.
+    pub async fn saved(&self, method: &str) -> Value {
+        let customer = self.in_dashboard("customers", &[]).await;
+        json!({"method": method, "customer": customer["id"]})
+    }
+
+    /// The token of a method that works once.
+    pub async fn single(&self) -> String {
+        let form = [("type", "card"), ("card[token]", "tok_visa")];
+        let method = self.in_dashboard("payment_methods", &form).await;
+        method["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// What the shop's checkout has made and the customer confirmed: a payment that holds so much.
+    pub async fn checked_out(&self, amount: &str, more: &[(&str, &str)]) -> String {
+        let mut form = vec![
+            ("amount", amount),
+            ("currency", "usd"),
+            ("payment_method", "pm_card_visa"),
+            ("payment_method_types[]", "card"),
+            ("confirm", "true"),
+            ("capture_method", "manual"),
+        ];
+        form.retain(|(name, _)| !more.iter().any(|(other, _)| name == other));
+        form.extend(more);
+        let intent = self.in_dashboard("payment_intents", &form).await;
+        intent["id"].as_str().expect("an id").to_owned()
     }
 
     /// Voids a label, as somebody does in the carrier's dashboard.

@@ -135,7 +135,10 @@ impl Shop {
     /// An order whose money was held and let go of, as the ledger has it.
     async fn closed_order(&self, payment: &str) {
         let payment = payment.to_owned();
-        let held = Authorization::Held { payment };
+        let held = Authorization::Held {
+            payment,
+            made_at: None,
+        };
         self.database.did::<Authorize>(ORDER, held).await;
         let error = ErrorName::CarrierUnavailable;
         self.database.reversing(ORDER, error).await;
@@ -285,7 +288,10 @@ async fn a_label_that_was_bought_twice_is_an_orphan_and_the_one_on_the_ledger_is
     let shop = Shop::open().await;
     shop.database.validated(&document(ORDER)).await;
     let payment = "pi_of_another_day".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     shop.database.did::<Authorize>(ORDER, held).await;
     shop.buy("test.ord-1-1").await;
     shop.buy("test.ord-1-again").await;
@@ -379,7 +385,10 @@ async fn an_order_that_is_paid_and_shipped_accounts_for_both() {
     let payment = shop.made("authorizations").await.remove(0);
     let label = shop.made("shipments").await.remove(0);
     let capture = format!("payment_intents/{payment}/capture");
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     shop.database.did::<Authorize>(ORDER, held).await;
     let booked = Booking::Booked {
         label,
@@ -405,6 +414,7 @@ async fn what_a_ledger_accounts_for_is_not_let_go_of() {
     let payment = shop.made("authorizations").await.remove(0);
     let held = Authorization::Held {
         payment: payment.clone(),
+        made_at: None,
     };
     shop.database.did::<Authorize>(ORDER, held).await;
     let refused = shop.let_go(&payment).await;

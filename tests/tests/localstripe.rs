@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use charge::Stripe;
 use domain::ports::{AuthorizeRequest, PaymentProvider as _, PaymentState};
-use domain::{Money, OrderId};
+use domain::{Money, OrderId, PaymentMeans, Timestamp};
 use provider::Secret;
 
 /// The server, ended with the test.
@@ -59,12 +59,17 @@ fn yen(minor: u64) -> Money {
     Money::new(minor, "JPY".parse().expect("a currency")).expect("an amount")
 }
 
-fn request(order_id: &OrderId) -> AuthorizeRequest<'_> {
+fn means() -> PaymentMeans {
+    PaymentMeans::Single("pm_card_visa".parse().expect("a token"))
+}
+
+fn request<'a>(order_id: &'a OrderId, means: &'a PaymentMeans) -> AuthorizeRequest<'a> {
     AuthorizeRequest {
         order_id,
         attempt: 1,
         amount: yen(3800),
-        payment_method: "pm_card_visa",
+        means,
+        not_before: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -73,7 +78,7 @@ async fn money_is_held_then_taken_then_given_back() {
     let server = localstripe().await;
     let (stripe, order) = (stripe(&server), "ord-1".parse().expect("an id"));
     let held = stripe
-        .authorize("ord-1-1-authorize", request(&order))
+        .authorize("ord-1-1-authorize", request(&order, &means()))
         .await
         .expect("held");
     assert_eq!(held.state, PaymentState::Held(yen(3800)));
@@ -99,7 +104,7 @@ async fn money_that_is_held_is_let_go() {
     let server = localstripe().await;
     let (stripe, order) = (stripe(&server), "ord-2".parse().expect("an id"));
     let held = stripe
-        .authorize("ord-2-1-authorize", request(&order))
+        .authorize("ord-2-1-authorize", request(&order, &means()))
         .await
         .expect("held");
     let void = stripe

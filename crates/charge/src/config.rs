@@ -15,8 +15,8 @@ pub struct Config {
     pub payment_api_url: String,
     /// `PAYMENT_SECRET_ARN`.
     pub payment_secret_arn: String,
-    /// `PAYMENT_SEARCH_LAG_S`: after how many seconds a payment that a search does not find does
-    /// not exist.
+    /// `PAYMENT_SEARCH_LAG_S`: after how many seconds a payment that is not found does not exist: a
+    /// request that was given up may be on its way.
     pub search_lag: Duration,
 }
 

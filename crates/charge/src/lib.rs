@@ -13,7 +13,8 @@ use domain::ledger::{
     idempotency_key,
 };
 use domain::ports::{
-    AuthorizeRequest, Invocation, Orders, Payment, PaymentProvider, PaymentState, ProviderError,
+    AuthorizeRequest, FindRequest, Invocation, Orders, Payment, PaymentProvider, PaymentState,
+    ProviderError,
 };
 use domain::view::is_held_otherwise;
 use domain::{
@@ -37,6 +38,10 @@ pub const WORST_CASE: Duration = budget::worst_case(7, 4);
 /// least 24 hours; an hour is left for clocks and queues.
 const KEYS_ARE_KEPT: Duration = Duration::from_hours(23);
 
+/// For how long a hold that somebody else has made must still be relied on: a carrier that is away is waited
+/// for, for hours.
+const LEFT_TO_SHIP: Duration = Duration::from_hours(6);
+
 /// What the state machine may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +60,8 @@ pub enum Action {
     /// Put on record what a person says has become of money that the provider does not give back, once the
     /// provider was asked. Operators do, once no execution is at work.
     Settle,
+    /// Let go of money that is held after all for an order that was closed when nobody knew. The monitor's.
+    LookAgain,
 }
 
 /// The step.
@@ -103,6 +110,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             Action::Resolve => self.resolve(&task.by).await,
             Action::Compare => self.compare(&task.by).await,
             Action::Settle => self.settle(&task.by, task.settling()?).await,
+            Action::LookAgain => self.look_again(&task.by).await,
         }
     }
 
@@ -111,18 +119,19 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         let act = async |(_, personal, _): Documents,
                          state: OrderState,
                          unknown_since: Option<Timestamp>| {
-            let known = self.held_by(by, &state, unknown_since, None).await?;
-            self.hold(&key::<Authorize>(&state), &state, &personal, known)
+            let known = self.held_by(by, &state, &personal, unknown_since, None);
+            let known = known.await?;
+            self.hold(by, &key::<Authorize>(&state), &state, &personal, known)
                 .await
         };
         let unavailable = ErrorName::PaymentUnavailable;
         match step::once::<Authorize, _, _, _, _>(&self.orders, by, unavailable, prepare, act)
             .await?
         {
-            Authorization::Held { payment } => Ok(json!({"payment_id": payment})),
+            Authorization::Held { payment, .. } => Ok(json!({"payment_id": payment})),
             Authorization::Declined { code } => Err(StepError::new(
                 ErrorName::PaymentDeclined,
-                format!("the customer's bank declined the payment: {code}"),
+                format!("the payment was declined: {code}"),
             )),
         }
     }
@@ -133,13 +142,19 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         &self,
         by: &Invocation,
         state: &OrderState,
+        personal: &PersonalData,
         unknown_since: Option<Timestamp>,
         lapsed: Option<&str>,
     ) -> Result<Option<Payment>, ProviderError> {
         match unknown_since {
             Some(since) if older(by.now, since, KEYS_ARE_KEPT) => {
-                let attempt = state.payment_attempt();
-                let found = self.provider.find(&by.order_id, attempt).await?;
+                let request = FindRequest {
+                    order_id: &by.order_id,
+                    attempt: state.payment_attempt(),
+                    means: Some(&personal.payment),
+                    since,
+                };
+                let found = self.provider.find(request).await?;
                 Ok(found.filter(|payment| Some(payment.reference.as_str()) != lapsed))
             }
             Some(_) | None => Ok(None),
@@ -149,6 +164,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     /// Holds the money, unless it is `known` to be held.
     async fn hold(
         &self,
+        by: &Invocation,
         key: &str,
         state: &OrderState,
         personal: &PersonalData,
@@ -163,7 +179,8 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             order_id: &state.order_id,
             attempt: state.payment_attempt(),
             amount: total,
-            payment_method: &personal.payment_method,
+            means: &personal.payment,
+            not_before: by.now + LEFT_TO_SHIP - Authorization::TRUSTED_FOR,
         };
         authorization(self.provider.authorize(key, request).await?, total)
     }
@@ -183,7 +200,9 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             let answer = match known {
                 Some(known) if lapsing && known.state == PaymentState::Voided => {
                     match self.renew(by, &state, &payment, unknown_since).await? {
-                        Authorization::Held { payment: renewed } => payment = renewed,
+                        Authorization::Held {
+                            payment: renewed, ..
+                        } => payment = renewed,
                         Authorization::Declined { code } => {
                             return Ok(CaptureResult::Refused { code });
                         }
@@ -197,7 +216,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             match answer.state {
                 PaymentState::Captured(amount) => taken(amount, state.total),
                 PaymentState::Voided => Ok(CaptureResult::Refused {
-                    code: "authorization_lapsed".to_owned(),
+                    code: LAPSED.to_owned(),
                 }),
                 PaymentState::Declined(code) => Ok(CaptureResult::Refused { code }),
                 PaymentState::Held(_) | PaymentState::Pending => Err(pending()),
@@ -216,7 +235,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     }
 
     /// Holds the money anew for a shipped order whose hold has `lapsed`, and notes the new payment
-    /// before anything is done with it.
+    /// before anything is done with it. Not with means of payment that work once: they have.
     async fn renew(
         &self,
         by: &Invocation,
@@ -226,15 +245,17 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
     ) -> Result<Authorization, ProviderError> {
         // Of the documents only what was never sent before: this is the rare way.
         let documents = step::documents(&self.orders, &by.order_id).await;
-        let (_, personal, _) = documents.map_err(|error| match error.name() {
-            ErrorName::StoreUnavailable => ProviderError::Unavailable(error.message().to_owned()),
-            _ => ProviderError::Defect(error.message().to_owned()),
-        })?;
+        let (_, personal, _) = documents.map_err(|error| unread(&error))?;
+        if !personal.payment.works_again() {
+            let code = LAPSED.to_owned();
+            return Ok(Authorization::Declined { code });
+        }
         let key = format!("{}-renew", key::<Authorize>(state));
-        let known = self.held_by(by, state, unknown_since, Some(lapsed)).await?;
-        let renewed = self.hold(&key, state, &personal, known).await?;
-        if let Authorization::Held { payment } = &renewed {
-            let noted = self.orders.replace_hold(by, lapsed, payment).await;
+        let known = self.held_by(by, state, &personal, unknown_since, Some(lapsed));
+        let known = known.await?;
+        let renewed = self.hold(by, &key, state, &personal, known).await?;
+        if let Authorization::Held { .. } = &renewed {
+            let noted = self.orders.replace_hold(by, lapsed, &renewed).await;
             noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
         }
         Ok(renewed)
@@ -313,7 +334,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         }
         let mut differs = false;
         let held = async |state: &OrderState, claim: &Claim| {
-            let Some(payment) = self.find(by, state, claim.until).await? else {
+            let Some(payment) = self.find(by, state, claim).await? else {
                 return Ok(None);
             };
             let authorized = authorization(payment, state.total);
@@ -385,6 +406,44 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         Ok(json!({"differs": Discrepancy::Payment { ledger, provider }}))
     }
 
+    /// An order was closed because the provider had nothing of a hold of which nobody knew. A request that
+    /// arrived afterwards has held the customer's money for nothing.
+    async fn look_again(&self, by: &Invocation) -> Result<Value, StepError> {
+        let record = step::record(&self.orders, &by.order_id).await?;
+        let state = &record.state;
+        let Some(since) = state.closed_without_knowing() else {
+            return Ok(json!({"let_go": false}));
+        };
+        step::time_left(by)?;
+        let request = FindRequest {
+            order_id: &by.order_id,
+            attempt: state.payment_attempt(),
+            means: record.personal.as_ref().map(|personal| &personal.payment),
+            since,
+        };
+        let unavailable =
+            |error: ProviderError| StepError::new(ErrorName::PaymentUnavailable, error.to_string());
+        let found = self.provider.find(request).await.map_err(unavailable)?;
+        let Some(payment) = found else {
+            return Ok(json!({"let_go": false}));
+        };
+        match payment.state {
+            PaymentState::Voided | PaymentState::Declined(_) => Ok(json!({"let_go": false})),
+            PaymentState::Held(_) | PaymentState::Pending | PaymentState::Captured(_) => {
+                let key = key::<Reverse>(state);
+                let voided = self.provider.void(&key, &payment.reference).await;
+                match voided.map_err(unavailable)?.state {
+                    PaymentState::Voided | PaymentState::Declined(_) => Ok(json!({"let_go": true})),
+                    PaymentState::Held(_) | PaymentState::Pending => Err(unavailable(pending())),
+                    PaymentState::Captured(_) => Err(StepError::new(
+                        ErrorName::Internal,
+                        "the payment of an order that is closed was captured",
+                    )),
+                }
+            }
+        }
+    }
+
     /// The payment that may have to be reversed, as the provider sees it now. `None` if there
     /// certainly is none.
     async fn to_reverse(
@@ -399,7 +458,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 ..
             }) => Ok(None),
             Some(Entry::Done {
-                outcome: Authorization::Held { payment },
+                outcome: Authorization::Held { payment, .. },
                 ..
             }) => match &state.capture {
                 // Whoever may be at work on the capture is waited for.
@@ -407,7 +466,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 // It may have held the money anew without noting it.
                 Some(Entry::Open(claim)) => match self.provider.get(payment).await? {
                     lapsed if lapsed.state == PaymentState::Voided => {
-                        let found = self.find(by, state, claim.until).await?;
+                        let found = self.find(by, state, claim).await?;
                         Ok(Some(found.unwrap_or(lapsed)))
                     }
                     standing => Ok(Some(standing)),
@@ -415,30 +474,49 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                 Some(Entry::Done { .. }) | None => self.provider.get(payment).await.map(Some),
             },
             Some(Entry::Open(claim)) if claim.until > by.now => Err(busy()),
-            Some(Entry::Open(claim)) => self.find(by, state, claim.until).await,
+            Some(Entry::Open(claim)) => self.find(by, state, claim).await,
         }
     }
 
-    /// What was authorised by somebody who was at work until `until`. `None` if it certainly was not.
+    /// What was authorised under a claim. `None` if it certainly was not.
     async fn find(
         &self,
         by: &Invocation,
         state: &OrderState,
-        until: Timestamp,
+        claim: &Claim,
     ) -> Result<Option<Payment>, ProviderError> {
-        let attempt = state.payment_attempt();
-        match self.provider.find(&by.order_id, attempt).await? {
+        let record = step::record(&self.orders, &by.order_id).await;
+        let personal = record.map_err(|error| unread(&error))?.personal;
+        let request = FindRequest {
+            order_id: &by.order_id,
+            attempt: state.payment_attempt(),
+            means: personal.as_ref().map(|personal| &personal.payment),
+            since: claim.since,
+        };
+        match self.provider.find(request).await? {
             // A search may show an older state; the payment itself does not.
             Some(payment) if payment.state != PaymentState::Voided => {
                 self.provider.get(&payment.reference).await.map(Some)
             }
-            found if older(by.now, until, self.search_lag) => Ok(found),
+            found if older(by.now, claim.until, self.search_lag) => Ok(found),
             Some(_) | None => Err(ProviderError::Unavailable(
-                "a payment that the search does not find yet may exist".to_owned(),
+                "a payment that is still on its way may exist".to_owned(),
             )),
         }
     }
 }
+
+/// Why an order could not be read, on the way of a provider's errors.
+fn unread(error: &StepError) -> ProviderError {
+    let text = error.message().to_owned();
+    match error.name() {
+        ErrorName::StoreUnavailable => ProviderError::Unavailable(text),
+        _ => ProviderError::Defect(text),
+    }
+}
+
+/// Why a payment cannot be taken whose hold is over.
+const LAPSED: &str = "authorization_lapsed";
 
 fn key<E: Effect>(state: &OrderState) -> String {
     idempotency_key::<E>(&state.order_id, state.payment_attempt())
@@ -472,6 +550,7 @@ fn authorization(payment: Payment, total: Money) -> Result<Authorization, Provid
     match payment.state {
         PaymentState::Held(amount) if amount == total => Ok(Authorization::Held {
             payment: payment.reference,
+            made_at: payment.made_at,
         }),
         PaymentState::Held(_) => Err(ProviderError::Defect(
             "the payment holds another amount than the order's total".to_owned(),

@@ -3,17 +3,20 @@
 //! Requests and answers: <https://docs.stripe.com/api/payment_intents>,
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
+mod adopt;
 mod amount;
 mod books;
 mod error;
+mod find;
+mod intent;
 mod refund;
 
 use amount::{domain_amount, wire_amount};
 use domain::ports::{
-    AuthorizeRequest, GivenBack, Payment, PaymentProvider, PaymentState, ProviderError,
+    AuthorizeRequest, FindRequest, GivenBack, Payment, PaymentProvider, PaymentState, ProviderError,
 };
-use domain::{Money, OrderId};
-use error::ErrorBody;
+use domain::{Money, PaymentMeans};
+use intent::Intent;
 use provider::{Answer, Http, Secret};
 use refund::{Refund, Refunds};
 use serde::Deserialize;
@@ -36,22 +39,6 @@ pub struct Stripe {
     http: Http,
     secret: Secret,
     environment: String,
-}
-
-#[derive(Deserialize)]
-struct Intent {
-    id: String,
-    status: String,
-    #[serde(default)]
-    amount: u64,
-    amount_received: Option<u64>,
-    currency: String,
-    last_payment_error: Option<ErrorBody>,
-    /// In seconds.
-    #[serde(default)]
-    created: i64,
-    #[serde(default)]
-    metadata: std::collections::HashMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -154,14 +141,17 @@ impl PaymentProvider for Stripe {
         key: &str,
         request: AuthorizeRequest<'_>,
     ) -> Result<Payment, ProviderError> {
+        let (method, customer) = match request.means {
+            PaymentMeans::Intent { intent } => return self.adopt(&request, intent).await,
+            PaymentMeans::Single(method) => (method, None),
+            PaymentMeans::Saved { method, customer } => (method, Some(customer)),
+        };
         let amount = wire_amount(request.amount)?;
-        let form = [
+        let currency = request.amount.currency().code().to_ascii_lowercase();
+        let mut form = vec![
             ("amount", amount.to_string()),
-            (
-                "currency",
-                request.amount.currency().code().to_ascii_lowercase(),
-            ),
-            ("payment_method", request.payment_method.to_owned()),
+            ("currency", currency),
+            ("payment_method", method.as_str().to_owned()),
             ("payment_method_types[]", "card".to_owned()),
             ("confirm", "true".to_owned()),
             ("capture_method", "manual".to_owned()),
@@ -169,6 +159,11 @@ impl PaymentProvider for Stripe {
             ("metadata[attempt]", request.attempt.to_string()),
             ("metadata[environment]", self.environment.clone()),
         ];
+        if let Some(customer) = customer {
+            // The customer agreed to it when they saved the method, and is not there now.
+            form.push(("customer", customer.as_str().to_owned()));
+            form.push(("off_session", "true".to_owned()));
+        }
         let answer = self.post("/v1/payment_intents", key, &form).await?;
         if answer.status.is_success() {
             return answer.json::<Intent>()?.payment();
@@ -176,33 +171,15 @@ impl PaymentProvider for Stripe {
         error::refused(&answer)
     }
 
-    async fn find(
-        &self,
-        order_id: &OrderId,
-        attempt: u32,
-    ) -> Result<Option<Payment>, ProviderError> {
-        // Ids hold no quotes, so there is nothing to escape.
-        let environment = &self.environment;
-        let query = format!(
-            "metadata['order_id']:'{order_id}' AND metadata['attempt']:'{attempt}' AND \
-             metadata['{ENVIRONMENT}']:'{environment}'"
-        );
-        let answer = self
-            .get_json("/v1/payment_intents/search", &[("query", query)])
-            .await?;
-        if !answer.status.is_success() {
-            return Err(answer.error(None));
+    async fn find(&self, request: FindRequest<'_>) -> Result<Option<Payment>, ProviderError> {
+        match request.means {
+            Some(PaymentMeans::Intent { intent }) => {
+                self.adopted(request.order_id.as_str(), intent).await
+            }
+            Some(PaymentMeans::Single(_) | PaymentMeans::Saved { .. }) | None => {
+                self.look_for(request).await
+            }
         }
-        let found = answer.json::<List<Intent>>()?.data;
-        // Stripe matches without regard to case; order ids differ by it.
-        let mine = found.into_iter().filter(|intent| {
-            let order = intent.metadata.get("order_id");
-            order.is_some_and(|id| id == order_id.as_str())
-                && intent.metadata.get(ENVIRONMENT) == Some(environment)
-        });
-        // `false` comes first.
-        let standing = mine.min_by_key(|intent| intent.status == CANCELED);
-        standing.map(|intent| intent.payment()).transpose()
     }
 
     async fn get(&self, reference: &str) -> Result<Payment, ProviderError> {
@@ -269,6 +246,15 @@ impl PaymentProvider for Stripe {
     }
 }
 
+/// A payment that certainly was not made or taken over, for this reason.
+fn declined(code: &str) -> Payment {
+    Payment {
+        reference: String::new(),
+        made_at: None,
+        state: PaymentState::Declined(code.to_owned()),
+    }
+}
+
 /// What a capture or a void answered: where the payment stands now, even if that was refused
 /// because it stands elsewhere already.
 fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
@@ -276,36 +262,4 @@ fn moved(answer: &Answer, reference: &str) -> Result<Payment, ProviderError> {
         return answer.json::<Intent>()?.payment();
     }
     error::not_moved(answer, reference)
-}
-
-/// What a payment is called that was let go of, or whose hold has lapsed.
-const CANCELED: &str = "canceled";
-
-impl Intent {
-    /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
-    fn payment(&self) -> Result<Payment, ProviderError> {
-        let state = match self.status.as_str() {
-            "requires_capture" => PaymentState::Held(domain_amount(self.amount, &self.currency)?),
-            "succeeded" => {
-                let wire = self.amount_received.unwrap_or(self.amount);
-                PaymentState::Captured(domain_amount(wire, &self.currency)?)
-            }
-            CANCELED => PaymentState::Voided,
-            "processing" => PaymentState::Pending,
-            // No customer is there to answer a question of the bank's.
-            "requires_payment_method" | "requires_action" | "requires_confirmation" => {
-                let error = self.last_payment_error.as_ref();
-                let reason = error.map_or_else(|| self.status.clone(), ErrorBody::reason);
-                PaymentState::Declined(reason)
-            }
-            other => {
-                let text = format!("the payment provider answered an unknown status, {other}");
-                return Err(ProviderError::Unknown(text));
-            }
-        };
-        Ok(Payment {
-            reference: self.id.clone(),
-            state,
-        })
-    }
 }

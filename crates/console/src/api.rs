@@ -97,6 +97,8 @@ struct Body {
     /// What an order is settled as.
     #[serde(rename = "as")]
     settled_as: Option<String>,
+    /// How an order is paid that is reprocessed.
+    payment: Option<Value>,
 }
 
 impl Body {
@@ -109,7 +111,9 @@ impl Body {
     }
 
     fn changes(&self) -> Result<Option<Changes>, Failed> {
-        let Some(changes) = &self.changes else {
+        let paid = self.payment.as_ref();
+        let paid = paid.map(|payment| json!({"payment": payment}));
+        let Some(changes) = self.changes.as_ref().or(paid.as_ref()) else {
             return Ok(None);
         };
         let changes = Changes::parse(changes.to_string().as_bytes());
@@ -226,7 +230,8 @@ impl Console {
     }
 
     /// `POST /api/orders/{id}/{action}` with `{"reason": "…"}`; a restart may have the state to
-    /// begin `from`, and `changes` like those of `modify`; `settle` has `as` what.
+    /// begin `from`, and `changes` like those of `modify`; what is reprocessed another `payment`;
+    /// `settle` has `as` what.
     pub(crate) async fn acted(
         &self,
         request: &PageRequest,
@@ -246,6 +251,10 @@ impl Console {
         }
         if (action == Action::Settle) != body.settled_as.is_some() {
             let text = "\"settle\", and no other action, takes \"as\": what has become of it.";
+            return Err(Failed::Invalid(text.to_owned()));
+        }
+        if action != Action::Reprocess && body.payment.is_some() {
+            let text = "Only what is reprocessed takes \"payment\".";
             return Err(Failed::Invalid(text.to_owned()));
         }
         let changes = body.changes()?;

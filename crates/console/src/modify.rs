@@ -50,11 +50,23 @@ const PARTS: [Part; 3] = [
     Part {
         of: Modifiable::Payment,
         legend: "Means of payment",
-        fields: &[field(
-            "method",
-            "The payment provider's token (pm_…)",
-            "/payment/method",
-        )],
+        fields: &[
+            field(
+                "method",
+                "A method: the payment provider's token (pm_…)",
+                "/payment/method",
+            ),
+            field(
+                "customer",
+                "The customer who has saved it (cus_…), if one has",
+                "/payment/customer",
+            ),
+            field(
+                "intent",
+                "Or a payment that the checkout has made (pi_…)",
+                "/payment/intent",
+            ),
+        ],
     },
     Part {
         of: Modifiable::Address,

@@ -413,8 +413,8 @@ impl Console {
         Ok(with_flash(there, &format!("{verb}: {done}.")))
     }
 
-    /// Does it; a restart begins in the state that was chosen, and with these changes, and an order is settled as
-    /// what was chosen.
+    /// Does it; a restart begins in the state that was chosen, a new attempt has these changes, and an order is
+    /// settled as what was chosen.
     pub(crate) async fn act_with(
         &self,
         action: Action,
@@ -432,6 +432,9 @@ impl Console {
             let why = "an order cannot be settled as that";
             let settlement = settlement.ok_or_else(|| Refused::NotPossible(why.to_owned()))?;
             return self.actions.settle(order_id, settlement, who).await;
+        }
+        if action == Action::Reprocess {
+            return self.actions.reprocess(order_id, changes, who).await;
         }
         if action != Action::Restart {
             return self.actions.act(action, order_id, who).await;

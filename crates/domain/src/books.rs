@@ -209,7 +209,10 @@ mod tests {
 
     fn held(payment: &str) -> Entry<Authorization> {
         let payment = payment.to_owned();
-        done(Authorization::Held { payment })
+        done(Authorization::Held {
+            payment,
+            made_at: None,
+        })
     }
 
     fn booking(label: &str) -> Booking {

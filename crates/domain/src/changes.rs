@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::entry::Entry;
 use crate::fields::Fields;
-use crate::order::{Email, NAME, PaymentMethod, json, read_address};
+use crate::order::{Email, NAME, json, read_address};
+use crate::payment::PaymentMeans;
 use crate::violation::Violation;
 use crate::{Address, OrderState, PersonalData, Stage};
 
@@ -16,8 +17,8 @@ pub struct Changes {
     pub name: Option<String>,
     /// Where messages go.
     pub email: Option<String>,
-    /// The payment provider's token for the customer's means of payment.
-    pub payment_method: Option<String>,
+    /// How the customer pays.
+    pub payment: Option<PaymentMeans>,
     /// Where the goods go.
     pub shipping_address: Option<Address>,
 }
@@ -45,10 +46,8 @@ impl Changes {
             changes.email = email.map(|email| email.0);
             customer.finish(&mut found);
         }
-        if let Some(mut payment) = document.optional_object("payment", &mut found) {
-            let method = payment.parsed::<PaymentMethod>("method", &mut found);
-            changes.payment_method = method.map(|method| method.0);
-            payment.finish(&mut found);
+        if let Some(payment) = document.optional_object("payment", &mut found) {
+            changes.payment = PaymentMeans::read(payment, &mut found);
         }
         if let Some(address) = document.optional_object("shipping_address", &mut found) {
             changes.shipping_address = read_address(address, &mut found);
@@ -67,16 +66,20 @@ impl Changes {
         }
     }
 
-    /// The data with these values in it.
+    /// The data with these values in it, from `attempt` on.
     #[must_use]
-    pub fn of(&self, personal: &PersonalData) -> PersonalData {
+    pub fn of(&self, personal: &PersonalData, attempt: u32) -> PersonalData {
         let new = self.clone();
+        let paid_from = if new.payment.is_some() {
+            attempt
+        } else {
+            personal.paid_from
+        };
         PersonalData {
             name: new.name.unwrap_or_else(|| personal.name.clone()),
             email: new.email.unwrap_or_else(|| personal.email.clone()),
-            payment_method: new
-                .payment_method
-                .unwrap_or_else(|| personal.payment_method.clone()),
+            payment: new.payment.unwrap_or_else(|| personal.payment.clone()),
+            paid_from,
             shipping_address: new
                 .shipping_address
                 .unwrap_or_else(|| personal.shipping_address.clone()),
@@ -90,7 +93,7 @@ impl Changes {
         let words = [
             (self.name.is_some(), "name"),
             (self.email.is_some(), "e-mail address"),
-            (self.payment_method.is_some(), "means of payment"),
+            (self.payment.is_some(), "means of payment"),
             (self.shipping_address.is_some(), "shipping address"),
         ];
         let words = words.iter().filter(|(changes, _)| *changes);
@@ -105,7 +108,7 @@ impl Changes {
         let messages = self.name.is_some() || self.email.is_some();
         let parts = [
             (messages, Modifiable::Messages),
-            (self.payment_method.is_some(), Modifiable::Payment),
+            (self.payment.is_some(), Modifiable::Payment),
             (self.shipping_address.is_some(), Modifiable::Address),
         ];
         let mut parts = parts.into_iter().filter(|(changes, _)| *changes);
@@ -207,7 +210,7 @@ mod tests {
     fn only_what_is_given_changes_and_the_count_goes_up() {
         let before = submission().personal;
         let changes = parse(&json!({"customer": {"email": "new@example.com"}})).unwrap();
-        let after = changes.of(&before);
+        let after = changes.of(&before, 1);
         let expected = PersonalData {
             email: "new@example.com".to_owned(),
             revision: 1,
@@ -215,7 +218,7 @@ mod tests {
         };
         assert!(after == expected);
         assert_eq!(changes.words(), "e-mail address");
-        assert_eq!(changes.of(&after).revision, 2);
+        assert_eq!(changes.of(&after, 1).revision, 2);
     }
 
     #[test]
@@ -271,6 +274,7 @@ mod tests {
             authorize: Some(Entry::Done {
                 outcome: Authorization::Held {
                     payment: "pi_1".to_owned(),
+                    made_at: None,
                 },
                 at: at(1),
             }),

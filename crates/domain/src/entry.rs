@@ -90,6 +90,14 @@ pub enum Authorization {
     Held {
         /// The provider's reference.
         payment: String,
+        /// When the provider made the payment: before it was held, and days before if the shop's
+        /// checkout made it. Not kept by earlier versions.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "millisecond::optional"
+        )]
+        made_at: Option<Timestamp>,
     },
     /// The bank said no.
     Declined {

@@ -51,6 +51,11 @@ impl<'a> Fields<'a> {
         self.object.and_then(|object| object.get(field))
     }
 
+    /// Whether it is there at all.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.object.is_some_and(|object| object.contains_key(field))
+    }
+
     /// Reads `field` with `read`; a missing field is a violation, unless the object itself is missing.
     fn required<T>(
         &mut self,

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::address::needs_region;
 use crate::fields::{Fields, Text};
+use crate::payment::PaymentMeans;
 use crate::violation::Violation;
-use crate::{Currency, CustomerId, InvalidMoney, Money, OrderId, Quantity, Sku};
+use crate::{Currency, CustomerId, InvalidMoney, Money, OrderId, OrderState, Quantity, Sku};
 
 /// One article of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,14 +125,29 @@ pub struct PersonalData {
     pub name: String,
     /// Where messages go.
     pub email: String,
-    /// The payment provider's token for the customer's means of payment.
-    pub payment_method: String,
+    /// How the customer pays.
+    #[serde(rename = "payment_method")]
+    pub payment: PaymentMeans,
+    /// The first attempt that is paid so, once somebody has modified it; 0 before, for all of them.
+    #[serde(default, skip_serializing_if = "crate::state::is_zero")]
+    pub paid_from: u32,
     /// Where the goods go.
     pub shipping_address: Address,
     /// How often somebody has modified this. A step that finds another count in the ledger than
     /// here has read what is no longer true.
     #[serde(default, skip_serializing_if = "crate::state::is_zero")]
     pub revision: u32,
+}
+
+impl PersonalData {
+    /// Whether the means of payment works once and was used, in an attempt that stands at `last` or in one
+    /// of those before it: nothing can be held with it any more.
+    #[must_use]
+    pub fn payment_is_used_up(&self, earlier: &[OrderState], last: &OrderState) -> bool {
+        let attempts = earlier.iter().chain([last]);
+        let mut paid_so = attempts.filter(|state| state.attempt >= self.paid_from);
+        self.payment.is_used_up(&mut paid_so)
+    }
 }
 
 impl fmt::Debug for Address {
@@ -212,9 +228,8 @@ fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
     let email = customer.parsed::<Email>("email", found);
     customer.finish(found);
 
-    let mut payment = document.object("payment", found);
-    let payment_method = payment.parsed::<PaymentMethod>("method", found);
-    payment.finish(found);
+    let payment = document.object("payment", found);
+    let payment = PaymentMeans::read(payment, found);
 
     let address = document.object("shipping_address", found);
     let shipping_address = read_address(address, found);
@@ -241,7 +256,8 @@ fn read(value: &Value, found: &mut Vec<Violation>) -> Option<Submission> {
     let personal = PersonalData {
         name: name?,
         email: email?.0,
-        payment_method: payment_method?.0,
+        payment: payment?,
+        paid_from: 0,
         shipping_address: shipping_address?,
         revision: 0,
     };
@@ -386,22 +402,6 @@ impl std::str::FromStr for Email {
             });
         ok.then(|| Self(text.to_owned()))
             .ok_or("must be an e-mail address, such as ada@example.com")
-    }
-}
-
-/// A token of the payment provider, never a card number.
-pub(crate) struct PaymentMethod(pub(crate) String);
-
-impl std::str::FromStr for PaymentMethod {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ok = text.starts_with("pm_")
-            && text.len() <= 255
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        ok.then(|| Self(text.to_owned()))
-            .ok_or("must be the payment provider's token (pm_…), never a card number")
     }
 }
 

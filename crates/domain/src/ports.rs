@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::audit::AuditEvent;
 use crate::books::{BookPage, Posting};
-use crate::ledger::{Booking, Effect, Unbooking};
+use crate::ledger::{Authorization, Booking, Effect, Unbooking};
 use crate::order::{Fingerprint, Line, Order, PersonalData};
 use crate::state::{Decision, Failure, OrderState};
-use crate::{Money, OrderId, Sku, StepError};
+use crate::{Money, OrderId, PaymentMeans, Sku, StepError};
 
 /// Why the database could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -224,15 +224,15 @@ pub trait Orders: Send + Sync {
         by: &Invocation,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Puts `payment`, which holds the money anew, in the place of `lapsed`, whose hold has lapsed.
-    /// Only for the owner of the claim on the capture.
+    /// Puts `renewed`, which holds the money anew, in the place of the payment `lapsed`, whose hold has
+    /// lapsed. Only for the owner of the claim on the capture.
     ///
     /// MUST fail with [`StoreError::Unavailable`] if the claim or the hold is another one by now.
     fn replace_hold(
         &self,
         by: &Invocation,
         lapsed: &str,
-        payment: &str,
+        renewed: &Authorization,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Notes why the order is to be reversed, unless a reason is noted; the first one stands.
@@ -308,6 +308,8 @@ pub enum ProviderError {
 pub struct Payment {
     /// The provider's reference. Empty if the provider refused to make one.
     pub reference: String,
+    /// When the provider made it: a hold of its money is at most as old. `None` if it tells no such thing.
+    pub made_at: Option<Timestamp>,
     /// Where it stands.
     pub state: PaymentState,
 }
@@ -337,7 +339,22 @@ pub struct AuthorizeRequest<'a> {
     /// How much.
     pub amount: Money,
     /// The customer's means of payment.
-    pub payment_method: &'a str,
+    pub means: &'a PaymentMeans,
+    /// A payment that was made before cannot be relied on for long enough, and is not taken over.
+    pub not_before: Timestamp,
+}
+
+/// A payment that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct FindRequest<'a> {
+    /// The order that it is for.
+    pub order_id: &'a OrderId,
+    /// The attempt of the order.
+    pub attempt: u32,
+    /// The customer's means of payment, if they are still known: they name a payment that was taken over.
+    pub means: Option<&'a PaymentMeans>,
+    /// When it was asked for at the earliest, by this program's clock.
+    pub since: Timestamp,
 }
 
 /// What of a captured payment went back so far.
@@ -353,7 +370,8 @@ pub struct GivenBack {
 ///
 /// Every call that acts takes an idempotency key and MUST have one effect for one key.
 pub trait PaymentProvider: Send + Sync {
-    /// Holds the money. MUST NOT capture it.
+    /// Holds the money, or takes over a payment that holds it. MUST NOT capture it, and MUST NOT take
+    /// over a payment that another order has, also if both ask at once.
     fn authorize(
         &self,
         key: &str,
@@ -361,10 +379,12 @@ pub trait PaymentProvider: Send + Sync {
     ) -> impl Future<Output = Result<Payment, ProviderError>> + Send;
     /// Finds what was authorised for an attempt of an order, whatever became of it since. If it was
     /// authorised more than once, the payment that still stands.
+    ///
+    /// MUST NOT answer `None` unless it has seen everything that was made since: a
+    /// [`ProviderError::Unavailable`] then. What is still on its way to the provider nobody can see.
     fn find(
         &self,
-        order_id: &OrderId,
-        attempt: u32,
+        request: FindRequest<'_>,
     ) -> impl Future<Output = Result<Option<Payment>, ProviderError>> + Send;
     /// The payment with this reference, as it is now.
     fn get(&self, reference: &str) -> impl Future<Output = Result<Payment, ProviderError>> + Send;

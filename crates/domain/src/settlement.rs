@@ -136,7 +136,10 @@ mod tests {
     fn booked() -> OrderState {
         let payment = "pi_1".to_owned();
         OrderState {
-            authorize: Some(done(Authorization::Held { payment })),
+            authorize: Some(done(Authorization::Held {
+                payment,
+                made_at: None,
+            })),
             book: Some(done(Booking::Booked {
                 label: "se-1".to_owned(),
                 carrier: "usps".to_owned(),

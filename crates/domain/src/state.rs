@@ -368,19 +368,34 @@ impl OrderState {
     #[must_use]
     pub fn held_payment(&self) -> Option<&str> {
         match self.authorize.as_ref().and_then(Entry::outcome) {
-            Some(Authorization::Held { payment }) => Some(payment),
+            Some(Authorization::Held { payment, .. }) => Some(payment),
             Some(Authorization::Declined { .. }) | None => None,
         }
     }
 
-    /// Until when the held money may be relied on without asking the provider. `None` if none is held.
+    /// Since when somebody wanted to hold the money of an order that was closed without knowing what came of
+    /// that: the provider had nothing then. Something may have arrived since.
+    #[must_use]
+    pub fn closed_without_knowing(&self) -> Option<Timestamp> {
+        let nothing = self.reverse.as_ref().and_then(Entry::outcome) == Some(&Reversal::Nothing);
+        match &self.authorize {
+            Some(Entry::Open(claim)) if nothing && self.stage.is_closed() => Some(claim.since),
+            Some(Entry::Open(_) | Entry::Done { .. }) | None => None,
+        }
+    }
+
+    /// Until when the held money may be relied on without asking the provider: it counts from when that
+    /// made the payment. `None` if none is held.
     #[must_use]
     pub fn hold_trusted_until(&self) -> Option<Timestamp> {
         match &self.authorize {
             Some(Entry::Done {
-                outcome: Authorization::Held { .. },
+                outcome: Authorization::Held { made_at, .. },
                 at,
-            }) => Some(*at + Authorization::TRUSTED_FOR),
+            }) => {
+                let held_at = made_at.map_or(*at, |made_at| made_at.min(*at));
+                Some(held_at + Authorization::TRUSTED_FOR)
+            }
             Some(Entry::Done { .. } | Entry::Open(_)) | None => None,
         }
     }
@@ -397,5 +412,41 @@ impl OrderState {
         } else {
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_hold_is_relied_on_from_when_the_provider_made_it() {
+        let day = |days: i64| Timestamp::from_second(days * 86_400).unwrap();
+        let until = |outcome: serde_json::Value| {
+            let state = OrderState {
+                authorize: serde_json::from_value(json!({
+                    "outcome": {"held": outcome}, "at": day(10).as_millisecond()
+                }))
+                .unwrap(),
+                ..state()
+            };
+            state.hold_trusted_until()
+        };
+        let trusted = |from: i64| Some(day(from) + Authorization::TRUSTED_FOR);
+        let made = |days| json!({"payment": "pi_1", "made_at": day(days).as_millisecond()});
+        assert_eq!(until(made(7)), trusted(7), "adopted");
+        assert_eq!(until(made(11)), trusted(10), "by a clock that is ahead");
+        let before = json!({"payment": "pi_1"});
+        assert_eq!(until(before), trusted(10), "as an earlier version wrote it");
+    }
+
+    fn state() -> OrderState {
+        serde_json::from_value(json!({
+            "order_id": "o", "version": 1, "attempt": 1, "stage": "authorized",
+            "customer_id": "c", "total": {"amount": 1000, "currency": "USD"}, "received_at": 0
+        }))
+        .unwrap()
     }
 }

@@ -432,7 +432,7 @@ impl Timeline {
             self.add(at, Origin::Validate, Event::Validated, None);
         }
         self.effect::<Authorize>(state, Origin::Charge, |outcome| match outcome {
-            Authorization::Held { payment } => (Event::Authorized, Some(payment.clone())),
+            Authorization::Held { payment, .. } => (Event::Authorized, Some(payment.clone())),
             Authorization::Declined { code } => (Event::Declined, Some(code.clone())),
         });
         if let (Some(restart), Some(Entry::Done { outcome, at })) = (&state.restart, &state.book)

@@ -205,7 +205,7 @@ impl<P: Operators> Monitor<P> {
             due_at: before.due_at,
             ..next.clone()
         } == *before;
-        let still_due = before.due_at.is_some_and(|at| at > now) || before.is_over();
+        let still_due = before.due_at.is_none_or(|at| at > now);
         if unchanged && still_due && before.is_over() == next.is_over() && stored.counts {
             return Ok(Some(before.clone()));
         }

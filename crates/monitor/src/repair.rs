@@ -57,6 +57,9 @@ impl<P: Operators> Monitor<P> {
             let why = "its execution had ended, and no event had reported it";
             self.repaired(&record, Event::EndRecorded, why, now).await?;
         }
+        if state.closed_without_knowing().is_some() {
+            return self.let_go_late(record, now).await.map(Some);
+        }
         if !payment_is_unknown(state, now) && !shipment_is_unknown(state, now) {
             return Ok(Some(record));
         }
@@ -73,6 +76,22 @@ impl<P: Operators> Monitor<P> {
                 Ok(Some(record))
             }
         }
+    }
+
+    /// An order was closed while nobody knew of a hold: one that arrived since is let go.
+    async fn let_go_late(&self, record: Record, now: Timestamp) -> Result<Record, Failed> {
+        match self.reach.actions.look_again(&record).await {
+            Ok(true) => {
+                let why = "money was held after all when it was closed, and was let go";
+                self.repaired(&record, Event::Resolved, why, now).await?;
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let order_id = record.state.order_id.as_str();
+                warn!(order_id, %error, "failed to look for a hold of a closed order");
+            }
+        }
+        Ok(record)
     }
 
     async fn repaired(

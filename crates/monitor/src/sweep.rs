@@ -73,7 +73,8 @@ impl<P: Operators> Monitor<P> {
         };
         let announced = open.blanks.iter();
         let announced = announced.map(|blank| (blank.due_at, blank.order_id.clone()));
-        let known = open.projections.iter().filter_map(|projection| {
+        let known = open.projections.iter().chain(&open.looked_at_again);
+        let known = known.filter_map(|projection| {
             let due_at = projection.due_at?;
             Some((due_at, projection.order_id.clone()))
         });

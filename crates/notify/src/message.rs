@@ -125,7 +125,7 @@ fn reason(error: ErrorName) -> &'static str {
         ErrorName::OrderRejected => "an article is sold out or its price has changed.",
         ErrorName::ReviewRejected => "we cannot accept it.",
         ErrorName::OrderCancelled => "it was cancelled.",
-        ErrorName::PaymentDeclined => "your bank declined the payment.",
+        ErrorName::PaymentDeclined => "your payment was declined.",
         ErrorName::ShipmentRejected => "the carrier cannot deliver to the address.",
         ErrorName::InvalidInput
         | ErrorName::ReviewRequired
@@ -145,10 +145,15 @@ fn money(state: &OrderState) -> &'static str {
         state.authorize.as_ref().and_then(Entry::outcome),
         Some(Authorization::Held { .. })
     );
+    let unknown = matches!(state.authorize, Some(Entry::Open(_)));
     match state.reverse.as_ref().and_then(Entry::outcome) {
         Some(Reversal::Refunded { .. }) => "Your payment was refunded.",
         Some(Reversal::Voided) => "Your payment was released; you were not charged.",
         Some(Reversal::WrittenOff { .. }) => "Your payment is settled with you separately.",
+        // That nothing was held is what the provider said then; it is looked at again.
+        Some(Reversal::Nothing) | None if unknown => {
+            "You were not charged. If your bank shows a hold, it will be released."
+        }
         Some(Reversal::Nothing) | None if !held => "You were not charged.",
         Some(Reversal::Nothing) | None => "Your payment is being looked at.",
     }

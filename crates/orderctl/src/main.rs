@@ -108,6 +108,10 @@ enum Command {
     /// Begins a new attempt at an order that was reversed.
     Reprocess {
         order: OrderId,
+        /// How it is paid from now on, as the order document's `payment`: a file, `-` for the standard
+        /// input, or the JSON itself, which other people on the machine can see.
+        #[arg(long)]
+        payment: Option<String>,
         /// Why, without personal data; it is kept on the order.
         #[arg(long)]
         reason: String,
@@ -202,9 +206,16 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             changes,
             reason,
         } => restart::modify(&connection, &order, &changes, &reason).await,
-        Command::Reprocess { order, reason } => {
-            act(&connection, Action::Reprocess, &order, &reason).await
-        }
+        Command::Reprocess {
+            order,
+            payment: None,
+            reason,
+        } => act(&connection, Action::Reprocess, &order, &reason).await,
+        Command::Reprocess {
+            order,
+            payment: Some(payment),
+            reason,
+        } => restart::reprocess(&connection, &order, &payment, &reason).await,
         Command::Resend { order, reason } => {
             act(&connection, Action::Resend, &order, &reason).await
         }

@@ -72,6 +72,46 @@ pub(crate) async fn modify(
     Ok(Exit::Well)
 }
 
+/// Begins a new attempt at an order that was reversed, and is paid otherwise.
+pub(crate) async fn reprocess(
+    connection: &Connection,
+    order: &OrderId,
+    payment: &str,
+    why: &str,
+) -> Result<Exit, Failure> {
+    let changes = paid(payment)?;
+    let reason = reason(why)?;
+    let by = connection.caller().await?;
+    let who = Attribution {
+        by: &by,
+        reason: &reason,
+        at: Timestamp::now(),
+    };
+    let done = connection.actions.reprocess(order, Some(&changes), who);
+    let done = done
+        .await
+        .map_err(|refused| Failure::from(refused).about(order))?;
+    println!("{order}: {done}");
+    Ok(Exit::Well)
+}
+
+/// The order document's `payment`: in a file, of the standard input, or as it is.
+fn paid(payment: &str) -> Result<Changes, Failure> {
+    let (shown, payment) = if payment.trim_start().starts_with('{') {
+        ("--payment", payment.as_bytes().to_vec())
+    } else {
+        (payment, content(Path::new(payment))?)
+    };
+    let payment: serde_json::Value = serde_json::from_slice(&payment).map_err(|error| {
+        // The parser's own text may quote it.
+        let (line, column) = (error.line(), error.column());
+        let told = format!("{shown} is not valid JSON: see line {line}, column {column}");
+        Failure::wrong(told)
+    })?;
+    let document = serde_json::json!({ "payment": payment });
+    parsed(document.to_string().as_bytes(), shown)
+}
+
 async fn preview(connection: &Connection, order: &OrderId) -> Result<Exit, Failure> {
     let inspected = connection.actions.inspect(order).await;
     let (record, described) = inspected.map_err(|refused| Failure::from(refused).about(order))?;
@@ -126,20 +166,26 @@ fn state(name: &str) -> Result<ProcessState, Failure> {
 
 /// Not from the command line, which other people on the machine can see.
 fn read(file: &Path) -> Result<Changes, Failure> {
-    let document = if file == Path::new("-") {
-        let mut document = Vec::new();
-        let read = std::io::stdin().read_to_end(&mut document);
-        read.map_err(|error| Failure::wrong(format!("failed to read the input: {error}")))?;
-        document
-    } else {
-        connection::read(file)?
-    };
-    Changes::parse(&document).map_err(|violations| {
+    parsed(&content(file)?, &file.display().to_string())
+}
+
+fn content(file: &Path) -> Result<Vec<u8>, Failure> {
+    if file != Path::new("-") {
+        return connection::read(file);
+    }
+    let mut document = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut document);
+    read.map_err(|error| Failure::wrong(format!("failed to read the input: {error}")))?;
+    Ok(document)
+}
+
+fn parsed(document: &[u8], shown: &str) -> Result<Changes, Failure> {
+    Changes::parse(document).map_err(|violations| {
         let lines = violations
             .iter()
             .map(|violation| format!("\n  {violation}"));
         let lines: String = lines.collect();
-        Failure::wrong(format!("{}:{lines}", file.display()))
+        Failure::wrong(format!("{shown}:{lines}"))
     })
 }
 
@@ -164,7 +210,10 @@ mod tests {
     async fn booked(shop: &Shop) -> OrderId {
         let order = shop.validated("ord-1", "ABORTED").await;
         let payment = "pi_1".to_owned();
-        let held = Authorization::Held { payment };
+        let held = Authorization::Held {
+            payment,
+            made_at: None,
+        };
         shop.database.did::<Authorize>("ord-1", held).await;
         let booked = Booking::Booked {
             label: "se-1".to_owned(),
@@ -244,6 +293,35 @@ mod tests {
         );
         let changes = read(json!({"customer": {"email": "new@example.com"}}));
         assert_eq!(changes.expect("changes").words(), "e-mail address");
+        std::fs::remove_dir_all(&folder).expect("the folder");
+    }
+
+    #[test]
+    fn how_an_order_is_paid_anew_is_read_from_a_file_or_as_it_is() {
+        let folder = std::env::temp_dir().join(format!("orderctl-pay-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("payment");
+        std::fs::write(&file, "{\"intent\": \"pi_1\"}\n").expect("a file");
+        let path = file.display().to_string();
+        for given in [
+            path.as_str(),
+            "{\"method\": \"pm_1\", \"customer\": \"cus_1\"}",
+        ] {
+            assert_eq!(paid(given).expect("a payment").words(), "means of payment");
+        }
+        for (given, told) in [
+            ("{\"method\": \"4242424242424242\"}", "/payment/method"),
+            (
+                "{\"intent\": \"pi_1\"}, \"customer\": {\"email\": \"a\"}",
+                "is",
+            ),
+            ("{}", "/payment/method is missing"),
+        ] {
+            let failure = paid(given).expect_err("no payment");
+            assert_eq!(failure.exit, Exit::WrongCommandLine);
+            assert!(failure.to_string().contains(told), "{failure}");
+            assert!(!failure.to_string().contains("4242"), "{failure}");
+        }
         std::fs::remove_dir_all(&folder).expect("the folder");
     }
 }

@@ -9,7 +9,8 @@ use domain::{Money, Timestamp};
 use reqwest::StatusCode;
 
 use super::amount::domain_amount;
-use super::{Intent, List, Stripe};
+use super::intent::Intent;
+use super::{List, Stripe};
 
 /// The most that one page may have.
 /// <https://docs.stripe.com/api/pagination>
@@ -78,7 +79,7 @@ impl Books for Stripe {
 impl Stripe {
     /// Whether a payment carries this environment's name. One without any is nobody's to audit.
     fn is_ours(&self, intent: &Intent) -> bool {
-        intent.metadata.get(super::ENVIRONMENT) == Some(&self.environment)
+        intent.environment() == Some(&self.environment)
     }
 }
 
@@ -89,7 +90,7 @@ impl Intent {
 
     /// `None` if this version does not understand it.
     fn posting(&self) -> Option<Posting> {
-        let order_id = self.metadata.get("order_id");
+        let order_id = self.order();
         let (amount, stands) = match self.payment().ok()?.state {
             PaymentState::Held(amount) => (Some(amount), Stands::Held(amount)),
             PaymentState::Captured(amount) => (Some(amount), kept(amount)),
@@ -104,7 +105,7 @@ impl Intent {
             order_id: order_id.and_then(|id| id.parse().ok()),
             amount,
             stands,
-            made_at: Timestamp::from_second(self.created).ok()?,
+            made_at: self.made_at()?,
         })
     }
 }

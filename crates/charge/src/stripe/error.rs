@@ -5,7 +5,8 @@ use domain::ports::{Payment, PaymentState, ProviderError};
 use provider::Answer;
 use serde::Deserialize;
 
-use super::Intent;
+use super::declined;
+use super::intent::Intent;
 
 /// <https://docs.stripe.com/api/errors>
 #[derive(Deserialize, Default)]
@@ -58,10 +59,14 @@ pub(super) fn refused(answer: &Answer) -> Result<Payment, ProviderError> {
         (400, Some(code @ ("amount_too_small" | "amount_too_large"))) => code.to_owned(),
         (_, code) => return Err(answer.error(code)),
     };
-    Ok(Payment {
-        reference: String::new(),
-        state: PaymentState::Declined(code),
-    })
+    Ok(declined(&code))
+}
+
+/// Whether the key of a request was used for another one.
+/// <https://docs.stripe.com/api/idempotent_requests>
+pub(super) fn is_of_other_request(answer: &Answer) -> bool {
+    // Under 409 it is the same request, still at work.
+    answer.status.as_u16() == 400 && ErrorBody::of(answer).kind == "idempotency_error"
 }
 
 /// Where a payment stands that could not be captured or let go of.
@@ -83,6 +88,7 @@ pub(super) fn not_moved(answer: &Answer, reference: &str) -> Result<Payment, Pro
     };
     Ok(Payment {
         reference: reference.to_owned(),
+        made_at: None,
         state,
     })
 }

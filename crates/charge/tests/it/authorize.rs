@@ -3,7 +3,7 @@
 use charge::{Action, Charge};
 use domain::ledger::{Authorize, idempotency_key};
 use domain::ports::{AuthorizeRequest, PaymentProvider as _};
-use domain::{ErrorName, Stage};
+use domain::{ErrorName, PaymentMeans, Stage, Timestamp};
 use serde_json::json;
 use tests::{document, nobody, sdk_config};
 
@@ -99,7 +99,7 @@ async fn a_lost_answer_is_searched_for_once_the_provider_may_have_forgotten_the_
             .await;
         shop.error(Action::Authorize).await;
         shop.sandbox.forget_keys().await;
-        shop.sandbox.plant("payment", "find", "error").await;
+        shop.sandbox.plant_finds("error").await;
         let outage = shop.run_after_hours(hours, Action::Authorize).await;
         assert_eq!(
             outage.expect_err("an outage").name(),
@@ -109,7 +109,7 @@ async fn a_lost_answer_is_searched_for_once_the_provider_may_have_forgotten_the_
         found.expect("found");
         assert_eq!(
             shop.sandbox.fired().await,
-            ["authorize lose_response", "find error"]
+            ["authorize lose_response", "find error", "find error"]
         );
         assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
     }
@@ -124,7 +124,8 @@ async fn a_function_that_dies_after_the_call_leaves_money_that_its_successor_fin
         order_id: &order.order_id,
         attempt: 1,
         amount: order.total,
-        payment_method: "pm_card_visa",
+        means: &PaymentMeans::Single("pm_card_visa".parse().expect("a token")),
+        not_before: Timestamp::UNIX_EPOCH,
     };
     let key = idempotency_key::<Authorize>(&order.order_id, 1);
     let stripe = stripe(&shop.sandbox.url).await;
@@ -156,7 +157,7 @@ async fn a_banks_no_is_final_and_tells_its_code_only() {
     assert_eq!(declined.name(), ErrorName::PaymentDeclined);
     assert_eq!(
         declined.message(),
-        "the customer's bank declined the payment: generic_decline"
+        "the payment was declined: generic_decline"
     );
     assert_eq!(shop.sandbox.fired().await, ["authorize decline"]);
     assert_eq!(shop.run(Action::Authorize).await, Err(declined));
@@ -313,13 +314,15 @@ async fn a_successor_that_was_turned_away_leaves_the_outcome_unknown() {
         .await;
     shop.error(Action::Authorize).await;
     shop.sandbox.forget_keys().await;
-    shop.sandbox.plant_status("payment", "find", 429).await;
+    let turned_away = json!({"provider": "payment", "operation": "find", "mode": "error",
+        "status": 429, "order_id": "*", "times": 2});
+    shop.sandbox.plant_fault(&turned_away).await;
     let turned_away = shop.run_after_hours(25, Action::Authorize).await;
     assert_eq!(
         turned_away.expect_err("turned away").name(),
         ErrorName::PaymentUnavailable
     );
-    let fired = ["authorize lose_response", "find error"];
+    let fired = ["authorize lose_response", "find error", "find error"];
     assert_eq!(shop.sandbox.fired().await, fired);
     assert!(shop.run_after_hours(25, Action::Authorize).await.is_ok());
     assert_eq!(shop.sandbox.effects().await, ["authorizations"]);

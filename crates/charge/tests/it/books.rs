@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::books::{BookPage, Posting, PostingKind, Stands};
-use domain::ports::Books as _;
+use domain::ports::{Books as _, FindRequest, PaymentProvider as _};
 use domain::{ErrorName, Timestamp};
 use serde_json::{Value, json};
 use step::Ask;
@@ -100,7 +100,13 @@ async fn only_this_environments_payments_are_in_its_books() {
     // Nor are they adopted.
     let stripe = stripe(&shop.sandbox.url).await;
     let id = ORDER.parse().expect("an id");
-    let found = domain::ports::PaymentProvider::find(&stripe, &id, 1).await;
+    let request = FindRequest {
+        order_id: &id,
+        attempt: 1,
+        means: None,
+        since: Timestamp::now() - Duration::from_mins(1),
+    };
+    let found = stripe.find(request).await;
     let found = found.expect("an answer").expect("ours");
     assert_eq!(found.reference, shop.payment().await);
 }

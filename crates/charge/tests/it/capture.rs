@@ -12,7 +12,7 @@ use crate::{ORDER, Shop, stripe};
 async fn void_elsewhere(shop: &Shop) {
     let state = shop.database.state(ORDER).await;
     let held = state.authorize.as_ref().and_then(Entry::outcome);
-    let Some(Authorization::Held { payment }) = held else {
+    let Some(Authorization::Held { payment, .. }) = held else {
         unreachable!("the money is held");
     };
     let stripe = stripe(&shop.sandbox.url).await;
@@ -235,7 +235,7 @@ const DAYS_LATER_H: i64 = 5 * 24;
 
 #[tokio::test]
 async fn a_hold_that_lapsed_is_renewed_and_the_new_payment_captured() {
-    let shop = Shop::with_shipped_order().await;
+    let shop = Shop::with_order_shipped_for_a_saved_method().await;
     shop.sandbox.lapse(ORDER).await;
     let lapsed = shop.database.state(ORDER).await;
     for _ in 0..2 {
@@ -266,7 +266,7 @@ async fn an_old_hold_that_still_stands_is_asked_for_and_captured() {
 
 #[tokio::test]
 async fn a_bank_that_does_not_hold_the_money_again_ends_the_order() {
-    let shop = Shop::with_shipped_order().await;
+    let shop = Shop::with_order_shipped_for_a_saved_method().await;
     shop.sandbox.lapse(ORDER).await;
     shop.sandbox.plant("payment", "authorize", "decline").await;
     let refused = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
@@ -286,7 +286,7 @@ async fn a_bank_that_does_not_hold_the_money_again_ends_the_order() {
 async fn a_renewal_that_nobody_noted_is_captured_or_let_go_and_never_made_twice() {
     for hours in [1, 25, 13 * 24] {
         for undo in [false, true] {
-            let shop = Shop::with_shipped_order().await;
+            let shop = Shop::with_order_shipped_for_a_saved_method().await;
             shop.sandbox.lapse(ORDER).await;
             let lose = "lose_response";
             shop.sandbox.plant("payment", "authorize", lose).await;
@@ -316,7 +316,7 @@ async fn a_renewal_that_nobody_noted_is_captured_or_let_go_and_never_made_twice(
 
 #[tokio::test]
 async fn a_renewed_payment_is_refunded_by_the_undo() {
-    let shop = Shop::with_shipped_order().await;
+    let shop = Shop::with_order_shipped_for_a_saved_method().await;
     shop.sandbox.lapse(ORDER).await;
     let answer = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
     assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));

@@ -5,6 +5,7 @@ mod authorize;
 mod books;
 mod capture;
 mod errors;
+mod means;
 mod refunds;
 mod resolve;
 mod restart;
@@ -72,16 +73,38 @@ impl Shop {
         shop
     }
 
+    /// A shop with an order that is to be paid so, its stock reserved.
+    async fn with_order_paid_by(payment: impl AsyncFnOnce(&Sandbox) -> Value) -> Self {
+        let shop = Self::open().await;
+        let mut document = document(ORDER);
+        document["payment"] = payment(&shop.sandbox).await;
+        shop.database.validated(&document).await;
+        shop
+    }
+
     /// A shop with an order that is shipped.
     async fn with_shipped_order() -> Self {
         let shop = Self::with_held_money().await;
+        shop.ship().await;
+        shop
+    }
+
+    /// The same for an order that is paid by a method that can be used again.
+    async fn with_order_shipped_for_a_saved_method() -> Self {
+        let saved = async |sandbox: &Sandbox| sandbox.saved("pm_card_visa").await;
+        let shop = Self::with_order_paid_by(saved).await;
+        shop.run(Action::Authorize).await.expect("authorised");
+        shop.ship().await;
+        shop
+    }
+
+    async fn ship(&self) {
         let booking = Booking::Booked {
             label: "se-1".to_owned(),
             carrier: "usps".to_owned(),
             tracking: "9400".to_owned(),
         };
-        shop.database.did::<Book>(ORDER, booking).await;
-        shop
+        self.database.did::<Book>(ORDER, booking).await;
     }
 
     /// The provider answers an operation with 500 and repeats that for as long as it knows the key.

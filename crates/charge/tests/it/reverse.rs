@@ -175,7 +175,7 @@ async fn a_lapsed_authorisation_counts_as_let_go() {
 }
 
 #[tokio::test]
-async fn money_that_may_be_held_is_searched_for_and_let_go() {
+async fn money_that_may_be_held_is_looked_for_and_let_go() {
     let shop = with_lost_authorization(Duration::ZERO).await;
     assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
     assert_eq!(shop.sandbox.fired().await, ["authorize lose_response"]);
@@ -183,23 +183,23 @@ async fn money_that_may_be_held_is_searched_for_and_let_go() {
 }
 
 #[tokio::test]
-async fn a_search_that_finds_nothing_proves_nothing_until_it_had_time_to_catch_up() {
+async fn what_is_not_found_may_be_on_its_way_until_it_had_time_to_arrive() {
     let shop = with_lost_authorization(Duration::from_mins(1)).await;
-    shop.sandbox.plant("payment", "find", "decline").await;
+    shop.sandbox.plant_finds("hide").await;
     assert_eq!(
         shop.error(Action::Reverse).await,
         ErrorName::PaymentUnavailable
     );
     assert_eq!(
         shop.sandbox.fired().await,
-        ["authorize lose_response", "find decline"]
+        ["authorize lose_response", "find hide", "find hide"]
     );
     assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
 }
 
 #[tokio::test]
-async fn a_search_that_finds_nothing_for_long_enough_means_that_nothing_is_held() {
+async fn what_is_not_found_after_that_does_not_exist() {
     let shop = Shop::with_search_lag(Duration::from_mins(1)).await;
     shop.database.validated(&document(ORDER)).await;
     shop.database.claimed::<Authorize>(ORDER, -1).await;
@@ -211,6 +211,43 @@ async fn a_search_that_finds_nothing_for_long_enough_means_that_nothing_is_held(
     let answer = shop.run_after_hours(1, Action::Reverse).await;
     assert_eq!(answer, Ok(json!({"reversed": 0})));
     assert!(shop.sandbox.effects().await.is_empty());
+}
+
+/// A fault of one order hits the search for it, and not the list.
+#[tokio::test]
+async fn what_the_search_does_not_see_is_in_the_list() {
+    for mode in ["decline", "error"] {
+        let shop = with_lost_authorization(Duration::ZERO).await;
+        let fault = json!({"provider": "payment", "operation": "find", "mode": mode,
+            "order_id": ORDER});
+        shop.sandbox.plant_fault(&fault).await;
+        assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
+        let fired = ["authorize lose_response".to_owned(), format!("find {mode}")];
+        assert_eq!(shop.sandbox.fired().await, fired);
+        assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_its_end_proves_nothing() {
+    let shop = with_lost_authorization(Duration::ZERO).await;
+    // The search does not see it, and it is on the last page but some.
+    for number in 0..2_000 {
+        let order = format!("other-{number}");
+        let more = [("metadata[order_id]", order.as_str()), ("confirm", "false")];
+        shop.sandbox.checked_out("3098", &more).await;
+    }
+    let fault = json!({"provider": "payment", "operation": "find", "mode": "decline",
+        "order_id": ORDER});
+    shop.sandbox.plant_fault(&fault).await;
+    assert_eq!(
+        shop.error(Action::Reverse).await,
+        ErrorName::PaymentUnavailable
+    );
+    let fired = ["authorize lose_response", "find decline"];
+    assert_eq!(shop.sandbox.fired().await, fired);
+    // By then the search sees it.
+    assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"voided": true})));
 }
 
 #[tokio::test]
@@ -292,4 +329,47 @@ async fn a_charge_that_was_never_sent_needs_no_waiting_to_undo() {
     assert_eq!(shop.error(Action::Authorize).await, ErrorName::InvalidInput);
     shop.fail().await;
     assert_eq!(shop.run(Action::Reverse).await, Ok(json!({"reversed": 0})));
+}
+
+/// A request that arrives once its order is closed: the provider had nothing of it before.
+#[tokio::test]
+async fn money_that_is_held_after_all_for_a_closed_order_is_let_go() {
+    for late in [false, true] {
+        let shop = Shop::with_order().await;
+        shop.database.claimed::<Authorize>(ORDER, -1).await;
+        shop.fail().await;
+        shop.run(Action::Reverse).await.expect("nothing to reverse");
+        let before = shop.run(Action::LookAgain).await;
+        assert_eq!(before, Ok(json!({"let_go": false})), "it is not closed");
+        shop.database.released(ORDER).await;
+        if late {
+            let more = [("metadata[order_id]", ORDER), ("metadata[attempt]", "1")];
+            shop.sandbox.checked_out("3098", &more).await;
+        }
+        for again in [late, false] {
+            let looked = shop.run(Action::LookAgain).await;
+            assert_eq!(looked, Ok(json!({"let_go": again})));
+        }
+        let effects: &[&str] = if late {
+            &["authorizations", "voids"]
+        } else {
+            &[]
+        };
+        assert_eq!(shop.sandbox.effects().await, effects);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_asked_again_about_a_closed_order() {
+    let shop = Shop::with_order().await;
+    shop.database.claimed::<Authorize>(ORDER, -1).await;
+    shop.fail().await;
+    shop.run(Action::Reverse).await.expect("nothing to reverse");
+    shop.database.released(ORDER).await;
+    shop.sandbox.plant_finds("error").await;
+    assert_eq!(
+        shop.error(Action::LookAgain).await,
+        ErrorName::PaymentUnavailable
+    );
+    assert_eq!(shop.sandbox.fired().await, ["find error", "find error"]);
 }

@@ -16,7 +16,10 @@ async fn booked() -> Page {
     let page = Page::open(None).await;
     page.database.validated(&document(ORDER)).await;
     let payment = "pi_1".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     page.database.did::<Authorize>(ORDER, held).await;
     let booked = Booking::Booked {
         label: "se-1".to_owned(),
@@ -198,4 +201,47 @@ async fn a_program_is_told_what_is_wrong_without_what_it_sent() {
         assert!(!said.contains("nowhere"), "{said}");
     }
     assert_eq!(page.database.state(ORDER).await.personal_revision, 1);
+}
+
+#[tokio::test]
+async fn a_program_reprocesses_with_means_of_payment_that_were_not_used() {
+    use domain::ErrorName;
+    use domain::ledger::{Reversal, Reverse, Unbook, Unbooking};
+    let page = booked().await;
+    let error = ErrorName::CarrierUnavailable;
+    page.database.reversing(ORDER, error).await;
+    page.database
+        .did::<Unbook>(ORDER, Unbooking::Cancelled)
+        .await;
+    page.database.did::<Reverse>(ORDER, Reversal::Voided).await;
+    page.database.released(ORDER).await;
+    let headers = [("content-type", "application/json")];
+    let paid = json!({"method": "pm_2", "customer": "cus_2"});
+    for (action, body, status) in [
+        ("reprocess", json!({"reason": "mended"}), 409),
+        ("resend", json!({"reason": "mended", "payment": paid}), 400),
+        (
+            "reprocess",
+            json!({"reason": "mended", "payment": {"method": "4242"}}),
+            400,
+        ),
+        (
+            "reprocess",
+            json!({"reason": "mended", "changes": {"customer": {"email": "a@example.com"}}}),
+            400,
+        ),
+        (
+            "reprocess",
+            json!({"reason": "mended", "payment": paid}),
+            200,
+        ),
+    ] {
+        let path = format!("/api/orders/ord-1/{action}");
+        let asked = request(&Method::POST, &path, &headers, &body.to_string());
+        let answer = page.ask(asked).await;
+        let said = text(&answer);
+        assert_eq!(answer.status(), status, "{body}: {said}");
+        assert!(!said.contains("4242"), "{said}");
+    }
+    assert_eq!(page.database.state(ORDER).await.attempt, 2);
 }

@@ -16,7 +16,10 @@ async fn used_label() -> Page {
     let page = Page::open(None).await;
     page.database.validated(&document(ORDER)).await;
     let payment = "pi_1".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     page.database.did::<Authorize>(ORDER, held).await;
     let booked = Booking::Booked {
         label: "se-1".to_owned(),

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, Query, Request};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use tokio::sync::futures::OwnedNotified;
 
 use crate::answer::{Answer, Dialect};
@@ -27,6 +28,21 @@ pub(crate) enum Verdict {
     Fails,
     /// A planted `refuse_for_good`: only of a cancellation.
     Used,
+    /// A planted `challenge`: the bank asks the customer something.
+    Asks,
+    /// A planted `hide`: what was made since is not found.
+    Hides(Timestamp),
+}
+
+impl Verdict {
+    /// Whether what was made then is found.
+    pub(crate) fn sees(self, made_at: Timestamp) -> bool {
+        match self {
+            Self::No => false,
+            Self::Hides(since) => made_at < since,
+            Self::AsUsual | Self::Pending | Self::Fails | Self::Used | Self::Asks => true,
+        }
+    }
 }
 
 /// A request as received, before a provider makes sense of it.
@@ -139,9 +155,17 @@ where
             pause.await;
             None
         }
-        Mode::Delay => {
+        Mode::Delay | Mode::Late => {
             pause.await;
             admitted.run(&shared, Verdict::AsUsual, act)
+        }
+        Mode::Challenge => {
+            pause.await;
+            admitted.run(&shared, Verdict::Asks, act)
+        }
+        Mode::Hide => {
+            let since = Timestamp::now() - Duration::from_millis(fault.delay_ms);
+            admitted.run(&shared, Verdict::Hides(since), act)
         }
         Mode::Decline => {
             pause.await;
@@ -203,7 +227,10 @@ fn admit(
             Some((
                 Mode::LoseResponse
                 | Mode::Delay
+                | Mode::Late
                 | Mode::Decline
+                | Mode::Challenge
+                | Mode::Hide
                 | Mode::Pending
                 | Mode::Fail
                 | Mode::RefuseForGood,

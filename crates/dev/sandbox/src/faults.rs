@@ -54,10 +54,17 @@ pub(crate) enum Mode {
     LoseResponse,
     /// Waits, then behaves normally, even for a caller that has hung up meanwhile.
     Delay,
+    /// The same of a call that acts, by the name of what it comes to: the effect happens after
+    /// `delay_ms`, and until then nobody finds it.
+    Late,
     /// The provider's business no: card declined, authorisation lapsed at capture, charge disputed
     /// at refund, address refused, void not approved. For `find`: not found yet, as Stripe's search
     /// index answers for up to a minute after a write (<https://docs.stripe.com/search>).
     Decline,
+    /// Only of an authorisation: the bank asks the customer something, 3-D Secure.
+    Challenge,
+    /// Only of a `find`: what was made in the last `delay_ms` is not found.
+    Hide,
     /// A refund is accepted and stays pending until `/_sandbox/settle` says what came of it.
     Pending,
     /// A refund is accepted, which the answer calls pending, and has failed when it is next looked at
@@ -134,6 +141,16 @@ impl Fault {
         if matches!(self.mode, Mode::Pending | Mode::Fail) && self.operation != Operation::Refund {
             return Err("mode: only a refund can stay pending or fail later".to_owned());
         }
+        let finds = self.operation == Operation::Find;
+        if self.mode == Mode::Challenge && self.operation != Operation::Authorize {
+            return Err("mode: only an authorisation can be challenged".to_owned());
+        }
+        if self.mode == Mode::Hide && !finds {
+            return Err("mode: only what is asked for can be hidden: operation find".to_owned());
+        }
+        if self.mode == Mode::Late && finds {
+            return Err("mode: only what acts can be late, not a find".to_owned());
+        }
         if self.error.is_some() && self.mode != Mode::Error {
             return Err("error: only an error can be worded".to_owned());
         }
@@ -146,10 +163,15 @@ impl Fault {
     /// The rest of them happens on the way, to a stored answer as to a new one. What the provider
     /// itself decides, it has already decided when an answer is stored.
     fn is_decided_by_the_provider(&self) -> bool {
-        let decides = matches!(
-            self.mode,
-            Mode::Decline | Mode::Pending | Mode::Fail | Mode::RefuseForGood
-        );
+        let decides = match self.mode {
+            Mode::Decline
+            | Mode::Challenge
+            | Mode::Late
+            | Mode::Pending
+            | Mode::Fail
+            | Mode::RefuseForGood => true,
+            Mode::Error | Mode::Refuse | Mode::LoseResponse | Mode::Delay | Mode::Hide => false,
+        };
         decides || self.stored
     }
 

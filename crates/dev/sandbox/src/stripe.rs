@@ -1,4 +1,5 @@
-//! The part of Stripe's API that charges: `PaymentIntents` with manual capture, and refunds.
+//! The part of Stripe's API that charges: `PaymentIntents` and refunds, and the methods that customers
+//! have saved.
 //!
 //! Sources: <https://docs.stripe.com/api/payment_intents>, <https://docs.stripe.com/api/refunds>,
 //! <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>,
@@ -6,11 +7,13 @@
 //! <https://github.com/stripe/openapi>.
 
 pub(crate) mod book;
+mod cards;
 mod decline;
 pub(crate) mod errors;
 mod form;
 mod intent;
 mod lists;
+mod methods;
 mod payments;
 mod refunds;
 mod search;
@@ -30,7 +33,8 @@ use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
 use form::Form;
-use payments::Authorization;
+use methods::{NewCustomer, NewMethod};
+use payments::{Authorization, Confirmation, Update};
 use refunds::Refunding;
 use search::Query;
 
@@ -41,10 +45,13 @@ pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/v1/payment_intents", post(authorize).get(list))
         .route("/v1/payment_intents/search", get(search))
-        .route("/v1/payment_intents/{id}", get(retrieve))
+        .route("/v1/payment_intents/{id}", get(retrieve).post(update))
         .route("/v1/payment_intents/{id}/confirm", post(confirm))
         .route("/v1/payment_intents/{id}/capture", post(capture))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
+        .route("/v1/payment_methods", post(create_method))
+        .route("/v1/payment_methods/{id}/attach", post(attach))
+        .route("/v1/customers", post(create_customer))
         .route("/v1/refunds", post(refund).get(list_refunds))
         .route("/v1/refunds/{id}", get(retrieve_refund))
         .layer(map_response(replayed))
@@ -78,13 +85,52 @@ async fn authorize(received: Received) -> Response {
     }
 }
 
-async fn confirm(Path(id): Path<String>, received: Received) -> Response {
-    match read(&received, Form::of_body, payments::read_confirm) {
+async fn update(Path(id): Path<String>, received: Received) -> Response {
+    match read(&received, Form::of_body, Update::read) {
         Err(answer) => answer.into_response(),
-        Ok(method) => {
+        Ok(wanted) => {
+            let known = received.shared.lock().payments.order_of(&id);
+            let order_id = wanted.order_id().or(known);
+            let act = move |world: &mut World, _, _| payments::update(world, &id, wanted);
+            carry_out(received, Operation::Authorize, order_id, act).await
+        }
+    }
+}
+
+/// The answer to a call that no fault is planted for.
+fn named(answer: Answer) -> Response {
+    let named = answer.with_header("request-id", errors::request_id());
+    named.into_response()
+}
+
+async fn create_method(received: Received) -> Response {
+    match read(&received, Form::of_body, NewMethod::read) {
+        Err(answer) => answer.into_response(),
+        Ok(new) => named(methods::create_method(&mut received.shared.lock(), new)),
+    }
+}
+
+async fn attach(Path(id): Path<String>, received: Received) -> Response {
+    match read(&received, Form::of_body, methods::read_attach) {
+        Err(answer) => answer.into_response(),
+        Ok(customer) => named(methods::attach(&mut received.shared.lock(), &id, customer)),
+    }
+}
+
+async fn create_customer(received: Received) -> Response {
+    match read(&received, Form::of_body, NewCustomer::read) {
+        Err(answer) => answer.into_response(),
+        Ok(new) => named(methods::create_customer(&mut received.shared.lock(), new)),
+    }
+}
+
+async fn confirm(Path(id): Path<String>, received: Received) -> Response {
+    match read(&received, Form::of_body, Confirmation::read) {
+        Err(answer) => answer.into_response(),
+        Ok(how) => {
             let order_id = received.shared.lock().payments.order_of(&id);
             let act = move |world: &mut World, verdict, reference| {
-                payments::confirm(world, &id, method, verdict, reference)
+                payments::confirm(world, &id, &how, verdict, reference)
             };
             carry_out(received, Operation::Authorize, order_id, act).await
         }
@@ -157,9 +203,8 @@ async fn search(received: Received) -> Response {
 async fn list(received: Received) -> Response {
     match read(&received, Form::of_query, lists::read_list) {
         Err(answer) => answer.into_response(),
-        Ok((made, page)) => {
-            let act =
-                move |world: &mut World, verdict, _| lists::list(world, &made, &page, verdict);
+        Ok(wanted) => {
+            let act = move |world: &mut World, verdict, _| lists::list(world, &wanted, verdict);
             carry_out(received, Operation::Find, None, act).await
         }
     }

@@ -65,7 +65,10 @@ async fn from_capture_on_the_answer_is_409_with_the_reason() {
     let shop = Shop::open().await;
     shop.database.validated(&document(ORDER)).await;
     let payment = "pi_1".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     shop.database.did::<Authorize>(ORDER, held).await;
     let booking = Booking::Booked {
         label: "se-1".to_owned(),

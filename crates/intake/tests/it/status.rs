@@ -47,7 +47,10 @@ async fn the_status_view_of_a_paid_order_has_its_amounts_and_its_tracking_number
     let reserved = domain::ports::Stock::reserve(&shop.database.store, &by, &order, false).await;
     reserved.expect("reserved");
     let payment = "pi_1".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     shop.database.did::<Authorize>(ORDER, held).await;
     let booking = Booking::Booked {
         label: "se-1".to_owned(),

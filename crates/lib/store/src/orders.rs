@@ -356,31 +356,35 @@ impl Orders for Store {
         &self,
         by: &Invocation,
         lapsed: &str,
-        payment: &str,
+        renewed: &Authorization,
     ) -> Result<(), StoreError> {
-        let held = |payment: &str| Authorization::Held {
-            payment: payment.to_owned(),
-        };
-        let renewed = Entry::Done {
-            outcome: held(payment),
+        let entry = Entry::Done {
+            outcome: renewed.clone(),
             at: Timestamp::now(),
         };
         let update = self
             .update_state(&by.order_id)
             .update_expression("SET #authorize = :renewed, #version = #version + :one")
-            .condition_expression("#capture.#owner = :owner AND #authorize.#outcome = :lapsed")
+            .condition_expression(
+                "#capture.#owner = :owner AND #authorize.#outcome.#held.payment = :lapsed",
+            )
             .expression_attribute_names("#authorize", Authorize::NAME)
             .expression_attribute_names("#outcome", "outcome")
+            .expression_attribute_names("#held", "held")
             .expression_attribute_names("#capture", Capture::NAME)
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", text(&by.owner))
-            .expression_attribute_values(":lapsed", value(held(lapsed))?)
-            .expression_attribute_values(":renewed", value(renewed)?);
+            .expression_attribute_values(":lapsed", text(lapsed))
+            .expression_attribute_values(":renewed", value(entry)?);
         match self.write_state(update).await? {
             Written::Yes(_) => Ok(()),
             Written::No(None) => Err(StoreError::NotFound(by.order_id.clone())),
             // The answer to the same write was lost.
-            Written::No(Some(old)) if old.held_payment() == Some(payment) => Ok(()),
+            Written::No(Some(old))
+                if old.authorize.as_ref().and_then(Entry::outcome) == Some(renewed) =>
+            {
+                Ok(())
+            }
             Written::No(Some(_)) => Err(overtaken(Capture::NAME)),
         }
     }

@@ -126,7 +126,13 @@ pub(crate) fn status(name: &str, status: &str) -> Value {
 pub(crate) async fn held(database: &Database, order_id: &str) {
     let payment = "pi_1".to_owned();
     database
-        .did::<Authorize>(order_id, Authorization::Held { payment })
+        .did::<Authorize>(
+            order_id,
+            Authorization::Held {
+                payment,
+                made_at: None,
+            },
+        )
         .await;
 }
 

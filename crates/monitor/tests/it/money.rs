@@ -181,7 +181,10 @@ async fn what_a_restarted_attempt_goes_on_with_has_moved_once() {
     let shop = Shop::open().await;
     shop.database.validated(&document(ORDER)).await;
     let payment = "pi_1".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     shop.database.did::<Authorize>(ORDER, held).await;
     shop.ledger().await;
     let expected = ["authorized 30.98 USD ord-1 1"];

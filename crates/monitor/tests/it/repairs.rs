@@ -319,3 +319,47 @@ async fn what_is_repaired_each_minute_is_one_entry_with_a_count() {
         "what may be held lapses before the redrive does"
     );
 }
+
+/// It is among those that are over at once, and nevertheless due for a day.
+#[tokio::test]
+async fn an_order_that_was_closed_while_nobody_knew_is_looked_at_again_for_a_day() {
+    use domain::ledger::{MessageId, NotifyFailure, Reversal, Reverse, Unbook, Unbooking};
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    shop.database.claimed::<Authorize>(ORDER, -1000).await;
+    let error = ErrorName::PaymentUnavailable;
+    shop.database.reversing(ORDER, error).await;
+    shop.database.did::<Unbook>(ORDER, Unbooking::Nothing).await;
+    shop.database.did::<Reverse>(ORDER, Reversal::Nothing).await;
+    shop.database.released(ORDER).await;
+    let message = MessageId("message".to_owned());
+    shop.database.did::<NotifyFailure>(ORDER, message).await;
+    shop.step_functions.tells(
+        "ord-1-1",
+        json!({"status": "FAILED", "stopDate": Timestamp::now().as_second()}),
+    );
+    let nothing = json!({"let_go": false});
+    shop.step_functions.steps_answer(nothing);
+    assert_eq!(shop.sweep(60).await.reconciled, 1);
+    let projection = shop.projection(ORDER).await;
+    assert!(projection.is_over() && projection.due_at.is_some());
+    let read_models = &shop.database.read_models;
+    let closed = read_models.closed_orders(Status::Failed, None, 10).await;
+    assert_eq!(closed.expect("an answer").0.len(), 1);
+    let open = read_models.open_orders().await.expect("an answer");
+    assert!(open.projections.is_empty());
+    assert_eq!(shop.sweep(120).await.reconciled, 0, "not each minute");
+    let hour = 3600;
+    let held = json!({"let_go": true});
+    shop.step_functions.steps_answer(held);
+    assert_eq!(shop.sweep(hour).await.reconciled, 1);
+    assert_eq!(
+        events(&shop).await,
+        ["monitor end_recorded", "monitor resolved"]
+    );
+    let nothing = json!({"let_go": false});
+    shop.step_functions.steps_answer(nothing);
+    assert_eq!(shop.sweep(25 * hour).await.reconciled, 1);
+    assert_eq!(shop.projection(ORDER).await.due_at, None);
+    assert_eq!(shop.sweep(26 * hour).await.reconciled, 0);
+}

@@ -305,6 +305,7 @@ async fn a_bulk_is_carried_out_one_order_first_and_each_has_who_and_why() {
         .expect("claimed");
     let held = domain::ledger::Authorization::Held {
         payment: "pi_2".to_owned(),
+        made_at: None,
     };
     shop.database
         .store

@@ -121,7 +121,7 @@ async fn the_customer_of_a_reversed_order_hears_once_why_and_where_the_money_is(
         (
             ErrorName::PaymentDeclined,
             Reversal::Nothing,
-            "your bank declined",
+            "your payment was declined",
             "You were not charged.",
         ),
         (

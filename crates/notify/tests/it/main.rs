@@ -102,7 +102,10 @@ impl Shop {
         let shop = Self::open().await;
         shop.database.validated(&document(ORDER)).await;
         let payment = "pi_1".to_owned();
-        let held = Authorization::Held { payment };
+        let held = Authorization::Held {
+            payment,
+            made_at: None,
+        };
         shop.database.did::<Authorize>(ORDER, held).await;
         shop
     }

@@ -24,9 +24,7 @@ pub fn possible(
     let at = ProcessState::of(state).map(|(at, _)| at);
     let refuse = |why: &str| Err(why.to_owned());
     let locked = payment_is_unknown(state, now);
-    // Step Functions forgets an execution 90 days after its end.
-    let forgotten = execution == ExecutionStatus::NotStarted && !state.may_not_be_started();
-    let ended = execution.has_ended() || forgotten;
+    let ended = has_ended(record, described);
     match action {
         Action::Approve | Action::Reject => {
             let decided = state
@@ -73,7 +71,17 @@ pub fn possible(
             let restarted = state.restarted(false, now);
             restarted.map(drop).map_err(str::to_owned)
         }
-        Action::Reprocess => reprocessible(record, ended, locked).map_err(str::to_owned),
+        Action::Reprocess => {
+            reprocessable(record, described, now)?;
+            let personal = record.personal.as_ref();
+            if personal.is_some_and(|data| data.payment_is_used_up(&record.earlier, state)) {
+                return refuse(
+                    "its means of payment works once and was used: give another with --payment, \
+                     or modify it first",
+                );
+            }
+            Ok(())
+        }
         Action::Resend => {
             if !matches!(
                 at,
@@ -110,25 +118,43 @@ pub fn possible(
     }
 }
 
-fn reprocessible(record: &Record, ended: bool, locked: bool) -> Result<(), &'static str> {
-    match record.state.stage {
-        Stage::Failed | Stage::Rejected if !ended => {
-            Err("its execution is still at work: the customer is being told")
+/// Whether its execution has ended, also if Step Functions has forgotten it, 90 days after that.
+fn has_ended(record: &Record, described: &Described) -> bool {
+    let status = described.execution.status;
+    let forgotten = status == ExecutionStatus::NotStarted && !record.state.may_not_be_started();
+    status.has_ended() || forgotten
+}
+
+/// Whether another attempt is possible at an order that was reversed, if it has means of payment that can be
+/// used.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn reprocessable(
+    record: &Record,
+    described: &Described,
+    now: Timestamp,
+) -> Result<(), String> {
+    let state = &record.state;
+    let refuse = |why: &str| Err(why.to_owned());
+    match state.stage {
+        Stage::Failed | Stage::Rejected if !has_ended(record, described) => {
+            refuse("its execution is still at work: the customer is being told")
         }
-        Stage::Failed | Stage::Rejected if locked => {
-            Err("nobody knows what became of the payment: resolve it first")
+        Stage::Failed | Stage::Rejected if payment_is_unknown(state, now) => {
+            refuse("nobody knows what became of the payment: resolve it first")
         }
         Stage::Failed | Stage::Rejected if record.personal.is_none() => {
-            Err("the customer's data was erased")
+            refuse("the customer's data was erased")
         }
         Stage::Failed | Stage::Rejected => Ok(()),
-        Stage::Cancelled => Err("somebody cancelled it: it takes a new order"),
-        Stage::Completed | Stage::Captured => Err("the order is paid and shipped"),
+        Stage::Cancelled => refuse("somebody cancelled it: it takes a new order"),
+        Stage::Completed | Stage::Captured => refuse("the order is paid and shipped"),
         Stage::Received
         | Stage::InReview
         | Stage::Validated
         | Stage::Authorized
-        | Stage::Shipped => Err("the order is not reversed yet"),
+        | Stage::Shipped => refuse("the order is not reversed yet"),
     }
 }
 
@@ -147,7 +173,8 @@ pub fn warning(action: Action, record: &Record) -> Option<&'static str> {
     } else if error == ErrorName::PaymentDeclined {
         Some(
             "The customer's bank declined this means of payment. A new attempt has the same one \
-             unless it was modified, and comes to the same unless something has changed.",
+             unless it was modified, and comes to the same unless something has changed. One that \
+             works once may be used up.",
         )
     } else {
         None

@@ -18,8 +18,8 @@ pub use bulk::BulkRefused;
 use domain::ports::{Cancellation, Decided, Orders as _, Record, StoreError};
 use domain::view::{payment_is_unknown, shipment_is_unknown};
 use domain::{
-    Actor, AuditEvent, Decision, Discrepancy, ErrorName, Event, OrderId, OrderState, PersonalData,
-    Timestamp,
+    Actor, AuditEvent, Changes, Decision, Discrepancy, ErrorName, Event, OrderId, OrderState,
+    PersonalData, Timestamp,
 };
 pub use guard::{possible, warning};
 use operations::advice::Action;
@@ -157,10 +157,7 @@ impl Actions {
                 let (record, described) = self.check(action, order_id, who).await?;
                 self.redrive(&record, &described, who).await
             }
-            Action::Reprocess => {
-                let (record, _) = self.check(action, order_id, who).await?;
-                self.reprocess(&record, who).await
-            }
+            Action::Reprocess => self.reprocess(order_id, None, who).await,
             Action::Restart => self.restart(order_id, None, None, who).await,
             Action::Resend => {
                 let (record, _) = self.check(action, order_id, who).await?;
@@ -255,10 +252,32 @@ impl Actions {
         Ok("its execution goes on where it stopped".to_owned())
     }
 
-    async fn reprocess(&self, record: &Record, who: Attribution<'_>) -> Result<String, Refused> {
-        let noted = event(Event::ReprocessRequested, who);
+    /// Begins a new attempt at an order that was reversed, with `changes` to what is stored of its customer:
+    /// means of payment that work once and were used have to be given anew. Tells what came of it.
+    ///
+    /// # Errors
+    /// If it is not possible, or something does not answer.
+    pub async fn reprocess(
+        &self,
+        order_id: &OrderId,
+        changes: Option<&Changes>,
+        who: Attribution<'_>,
+    ) -> Result<String, Refused> {
+        let (record, described) = self.inspect(order_id).await?;
+        let paid_anew = changes.is_some_and(|changes| changes.payment.is_some());
+        let allowed = if paid_anew {
+            guard::reprocessable(&record, &described, who.at)
+        } else {
+            possible(Action::Reprocess, &record, &described, who.at)
+        };
+        allowed.map_err(Refused::NotPossible)?;
         let fresh = record.state.next_attempt(&record.order, who.at);
-        self.begin(record, fresh, None, &noted).await
+        let (fresh, personal) = modify::with(&record, fresh, changes, who.at)?;
+        let mut noted = event(Event::ReprocessRequested, who);
+        if let Some(changes) = changes {
+            noted.reason = format!("{} ({})", noted.reason, changes.words());
+        }
+        self.begin(&record, fresh, personal.as_ref(), &noted).await
     }
 
     /// Begins an attempt with the state `fresh`, and with these personal data from now on, if they change.
@@ -347,6 +366,16 @@ impl Actions {
         let ship = self.call("ship", "resolve", record).await?;
         let charge = self.call("charge", "resolve", record).await?;
         Ok(ship["resolved"] == true || charge["resolved"] == true)
+    }
+
+    /// Has money let go of that is held after all for an order that was closed when nobody knew. Whether there
+    /// was any.
+    ///
+    /// # Errors
+    /// If the payment provider does not tell.
+    pub async fn look_again(&self, record: &Record) -> Result<bool, Refused> {
+        let looked = self.call("charge", "look_again", record).await?;
+        Ok(looked["let_go"] == true)
     }
 
     /// Asks the providers how they see an order, and tells what differs from the ledger.

@@ -17,7 +17,27 @@ pub(crate) fn changed(
     allowed.map_err(refuse)?;
     let personal = record.personal.as_ref();
     let personal = personal.ok_or_else(|| refuse("the customer's data was erased"))?;
-    Ok(changes.of(personal))
+    // What is modified once an attempt is over is for the next one.
+    let attempt = state.attempt + u32::from(state.stage.is_closed());
+    Ok(changes.of(personal, attempt))
+}
+
+/// The state with which an attempt begins, and the personal data from then on if `changes` change them.
+pub(crate) fn with(
+    record: &Record,
+    fresh: OrderState,
+    changes: Option<&Changes>,
+    now: Timestamp,
+) -> Result<(OrderState, Option<PersonalData>), Refused> {
+    let Some(changes) = changes else {
+        return Ok((fresh, None));
+    };
+    let personal = changed(record, &fresh, changes, now)?;
+    let fresh = OrderState {
+        personal_revision: personal.revision,
+        ..fresh
+    };
+    Ok((fresh, Some(personal)))
 }
 
 impl Actions {

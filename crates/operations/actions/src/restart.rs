@@ -7,8 +7,7 @@ use operations::ProcessState;
 use operations::advice::Action;
 use workflow::Described;
 
-use crate::modify::changed;
-use crate::{Actions, Attribution, Refused, event, possible};
+use crate::{Actions, Attribution, Refused, event, modify, possible};
 
 /// What becomes of what a state of the process does, in an attempt that is restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +115,7 @@ fn fate(state: ProcessState, at: ProcessState, last: &OrderState) -> Fate {
         ProcessState::ValidateOrder => "the stock stays reserved".to_owned(),
         ProcessState::ReviewOrder => "the decision stands".to_owned(),
         ProcessState::ChargePayment => match last.authorize.as_ref().and_then(Entry::outcome) {
-            Some(Authorization::Held { payment }) => format!("payment {payment} stays held"),
+            Some(Authorization::Held { payment, .. }) => format!("payment {payment} stays held"),
             Some(Authorization::Declined { .. }) | None => "nothing is held".to_owned(),
         },
         ProcessState::ShipOrder => match label {
@@ -146,18 +145,7 @@ impl Actions {
     ) -> Result<String, Refused> {
         let (record, described) = self.inspect(order_id).await?;
         let fresh = fresh(&record, &described, from, who.at).map_err(Refused::NotPossible)?;
-        let (fresh, personal) = match changes {
-            Some(changes) => {
-                let personal = changed(&record, &fresh, changes, who.at)?;
-                let personal_revision = personal.revision;
-                let fresh = OrderState {
-                    personal_revision,
-                    ..fresh
-                };
-                (fresh, Some(personal))
-            }
-            None => (fresh, None),
-        };
+        let (fresh, personal) = modify::with(&record, fresh, changes, who.at)?;
         let mut noted = event(Event::RestartRequested, who);
         let from = from.map(|from| format!("from {from}"));
         let more: Vec<String> = from

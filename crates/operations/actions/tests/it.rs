@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use actions::{Actions, Attribution, BulkRefused, Reason, Refused, warning};
 use domain::ledger::{Authorization, Authorize, Book, Booking, Unbook, Unbooking};
 use domain::ports::Orders as _;
-use domain::{Actor, Changes, ErrorName, OrderId, Settlement, Stage, Timestamp};
+use domain::{Actor, Changes, ErrorName, OrderId, PaymentMeans, Settlement, Stage, Timestamp};
 use operations::advice::Action;
 use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome};
 use operations::{Limits, Observation, ProcessState, Projection};
@@ -329,12 +329,92 @@ async fn a_new_attempt_is_linked_to_the_last_one_whose_ledger_stays() {
     );
 }
 
+/// An order whose money was held by a means of payment that works once, and let go of.
+async fn let_go() -> Shop {
+    use domain::ledger::{Reversal, Reverse, Unbook, Unbooking};
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    let held = Authorization::Held {
+        payment: "pi_1".to_owned(),
+        made_at: None,
+    };
+    shop.database.did::<Authorize>(ORDER, held).await;
+    shop.database
+        .reversing(ORDER, ErrorName::CarrierUnavailable)
+        .await;
+    shop.database.did::<Unbook>(ORDER, Unbooking::Nothing).await;
+    shop.database.did::<Reverse>(ORDER, Reversal::Voided).await;
+    shop.database.released(ORDER).await;
+    shop.ended("FAILED", &json!({}));
+    shop
+}
+
+fn changes(document: &Value) -> Changes {
+    Changes::parse(document.to_string().as_bytes()).expect("changes")
+}
+
+#[tokio::test]
+async fn what_works_once_and_was_used_is_given_anew_with_the_new_attempt() {
+    let shop = let_go().await;
+    let refused = shop.refused(Action::Reprocess).await;
+    assert!(refused.contains("works once and was used"), "{refused}");
+    let (order_id, reason) = (ORDER.parse().expect("an order id"), why());
+    let email = changes(&json!({"customer": {"email": "new@example.com"}}));
+    let other = shop
+        .actions
+        .reprocess(&order_id, Some(&email), somebody(&reason));
+    assert!(matches!(other.await, Err(Refused::NotPossible(_))));
+    let paid = changes(&json!({"payment": {"intent": "pi_2"}}));
+    let done = shop
+        .actions
+        .reprocess(&order_id, Some(&paid), somebody(&reason));
+    assert_eq!(done.await.expect("reprocessed"), "attempt 2 has begun");
+    assert_eq!(
+        shop.events().await,
+        ["reprocess_requested by somebody: a test (means of payment)"]
+    );
+    let record = shop.database.store.load(&order_id).await;
+    let record = record.expect("an answer").expect("the order");
+    let personal = record.personal.expect("personal data");
+    assert_eq!(record.state.personal_revision, personal.revision);
+    assert_eq!(personal.paid_from, 2);
+    let intent = "pi_2".parse().expect("a token");
+    assert!(personal.payment == PaymentMeans::Intent { intent });
+}
+
+#[tokio::test]
+async fn what_works_once_and_was_used_is_modified_and_then_reprocessed() {
+    let shop = let_go().await;
+    let (order_id, reason) = (ORDER.parse().expect("an order id"), why());
+    for (document, possible) in [
+        (json!({"customer": {"email": "new@example.com"}}), false),
+        (json!({"payment": {"method": "pm_2"}}), true),
+    ] {
+        let changes = changes(&document);
+        let modified = shop
+            .actions
+            .modify(&order_id, &changes, somebody(&reason))
+            .await;
+        modified.expect("modified");
+        if possible {
+            let done = shop.act(Action::Reprocess).await.expect("reprocessed");
+            assert_eq!(done, "attempt 2 has begun");
+        } else {
+            let refused = shop.refused(Action::Reprocess).await;
+            assert!(refused.contains("works once"), "{refused}");
+        }
+    }
+}
+
 /// An order with a hold and a label, whose execution somebody stopped.
 async fn booked() -> Shop {
     let shop = Shop::open().await;
     shop.database.validated(&document(ORDER)).await;
     let payment = "pi_1".to_owned();
-    let held = Authorization::Held { payment };
+    let held = Authorization::Held {
+        payment,
+        made_at: None,
+    };
     shop.database.did::<Authorize>(ORDER, held).await;
     let booked = Booking::Booked {
         label: "se-1".to_owned(),

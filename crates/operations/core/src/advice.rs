@@ -92,8 +92,8 @@ impl Action {
                  is kept: no money is held or taken a second time."
             }
             Self::Reprocess => {
-                "A new attempt begins, with the same document and the same means of payment. The \
-                 last one's history stays."
+                "A new attempt begins, with the same document and the same means of payment; one \
+                 that works once and was used is given anew before. The last one's history stays."
             }
             Self::Resend => {
                 "The customer gets the message; twice, if the first one arrived after all."
@@ -270,7 +270,7 @@ pub const fn of_error(error: ErrorName) -> Advice {
             ..of
         },
         ErrorName::PaymentDeclined => Advice {
-            meaning: "The customer's bank said no.",
+            meaning: "The customer's bank said no, or what the checkout holds does not fit.",
             ..of
         },
         ErrorName::PaymentUnavailable => Advice {

@@ -133,7 +133,13 @@ mod tests {
         let payment = "pi_1".to_owned();
         state.authorize = Some(open(5));
         assert_eq!(told(&state), Vec::<String>::new(), "nobody knows yet");
-        state.authorize = Some(done(Authorization::Held { payment }, 10));
+        state.authorize = Some(done(
+            Authorization::Held {
+                payment,
+                made_at: None,
+            },
+            10,
+        ));
         state.stage = Stage::Authorized;
         assert_eq!(told(&state), ["authorized 10.00 USD 10"]);
         let amount = state.total;
@@ -167,7 +173,13 @@ mod tests {
     fn what_is_written_off_was_taken_and_only_what_went_back_is_refunded() {
         let mut state = state();
         let payment = "pi_1".to_owned();
-        state.authorize = Some(done(Authorization::Held { payment }, 10));
+        state.authorize = Some(done(
+            Authorization::Held {
+                payment,
+                made_at: None,
+            },
+            10,
+        ));
         let captured = state.total;
         state.capture = Some(done(CaptureResult::Taken { amount: captured }, 20));
         let nothing = Money::zero(captured.currency());
@@ -189,7 +201,13 @@ mod tests {
         let (payment, amount) = ("pi_2".to_owned(), state.total);
         // Renewed while it was taken, of which the answer was lost.
         state.capture = Some(open(20));
-        state.authorize = Some(done(Authorization::Held { payment }, 21));
+        state.authorize = Some(done(
+            Authorization::Held {
+                payment,
+                made_at: None,
+            },
+            21,
+        ));
         let refund = "re_1".to_owned();
         state.reverse = Some(done(Reversal::Refunded { refund, amount }, 30));
         let expected = [
@@ -204,7 +222,13 @@ mod tests {
     fn a_spreadsheet_gets_a_line_for_each() {
         let mut state = state();
         let payment = "pi_1".to_owned();
-        state.authorize = Some(done(Authorization::Held { payment }, 10));
+        state.authorize = Some(done(
+            Authorization::Held {
+                payment,
+                made_at: None,
+            },
+            10,
+        ));
         assert_eq!(
             csv(&Movement::of(&state)),
             "at,flow,order_id,attempt,amount,currency\r\n\

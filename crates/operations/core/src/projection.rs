@@ -188,11 +188,18 @@ pub struct Projection {
         with = "millisecond::optional"
     )]
     pub due_at: Option<Timestamp>,
+    /// Whether it is over and nevertheless due: nobody knew of a hold when it was closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looked_at_again: bool,
 }
 
 /// After so long without a decision the process rejects the order; a contract test holds it against the
 /// state machine's reminders.
 pub const REVIEW_DEADLINE: Duration = Duration::from_secs(24 * HOUR);
+/// An order that was closed while nobody knew of a hold is looked at again once in so long.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(30 * MINUTE);
+/// And not after so long: by then no request is on its way any more, however it got lost.
+const LOOKED_AT_FOR: Duration = Duration::from_secs(24 * HOUR);
 /// An order that does not get on is compared with the providers once in so long.
 const COMPARED_EVERY: Duration = Duration::from_secs(15 * MINUTE);
 /// An order that is only running is reconciled after this; most have ended by then.
@@ -201,6 +208,13 @@ const FIRST_RECONCILED_AFTER: Duration = Duration::from_secs(20);
 const RECONCILED_EVERY: Duration = Duration::from_secs(45);
 /// What waits for a person changes slowly.
 const RECONCILED_SLOWLY_EVERY: Duration = Duration::from_secs(5 * MINUTE);
+
+/// When a closed order is looked at again, if it is.
+fn again(state: &OrderState, now: Timestamp) -> Option<Timestamp> {
+    state.closed_without_knowing()?;
+    let last = state.closed_at? + LOOKED_AT_FOR;
+    (now < last).then(|| (now + LOOKED_AT_EVERY).min(last))
+}
 
 impl Projection {
     /// The projection of an order that was just accepted.
@@ -238,6 +252,7 @@ impl Projection {
             counted: Tally::nothing(state.total.currency()),
             has_unseen: false,
             due_at: Some(state.received_at + FIRST_RECONCILED_AFTER),
+            looked_at_again: false,
         }
     }
 
@@ -339,8 +354,11 @@ impl Projection {
             has_unseen: false,
             retry,
             due_at: None,
+            looked_at_again: false,
         };
         next.due_at = next.due(state, observed.asked, limits, now);
+        next.looked_at_again =
+            next.has_come_to_its_end(state, observed.asked) && next.due_at.is_some();
         // A task that is retried writes the ledger with each try. What only follows that must not put off the
         // time at which Step Functions is asked itself.
         if same_state && !observed.asked {
@@ -421,10 +439,10 @@ impl Projection {
         incidents.any(|incident| incident.needs_a_person())
     }
 
-    /// Whether nothing is left to do and nothing is left to observe.
+    /// Whether nothing is left to do, and nothing to observe but for what should not be there.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.due_at.is_none()
+        self.due_at.is_none() || self.looked_at_again
     }
 
     /// Whether the providers are to be asked how they see the order: it has money held or a label bought, does
@@ -467,6 +485,19 @@ impl Projection {
         }
     }
 
+    /// Whether the order and its execution have ended as each other says.
+    fn has_come_to_its_end(&self, state: &OrderState, asked: bool) -> bool {
+        let status = self.execution.map(|execution| execution.status);
+        // An end that does not fit the order's may have been followed by a redrive that no event reported.
+        let fits = match status {
+            Some(ExecutionStatus::Succeeded) => state.failure.is_none(),
+            Some(ExecutionStatus::Failed) => state.failure.is_some(),
+            _ => false,
+        };
+        let ended = status.is_some_and(ExecutionStatus::has_ended);
+        self.state.is_none() && ended && (fits || asked)
+    }
+
     /// When time alone may change what this says.
     fn due(
         &self,
@@ -475,18 +506,14 @@ impl Projection {
         limits: &Limits,
         now: Timestamp,
     ) -> Option<Timestamp> {
+        if self.has_come_to_its_end(state, asked) {
+            return again(state, now);
+        }
+        let Some(at) = self.state else {
+            return Some(now + RECONCILED_EVERY);
+        };
         let status = self.execution.map(|execution| execution.status);
         let ended = status.is_some_and(ExecutionStatus::has_ended);
-        let Some(at) = self.state else {
-            // An end that does not fit the order's may have been followed by a redrive that no event reported.
-            let fits = match status {
-                Some(ExecutionStatus::Succeeded) => state.failure.is_none(),
-                Some(ExecutionStatus::Failed) => state.failure.is_some(),
-                _ => false,
-            };
-            let over = ended && (fits || asked);
-            return (!over).then(|| now + RECONCILED_EVERY);
-        };
         if ended {
             // What was only reported is reconciled soon: it may mend by itself.
             return Some(

@@ -88,6 +88,8 @@ pub struct Open {
     pub projections: Vec<Projection>,
     /// Those that were only announced, and those whose projection cannot be read.
     pub blanks: Vec<Blank>,
+    /// Those that are over, and due nevertheless.
+    pub looked_at_again: Vec<Projection>,
 }
 
 /// A part of the open orders that is still to be read.
@@ -141,7 +143,7 @@ impl Ended {
 }
 
 /// The item of a projection: in the index of open orders while it has a time at which it is reconciled again,
-/// and after that in the index of closed ones.
+/// and once it is over in the index of closed ones. One that is over is in both while it is looked at again.
 ///
 /// # Errors
 /// If it cannot be stored.
@@ -151,7 +153,8 @@ pub fn projection_item(projection: &Projection) -> Result<Item, StoreError> {
         let status = text(projection.status.as_str());
         item.insert("closed_as".to_owned(), status);
         item.insert("ended_at".to_owned(), millisecond(projection.since));
-    } else {
+    }
+    if projection.due_at.is_some() {
         let shard = text(shard(&projection.order_id));
         item.insert("open_shard".to_owned(), shard);
     }
@@ -180,6 +183,7 @@ impl ReadModels {
             let (page, rest) = self.open_part(part, None).await?;
             open.projections.extend(page.projections);
             open.blanks.extend(page.blanks);
+            open.looked_at_again.extend(page.looked_at_again);
             parts.extend(rest);
         }
         Ok(open)
@@ -211,6 +215,7 @@ impl ReadModels {
         let mut open = Open::default();
         for item in found.items.unwrap_or_default() {
             match Row::read(item) {
+                Some(Row::Projection(over)) if over.is_over() => open.looked_at_again.push(*over),
                 Some(Row::Projection(projection)) => open.projections.push(*projection),
                 Some(Row::Blank(blank)) => open.blanks.push(blank),
                 None => {}

@@ -138,7 +138,7 @@ async fn an_address_that_was_modified_after_the_shipment_was_made_is_shipped_to(
     address["postal_code"] = json!("62702");
     let changes = json!({"shipping_address": address}).to_string();
     let changes = Changes::parse(changes.as_bytes()).expect("changes");
-    let personal = changes.of(record.personal.as_ref().expect("personal data"));
+    let personal = changes.of(record.personal.as_ref().expect("personal data"), 1);
     let event = audited(Event::Modified);
     let modified = shop.database.store.modify(&record.state, &personal, &event);
     assert_eq!(modified.await, Ok(true));

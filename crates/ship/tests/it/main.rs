@@ -59,6 +59,7 @@ impl Shop {
         shop.database.validated(document).await;
         let held = Authorization::Held {
             payment: "pi_1".to_owned(),
+            made_at: None,
         };
         shop.database.did::<Authorize>(ORDER, held).await;
         shop

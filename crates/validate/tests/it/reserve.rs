@@ -33,6 +33,7 @@ async fn validating_twice_reserves_once_and_answers_the_same() {
     // A duplicate that comes late, when money is held already, changes nothing.
     let held = Authorization::Held {
         payment: "pi_1".to_owned(),
+        made_at: None,
     };
     shop.database.did::<Authorize>(ORDER, held).await;
     assert_eq!(shop.run(Action::Validate).await, first);

@@ -110,7 +110,7 @@ pub(crate) fn void(world: &mut World, label_id: &str, verdict: Verdict) -> Answe
 
 fn found<'a>(world: &'a World, by: &'a By, verdict: Verdict) -> impl Iterator<Item = &'a Label> {
     let labels = world.carrier.labels.iter();
-    labels.filter(move |label| verdict == Verdict::AsUsual && by.is(label))
+    labels.filter(move |label| verdict.sees(label.created_at) && by.is(label))
 }
 
 /// The earliest, voided or not: "returns only the first label found"
@@ -133,7 +133,7 @@ pub(crate) fn list(world: &World, listing: &Listing, verdict: Verdict) -> Answer
     } = listing;
     let labels = world.carrier.labels.iter();
     let mut found: Vec<_> = labels
-        .filter(|label| verdict == Verdict::AsUsual && by.iter().all(|by| by.is(label)))
+        .filter(|label| verdict.sees(label.created_at) && by.iter().all(|by| by.is(label)))
         .collect();
     if !oldest_first {
         found.reverse();

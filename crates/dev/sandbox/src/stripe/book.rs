@@ -1,7 +1,8 @@
-//! The intents and refunds that there are.
+//! All that there is on the account.
 
 use super::errors;
 use super::intent::{Intent, Refund};
+use super::methods::{Customer, Method};
 use crate::answer::Answer;
 
 /// Oldest first.
@@ -9,6 +10,8 @@ use crate::answer::Answer;
 pub(crate) struct Payments {
     pub(super) intents: Vec<Intent>,
     pub(super) refunds: Vec<Refund>,
+    pub(super) methods: Vec<Method>,
+    pub(super) customers: Vec<Customer>,
 }
 
 impl Payments {

@@ -13,3 +13,10 @@ pub(crate) const GENERIC_DECLINE: Decline = Decline {
     reason: "generic_decline",
     message: "Your card was declined.",
 };
+
+/// The bank wants to ask a customer who is not there.
+pub(crate) const AUTHENTICATION_REQUIRED: Decline = Decline {
+    code: "authentication_required",
+    reason: "authentication_required",
+    message: "Your card was declined. This transaction requires authentication.",
+};

@@ -92,6 +92,33 @@ pub(crate) fn no_such(what: &str, id: &str, parameter: &str) -> Answer {
     )
 }
 
+/// Under no code, as seen in answers that others have published
+/// (<https://github.com/Automattic/woocommerce-payments/issues/323>).
+pub(crate) fn method_used() -> Answer {
+    let message = "The provided PaymentMethod was previously used with a PaymentIntent without \
+        Customer attachment, shared with a connected account without Customer attachment, or was \
+        detached from a Customer. It may not be used again. To use a PaymentMethod multiple times, \
+        you must attach it to a Customer first.";
+    invalid(message, json!({}))
+}
+
+pub(crate) fn method_of_another(id: &str) -> Answer {
+    let message = format!(
+        "The customer does not have a payment method with the ID {id}. The payment method must be \
+         attached to the customer."
+    );
+    invalid(
+        &message,
+        json!({ "code": "resource_missing", "param": "payment_method" }),
+    )
+}
+
+pub(crate) fn method_without_its_customer() -> Answer {
+    let message = "The provided PaymentMethod is attached to a Customer. Include the Customer in \
+        the `customer` parameter on the PaymentIntent.";
+    bad_value("payment_method", message)
+}
+
 pub(crate) fn unexpected_state(message: &str, intent: &Intent) -> Answer {
     invalid(
         message,

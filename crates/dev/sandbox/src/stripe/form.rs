@@ -62,6 +62,15 @@ impl Form {
         named.next_back().map(|(_, value)| value.as_str())
     }
 
+    /// `name`, and every `name[…]`.
+    pub(crate) fn under(&self, name: &str) -> impl Iterator<Item = (&str, &str)> {
+        let its = self.0.iter().filter(move |(given, _)| {
+            let rest = given.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        });
+        its.map(|(given, value)| (given.as_str(), value.as_str()))
+    }
+
     pub(crate) fn required(&self, name: &str) -> Result<&str, Answer> {
         match self.get(name) {
             Some(value) if !value.is_empty() => Ok(value),

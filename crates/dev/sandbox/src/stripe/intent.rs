@@ -12,6 +12,7 @@ use crate::ledger::{Money, Reference};
 pub(crate) enum Status {
     RequiresPaymentMethod,
     RequiresConfirmation,
+    RequiresAction,
     RequiresCapture,
     Succeeded,
     Canceled,
@@ -22,6 +23,7 @@ impl Status {
         match self {
             Self::RequiresPaymentMethod => "requires_payment_method",
             Self::RequiresConfirmation => "requires_confirmation",
+            Self::RequiresAction => "requires_action",
             Self::RequiresCapture => "requires_capture",
             Self::Succeeded => "succeeded",
             Self::Canceled => "canceled",
@@ -39,6 +41,9 @@ pub(crate) struct Intent {
     /// Lower case.
     pub(crate) currency: String,
     pub(crate) description: Option<String>,
+    pub(crate) customer: Option<String>,
+    /// Whether what is held waits to be captured.
+    pub(crate) manual: bool,
     /// None for a declined one: it may be tried again with another.
     pub(crate) payment_method: Option<String>,
     pub(crate) payment_method_types: Vec<String>,
@@ -83,11 +88,21 @@ impl Intent {
         }
     }
 
+    /// Where the customer answers the bank. Nobody does: no browser is here.
+    fn question(&self) -> Value {
+        let url = format!("https://sandbox.invalid/redirect/{}", self.id());
+        json!({
+            "type": "redirect_to_url",
+            "redirect_to_url": { "return_url": null, "url": url },
+        })
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let capturable = match self.status {
             Status::RequiresCapture => self.amount,
             Status::RequiresPaymentMethod
             | Status::RequiresConfirmation
+            | Status::RequiresAction
             | Status::Succeeded
             | Status::Canceled => 0,
         };
@@ -103,12 +118,12 @@ impl Intent {
             "automatic_payment_methods": null,
             "canceled_at": self.canceled_at.map(Timestamp::as_second),
             "cancellation_reason": self.cancellation_reason,
-            "capture_method": "manual",
+            "capture_method": if self.manual { "manual" } else { "automatic" },
             "client_secret": format!("pi_{0}_secret_{0}", self.number),
             "confirmation_method": "automatic",
             "created": self.created.as_second(),
             "currency": self.currency,
-            "customer": null,
+            "customer": self.customer,
             "customer_account": null,
             "description": self.description,
             "excluded_payment_method_types": null,
@@ -122,7 +137,7 @@ impl Intent {
             "latest_charge": self.charged.then(|| self.charge()),
             "livemode": false,
             "metadata": self.metadata,
-            "next_action": null,
+            "next_action": (self.status == Status::RequiresAction).then(|| self.question()),
             "on_behalf_of": null,
             "payment_method": self.payment_method,
             "payment_method_configuration_details": null,

@@ -1,10 +1,11 @@
 //! Lists, a page at a time, newest first: <https://docs.stripe.com/api/pagination>.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors;
 use super::form::Form;
-use super::intent::Refund;
+use super::intent::{Intent, Refund};
 use super::payments::either;
 use crate::answer::Answer;
 use crate::exchange::Verdict;
@@ -74,51 +75,69 @@ pub(super) fn limit(form: &Form) -> Result<usize, Answer> {
     }
 }
 
-/// Between which seconds an object was made: both are in it.
+/// Which payment intents are wanted, and which page of them.
 #[derive(Debug)]
-pub(crate) struct Made {
-    from: i64,
-    to: i64,
+pub(crate) struct Listing {
+    created: Created,
+    customer: Option<String>,
+    page: Page,
 }
 
-impl Made {
+/// When they were made, each bound by its own name, in seconds.
+#[derive(Debug, Default)]
+struct Created(Vec<(Holds, i64)>);
+
+/// Whether a second is as a bound wants it.
+type Holds = fn(&i64, &i64) -> bool;
+
+impl Created {
     fn read(form: &Form) -> Result<Self, Answer> {
-        let second = |name: &str| {
-            let value = form.get(name);
-            let second = value.map(|value| value.parse::<i64>().map_err(|_| value));
-            second
-                .transpose()
-                .map_err(|value| errors::not_an_integer(name, value))
-        };
-        let from = second("created[gte]")?.max(second("created[gt]")?.map(|at| at + 1));
-        let to = [
-            second("created[lte]")?,
-            second("created[lt]")?.map(|at| at - 1),
-        ];
-        Ok(Self {
-            from: from.unwrap_or(i64::MIN),
-            to: to.into_iter().flatten().min().unwrap_or(i64::MAX),
-        })
+        let mut created = Self::default();
+        for (name, value) in form.under("created") {
+            let holds: Holds = match name {
+                "created" => i64::eq,
+                "created[gt]" => i64::gt,
+                "created[gte]" => i64::ge,
+                "created[lt]" => i64::lt,
+                "created[lte]" => i64::le,
+                _ => return Err(errors::unknown(name)),
+            };
+            let second = value.parse();
+            let second = second.map_err(|_| errors::not_an_integer(name, value))?;
+            created.0.push((holds, second));
+        }
+        Ok(created)
     }
 
-    fn has(&self, at: jiff::Timestamp) -> bool {
-        (self.from..=self.to).contains(&at.as_second())
+    fn includes(&self, at: Timestamp) -> bool {
+        let at = at.as_second();
+        self.0.iter().all(|(holds, second)| holds(&at, second))
     }
 }
 
-pub(crate) fn read_list(form: &Form) -> Result<(Made, Page), Answer> {
-    form.allow(&[&Page::PARAMETERS[..], &["created", "expand"]].concat())?;
-    Ok((Made::read(form)?, Page::read(form)?))
+pub(crate) fn read_list(form: &Form) -> Result<Listing, Answer> {
+    form.allow(&[&Page::PARAMETERS[..], &["created", "customer", "expand"]].concat())?;
+    Ok(Listing {
+        created: Created::read(form)?,
+        customer: form.get("customer").map(str::to_owned),
+        page: Page::read(form)?,
+    })
 }
 
 /// <https://docs.stripe.com/api/payment_intents/list>
-pub(crate) fn list(world: &World, made: &Made, page: &Page, verdict: Verdict) -> Answer {
+pub(crate) fn list(world: &World, wanted: &Listing, verdict: Verdict) -> Answer {
+    let is_wanted = |intent: &&Intent| {
+        let of = wanted.customer.as_ref();
+        verdict.sees(intent.created)
+            && wanted.created.includes(intent.created)
+            && of.is_none_or(|of| intent.customer.as_ref() == Some(of))
+    };
     let intents = world.payments.intents.iter().rev();
     let all = intents
-        .filter(|intent| verdict != Verdict::No && made.has(intent.created))
+        .filter(is_wanted)
         .map(|intent| (intent.id(), intent.to_json()))
         .collect();
-    either(page.of("/v1/payment_intents", all))
+    either(wanted.page.of("/v1/payment_intents", all))
 }
 
 /// The intent whose refunds are wanted, those of all when `None`, and which page of them.
@@ -137,7 +156,7 @@ pub(crate) fn refunds(
 ) -> Answer {
     let is_wanted = |refund: &&Refund| {
         let its = payment_intent.is_none_or(|id| refund.payment_intent == id);
-        verdict != Verdict::No && its
+        verdict.sees(refund.created) && its
     };
     let refunds = world.payments.refunds.iter().rev();
     let all = refunds
@@ -155,7 +174,7 @@ pub(crate) fn retrieve_refund(world: &World, id: &str, verdict: Verdict) -> Answ
         .iter()
         .filter(|refund| refund.id == id);
     match named.next() {
-        Some(refund) if verdict != Verdict::No => Answer::ok(refund.to_json()),
+        Some(refund) if verdict.sees(refund.created) => Answer::ok(refund.to_json()),
         Some(_) | None => errors::no_such_refund(id),
     }
 }

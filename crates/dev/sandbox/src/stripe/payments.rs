@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::book::no_such_intent;
-use super::decline::{Decline, GENERIC_DECLINE};
+use super::cards::Outcome;
+use super::decline::AUTHENTICATION_REQUIRED;
 use super::errors;
 use super::form::Form;
 use super::intent::{Intent, Status};
+use super::methods::verdict_of;
 use super::search::Query;
 use crate::answer::Answer;
 use crate::exchange::Verdict;
@@ -27,10 +29,13 @@ pub(crate) struct Authorization {
     amount: u64,
     currency: String,
     description: Option<String>,
+    customer: Option<String>,
+    manual: bool,
     payment_method: Option<String>,
     payment_method_types: Vec<String>,
     metadata: BTreeMap<String, String>,
-    confirm: bool,
+    /// How it is confirmed at once, if it is.
+    confirm: Option<Confirmation>,
 }
 
 impl Authorization {
@@ -61,14 +66,22 @@ impl Authorization {
         let currency = form.required("currency")?.to_owned();
         check_currency(&currency, amount)?;
         let confirm = form.get("confirm") == Some("true");
+        if !confirm && form.get("off_session").is_some() {
+            let message = "You cannot set `off_session` when `confirm` is not true.";
+            return Err(errors::bad_value("off_session", message));
+        }
         let payment_method = match form.get("payment_method") {
             None if !confirm => None,
             Some(_) | None => Some(form.required("payment_method")?.to_owned()),
         };
-        if form.get("capture_method") != Some("manual") {
-            let message = "The sandbox speaks capture_method=manual only.";
-            return Err(errors::bad_value("capture_method", message));
-        }
+        let manual = match form.get("capture_method") {
+            Some("manual") => true,
+            Some("automatic" | "automatic_async") | None => false,
+            Some(_) => {
+                let message = "Must be one of automatic, automatic_async, or manual.";
+                return Err(errors::bad_value("capture_method", message));
+            }
+        };
         let mut payment_method_types = form.list("payment_method_types");
         if payment_method_types.is_empty() {
             let redirects = form.get("automatic_payment_methods[allow_redirects]");
@@ -88,15 +101,27 @@ impl Authorization {
             amount,
             currency,
             description: form.get("description").map(str::to_owned),
+            customer: form.get("customer").map(str::to_owned),
+            manual,
             payment_method,
             payment_method_types,
             metadata: form.metadata(),
-            confirm,
+            confirm: confirm.then(|| Confirmation::of(form)),
         })
     }
 
     pub(crate) fn order_id(&self) -> Option<String> {
         self.metadata.get("order_id").cloned()
+    }
+
+    /// What only the account can tell.
+    fn check(&self, world: &World) -> Result<(), Answer> {
+        let (payments, customer) = (&world.payments, self.customer.as_deref());
+        payments.check_customer(customer)?;
+        match &self.payment_method {
+            Some(method) => payments.card(method, customer).map(drop),
+            None => Ok(()),
+        }
     }
 }
 
@@ -115,71 +140,14 @@ fn check_currency(currency: &str, amount: u64) -> Result<(), Answer> {
     Ok(())
 }
 
-/// What Stripe's test payment methods do, <https://docs.stripe.com/testing#declined-payments>.
-/// `None` for one that does not exist.
-fn outcome_of(payment_method: &str) -> Option<Result<(), Decline>> {
-    let card = payment_method.strip_prefix("pm_card_")?;
-    // Documented with the brand for some and without for others.
-    let declined = card
-        .strip_prefix("visa_")
-        .unwrap_or(card)
-        .strip_prefix("chargeDeclined");
-    let Some(why) = declined else {
-        let brands = [
-            "visa",
-            "visa_debit",
-            "mastercard",
-            "amex",
-            "discover",
-            "diners",
-            "jcb",
-            "us",
-        ];
-        return brands.contains(&card).then_some(Ok(()));
-    };
-    let with = |reason| Decline {
-        reason,
-        ..GENERIC_DECLINE
-    };
-    Some(Err(match why {
-        "" => GENERIC_DECLINE,
-        "InsufficientFunds" => Decline {
-            message: "Your card has insufficient funds.",
-            ..with("insufficient_funds")
-        },
-        "LostCard" => with("lost_card"),
-        "StolenCard" => with("stolen_card"),
-        "Fraudulent" => with("fraudulent"),
-        "VelocityLimitExceeded" => with("card_velocity_exceeded"),
-        "ExpiredCard" => Decline {
-            code: "expired_card",
-            reason: "expired_card",
-            message: "Your card has expired.",
-        },
-        "IncorrectCvc" => Decline {
-            code: "incorrect_cvc",
-            reason: "incorrect_cvc",
-            message: "Your card's security code is incorrect.",
-        },
-        "ProcessingError" => Decline {
-            code: "processing_error",
-            reason: "processing_error",
-            message: "An error occurred while processing your card. Try again in a little bit.",
-        },
-        _ => return None,
-    }))
-}
-
 pub(crate) fn authorize(
     world: &mut World,
     wanted: Authorization,
     verdict: Verdict,
     reference: Reference,
 ) -> Answer {
-    if let Some(method) = &wanted.payment_method
-        && outcome_of(method).is_none()
-    {
-        return errors::no_such("PaymentMethod", method, "payment_method");
+    if let Err(refusal) = wanted.check(world) {
+        return refusal;
     }
     let intent = Intent {
         number: world.number(),
@@ -188,6 +156,8 @@ pub(crate) fn authorize(
         amount_refunded: 0,
         currency: wanted.currency,
         description: wanted.description,
+        customer: wanted.customer,
+        manual: wanted.manual,
         status: match wanted.payment_method {
             Some(_) => Status::RequiresConfirmation,
             None => Status::RequiresPaymentMethod,
@@ -203,73 +173,161 @@ pub(crate) fn authorize(
     };
     let (id, made) = (intent.id(), intent.to_json());
     world.payments.intents.push(intent);
-    if wanted.confirm {
-        confirm(world, &id, None, verdict, reference)
-    } else {
-        Answer::ok(made)
+    match wanted.confirm {
+        Some(how) => confirm(world, &id, &how, verdict, reference),
+        None => Answer::ok(made),
     }
 }
 
-/// The method to confirm with, the intent's own when `None`.
-pub(crate) fn read_confirm(form: &Form) -> Result<Option<String>, Answer> {
-    form.allow(&[
-        "error_on_requires_action",
-        "expand",
-        "off_session",
-        "payment_method",
-        "return_url",
-    ])?;
-    Ok(form.get("payment_method").map(str::to_owned))
+/// How an intent is confirmed.
+#[derive(Debug)]
+pub(crate) struct Confirmation {
+    /// The intent's own when `None`.
+    method: Option<String>,
+    /// The customer is not there to answer the bank.
+    off_session: bool,
+    /// A question of the bank's is an error.
+    no_questions: bool,
+}
+
+impl Confirmation {
+    fn of(form: &Form) -> Self {
+        Self {
+            method: form.get("payment_method").map(str::to_owned),
+            off_session: form.get("off_session") == Some("true"),
+            no_questions: form.get("error_on_requires_action") == Some("true"),
+        }
+    }
+
+    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
+        form.allow(&[
+            "error_on_requires_action",
+            "expand",
+            "off_session",
+            "payment_method",
+            "return_url",
+        ])?;
+        Ok(Self::of(form))
+    }
 }
 
 /// <https://docs.stripe.com/api/payment_intents/confirm>: holds the money, or is declined.
 pub(crate) fn confirm(
     world: &mut World,
     id: &str,
-    method: Option<String>,
+    how: &Confirmation,
     verdict: Verdict,
     reference: Reference,
 ) -> Answer {
+    let found = world.payments.find(id).and_then(|intent| {
+        let method = confirmable(intent, how.method.as_deref())?;
+        let card = world.payments.card(&method, intent.customer.as_deref())?;
+        Ok((method, verdict_of(card, verdict)))
+    });
+    let (method, card) = match found {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
+    world.payments.use_up(&method);
     let confirmed = world.payments.find_mut(id).and_then(|intent| {
-        match intent.status {
-            Status::RequiresPaymentMethod | Status::RequiresConfirmation => {}
-            Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
-                let message = format!(
-                    "You cannot confirm this PaymentIntent because it has a status of {}.",
-                    intent.status.as_str()
-                );
-                return Err(errors::unexpected_state(&message, intent));
-            }
-        }
-        let Some(method) = method.or_else(|| intent.payment_method.clone()) else {
-            let message =
-                "You cannot confirm this PaymentIntent because it's missing a payment method.";
-            return Err(errors::unexpected_state(message, intent));
-        };
-        let decline = match (outcome_of(&method), verdict) {
-            (None, _) => return Err(errors::no_such("PaymentMethod", &method, "payment_method")),
-            (Some(Err(decline)), _) => Some(decline),
-            (Some(Ok(())), Verdict::No) => Some(GENERIC_DECLINE),
-            (
-                Some(Ok(())),
-                Verdict::AsUsual | Verdict::Pending | Verdict::Fails | Verdict::Used,
-            ) => None,
-        };
         intent.charged = true;
-        intent.decline = decline;
-        if let Some(decline) = decline {
+        intent.decline = match card {
+            Outcome::Declined(decline) => Some(decline),
+            Outcome::Asks if how.off_session || how.no_questions => Some(AUTHENTICATION_REQUIRED),
+            Outcome::Asks | Outcome::Approved => None,
+        };
+        if let Some(decline) = intent.decline {
             intent.payment_method = None;
             intent.status = Status::RequiresPaymentMethod;
             return Err(errors::declined(decline, intent));
         }
         intent.payment_method = Some(method);
-        intent.status = Status::RequiresCapture;
-        let effect = intent.effect(intent.amount, intent.id(), reference);
-        Ok((intent.to_json(), effect))
+        Ok(match card {
+            Outcome::Asks | Outcome::Declined(_) => {
+                intent.status = Status::RequiresAction;
+                (intent.to_json(), None)
+            }
+            Outcome::Approved if intent.manual => {
+                intent.status = Status::RequiresCapture;
+                let effect = intent.effect(intent.amount, intent.id(), reference);
+                (intent.to_json(), Some(effect))
+            }
+            Outcome::Approved => {
+                intent.status = Status::Succeeded;
+                intent.amount_received = intent.amount;
+                let effect = intent.effect(intent.amount, intent.id(), reference);
+                (intent.to_json(), Some(effect))
+            }
+        })
     });
     either(confirmed.map(|(json, effect)| {
-        world.ledger.authorizations.push(effect);
+        if json["status"] == Status::Succeeded.as_str() {
+            world.ledger.captures.extend(effect);
+        } else {
+            world.ledger.authorizations.extend(effect);
+        }
         json
+    }))
+}
+
+/// The method that an intent would be confirmed with.
+fn confirmable(intent: &Intent, method: Option<&str>) -> Result<String, Answer> {
+    match intent.status {
+        Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
+        Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
+            let message = format!(
+                "You cannot confirm this PaymentIntent because it has a status of {}.",
+                intent.status.as_str()
+            );
+            return Err(errors::unexpected_state(&message, intent));
+        }
+    }
+    let method = method.map(str::to_owned);
+    method
+        .or_else(|| intent.payment_method.clone())
+        .ok_or_else(|| {
+            let message =
+                "You cannot confirm this PaymentIntent because it's missing a payment method.";
+            errors::unexpected_state(message, intent)
+        })
+}
+
+/// The part of `POST /v1/payment_intents/{id}` that changes no money.
+#[derive(Debug)]
+pub(crate) struct Update {
+    metadata: BTreeMap<String, String>,
+    description: Option<String>,
+}
+
+impl Update {
+    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
+        form.allow(&["description", "expand", "metadata"])?;
+        Ok(Self {
+            metadata: form.metadata(),
+            description: form.get("description").map(str::to_owned),
+        })
+    }
+
+    pub(crate) fn order_id(&self) -> Option<String> {
+        self.metadata.get("order_id").cloned()
+    }
+}
+
+/// <https://docs.stripe.com/api/payment_intents/update>. Metadata are merged; one without a value is
+/// taken away (<https://docs.stripe.com/api/metadata>).
+pub(crate) fn update(world: &mut World, id: &str, update: Update) -> Answer {
+    let ledger = &mut world.ledger;
+    either(world.payments.find_mut(id).map(|intent| {
+        intent.metadata.extend(update.metadata);
+        intent.metadata.retain(|_, value| !value.is_empty());
+        intent.description = update.description.or(intent.description.take());
+        // Whom an effect was for may become known afterwards.
+        let order_id = intent.order_id();
+        let (id, held) = (intent.id(), ledger.authorizations.iter_mut());
+        for held in held.filter(|held| held.id == id) {
+            held.reference.order_id.clone_from(&order_id);
+        }
+        intent.to_json()
     }))
 }
 
@@ -347,7 +405,9 @@ pub(crate) fn cancel(
     let canceled = world.payments.find_mut(id).and_then(|intent| {
         let held = match intent.status {
             Status::RequiresCapture if verdict != Verdict::No => true,
-            Status::RequiresPaymentMethod | Status::RequiresConfirmation
+            Status::RequiresPaymentMethod
+            | Status::RequiresConfirmation
+            | Status::RequiresAction
                 if verdict != Verdict::No =>
             {
                 false
@@ -355,6 +415,7 @@ pub(crate) fn cancel(
             Status::RequiresCapture
             | Status::RequiresPaymentMethod
             | Status::RequiresConfirmation
+            | Status::RequiresAction
             | Status::Succeeded
             | Status::Canceled => {
                 let message = format!(
@@ -400,17 +461,18 @@ pub(crate) fn lapse(world: &mut World, order_id: &str) -> usize {
 }
 
 pub(crate) fn retrieve(world: &World, id: &str, verdict: Verdict) -> Answer {
-    if verdict == Verdict::No {
-        return no_such_intent(id);
+    match world.payments.find(id) {
+        Ok(intent) if verdict.sees(intent.created) => Answer::ok(intent.to_json()),
+        Ok(_) => no_such_intent(id),
+        Err(refusal) => refusal,
     }
-    either(world.payments.find(id).map(Intent::to_json))
 }
 
 /// <https://docs.stripe.com/api/payment_intents/search>, newest first.
 pub(crate) fn search(world: &World, query: &Query, verdict: Verdict) -> Answer {
     let intents = world.payments.intents.iter().rev();
     let mut found: Vec<_> = intents
-        .filter(|intent| verdict != Verdict::No && query.matches(intent))
+        .filter(|intent| verdict.sees(intent.created) && query.matches(intent))
         .map(Intent::to_json)
         .skip(query.skipped)
         .collect();

@@ -75,7 +75,9 @@ pub(crate) fn refund(
         let status = match verdict {
             Verdict::Pending => RefundStatus::Pending,
             Verdict::Fails => RefundStatus::Failed,
-            Verdict::AsUsual | Verdict::No | Verdict::Used => RefundStatus::Succeeded,
+            Verdict::AsUsual | Verdict::No | Verdict::Used | Verdict::Asks | Verdict::Hides(_) => {
+                RefundStatus::Succeeded
+            }
         };
         // One on its way counts as refunded, as far as another one is concerned.
         if status != RefundStatus::Failed {

@@ -140,26 +140,23 @@ async fn a_lost_answer_has_its_effect_and_is_found_under_its_key() {
 }
 
 #[tokio::test]
-async fn a_delayed_call_acts_even_when_its_caller_has_gone() {
-    let sandbox = Sandbox::start().await;
-    let mut slow = fault("payment", "authorize", "ord-1", "delay");
-    slow["delay_ms"] = json!(20);
-    sandbox.plant(&slow).await;
-    let caller = tokio::spawn(sandbox.authorization("ord-1", "pm_card_visa").send());
-    while sandbox.count("faults_fired").await == 0 {
-        tokio::task::yield_now().await;
+async fn a_delayed_or_late_call_acts_even_when_its_caller_has_gone() {
+    for mode in ["delay", "late"] {
+        let sandbox = Sandbox::start().await;
+        let mut slow = fault("payment", "authorize", "ord-1", mode);
+        slow["delay_ms"] = json!(20);
+        sandbox.plant(&slow).await;
+        let caller = tokio::spawn(sandbox.authorization("ord-1", "pm_card_visa").send());
+        while sandbox.count("faults_fired").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        caller.abort();
+        while sandbox.count("authorizations").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let again = sandbox.authorization("ord-1", "pm_card_visa");
+        assert!(sandbox.send(again).await.unwrap().replayed, "{mode}");
     }
-    caller.abort();
-    while sandbox.count("authorizations").await == 0 {
-        tokio::task::yield_now().await;
-    }
-    assert!(
-        sandbox
-            .send(sandbox.authorization("ord-1", "pm_card_visa"))
-            .await
-            .unwrap()
-            .replayed
-    );
 }
 
 #[tokio::test]
@@ -296,6 +293,7 @@ async fn a_fault_that_makes_no_sense_is_refused_in_words() {
         ("status", json!(200), "status"),
         ("order_id", json!(""), "order_id"),
         ("delay_ms", json!(1_000_000_000), "delay_ms"),
+        ("mode", json!("hide"), "mode"),
     ] {
         let mut fault = good.clone();
         fault[field] = value;

@@ -18,6 +18,7 @@ use tests::{Database, document, invocation, submission};
 pub(crate) fn held() -> Authorization {
     Authorization::Held {
         payment: "pi_1".to_owned(),
+        made_at: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{accepted, held, state, validated};
 use domain::ledger::{
-    Authorize, Book, Booking, Capture, CaptureResult, MessageId, Notify, Unbook, Unbooking,
+    Authorization, Authorize, Book, Booking, Capture, CaptureResult, MessageId, Notify, Unbook,
+    Unbooking,
 };
 use domain::ports::{Cancellation, Claimed, Orders as _, Reserved, Stock as _};
 use domain::{ErrorName, Failure, Stage};
@@ -125,7 +126,11 @@ async fn whatever_else_is_written_to_an_order_is_one_request() {
         "{claimed:?}"
     );
     let _ = requests.take();
-    assert_eq!(store.replace_hold(&by, "pi_1", "pi_2").await, Ok(()));
+    let renewed = Authorization::Held {
+        payment: "pi_2".to_owned(),
+        made_at: Some(by.now),
+    };
+    assert_eq!(store.replace_hold(&by, "pi_1", &renewed).await, Ok(()));
     assert_eq!(requests.take(), UPDATE);
     assert_eq!(state(&database, "o").await.held_payment(), Some("pi_2"));
 }

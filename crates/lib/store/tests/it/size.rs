@@ -49,7 +49,13 @@ async fn a_full_state_item_stays_within_one_unit_of_writing() {
     let payment = "p".repeat(30);
     database
         .store
-        .commit::<Authorize>(&by, Authorization::Held { payment })
+        .commit::<Authorize>(
+            &by,
+            Authorization::Held {
+                payment,
+                made_at: None,
+            },
+        )
         .await
         .expect("done");
     database.store.claim::<Book>(&by).await.expect("claimed");
