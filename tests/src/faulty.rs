@@ -6,6 +6,7 @@
 
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use domain::ledger::{Authorization, Booking, Effect, Unbooking};
 use domain::ports::{
@@ -360,6 +361,8 @@ impl<T: Stock> Stock for Faulty<T> {
 }
 
 impl<T: PaymentProvider> PaymentProvider for Faulty<T> {
+    const KEYS_ARE_KEPT: Duration = T::KEYS_ARE_KEPT;
+
     async fn authorize(
         &self,
         key: &str,

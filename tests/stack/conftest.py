@@ -29,6 +29,8 @@ _SUITES = [
     "test_notices",
     "test_incidents",
     "test_actions",
+    "test_settle",
+    "test_books",
     "test_metrics",
     "test_night",
     "test_page",

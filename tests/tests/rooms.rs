@@ -2,6 +2,8 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -87,4 +89,61 @@ fn domain_knows_no_aws_no_runtime_and_no_environment() {
         let named = manifest.lines().any(|line| line.starts_with(banned));
         assert!(!named, "domain depends on {banned}");
     }
+}
+
+/// How a provider's tokens and references begin, and words that only it says.
+const OF_A_PROVIDER: [&str; 7] = [
+    "pm_",
+    "pi_",
+    "cus_",
+    "se-",
+    "requires_",
+    "canceled",
+    "label_already",
+];
+
+/// Every file of what is deployed, but for the adapters and what is for a laptop only.
+fn files_without_adapters() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let (mut folders, mut files) = (vec![root], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let is_adapter = matches!(name, Some("stripe" | "shipstation"));
+            if is_adapter || matches!(name, Some("dev" | "tests" | "examples" | "fixtures")) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn nobody_but_an_adapter_knows_its_providers_own_words() {
+    let files = files_without_adapters();
+    assert!(files.len() > 100, "{files:?}");
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a text");
+        // Comments may give an example; so may tests, which stand last.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = code.lines().filter(|line| !line.trim().starts_with("//"));
+        for line in code {
+            let begins = |word: &str| {
+                ["\"", "'", "("]
+                    .iter()
+                    .any(|before| line.contains(&format!("{before}{word}")))
+            };
+            if OF_A_PROVIDER.iter().any(|word| begins(word)) {
+                found.push(format!("{}: {}", file.display(), line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n  {}\n", found.join("\n  "));
 }

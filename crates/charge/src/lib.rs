@@ -34,10 +34,6 @@ pub use stripe::Stripe;
 /// on top; if they take too long, the claim stays and the retry asks.
 pub const WORST_CASE: Duration = budget::worst_case(7, 4);
 
-/// For this long after the first try the provider still knows our keys: Stripe keeps them for at
-/// least 24 hours; an hour is left for clocks and queues.
-const KEYS_ARE_KEPT: Duration = Duration::from_hours(23);
-
 /// For how long a hold that somebody else has made must still be relied on: a carrier that is away is waited
 /// for, for hours.
 const LEFT_TO_SHIP: Duration = Duration::from_hours(6);
@@ -147,7 +143,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         lapsed: Option<&str>,
     ) -> Result<Option<Payment>, ProviderError> {
         match unknown_since {
-            Some(since) if older(by.now, since, KEYS_ARE_KEPT) => {
+            Some(since) if older(by.now, since, P::KEYS_ARE_KEPT) => {
                 let request = FindRequest {
                     order_id: &by.order_id,
                     attempt: state.payment_attempt(),
@@ -557,7 +553,7 @@ fn authorization(payment: Payment, total: Money) -> Result<Authorization, Provid
         )),
         PaymentState::Declined(code) => Ok(Authorization::Declined { code }),
         PaymentState::Voided => Ok(Authorization::Declined {
-            code: "canceled".to_owned(),
+            code: "voided".to_owned(),
         }),
         PaymentState::Captured(_) => Err(ProviderError::Defect(
             "the payment was captured without being authorised first".to_owned(),

@@ -11,6 +11,8 @@ mod find;
 mod intent;
 mod refund;
 
+use std::time::Duration;
+
 use amount::{domain_amount, wire_amount};
 use domain::ports::{
     AuthorizeRequest, FindRequest, GivenBack, Payment, PaymentProvider, PaymentState, ProviderError,
@@ -136,6 +138,10 @@ impl Stripe {
 }
 
 impl PaymentProvider for Stripe {
+    /// Stripe keeps them for at least 24 hours; an hour is left for clocks and queues.
+    /// <https://docs.stripe.com/api/idempotent_requests>
+    const KEYS_ARE_KEPT: Duration = Duration::from_hours(23);
+
     async fn authorize(
         &self,
         key: &str,

@@ -53,17 +53,17 @@ const PARTS: [Part; 3] = [
         fields: &[
             field(
                 "method",
-                "A method: the payment provider's token (pm_…)",
+                "A method: the payment provider's token",
                 "/payment/method",
             ),
             field(
                 "customer",
-                "The customer who has saved it (cus_…), if one has",
+                "The customer who has saved it, if one has: the provider's token",
                 "/payment/customer",
             ),
             field(
                 "intent",
-                "Or a payment that the checkout has made (pi_…)",
+                "Or a payment that the checkout has made: the provider's token",
                 "/payment/intent",
             ),
         ],

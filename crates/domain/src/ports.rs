@@ -370,6 +370,10 @@ pub struct GivenBack {
 ///
 /// Every call that acts takes an idempotency key and MUST have one effect for one key.
 pub trait PaymentProvider: Send + Sync {
+    /// For how long it certainly knows a key after it was first used. Later, an effect of which nobody heard
+    /// is looked for by [`Self::find`]; until then the same call under the same key tells what came of it.
+    const KEYS_ARE_KEPT: Duration;
+
     /// Holds the money, or takes over a payment that holds it. MUST NOT capture it, and MUST NOT take
     /// over a payment that another order has, also if both ask at once.
     fn authorize(
@@ -454,8 +458,14 @@ pub trait Carrier: Send + Sync {
 pub enum Voiding {
     /// The label is void.
     Voided,
-    /// The carrier does not void it: its code. The parcel may be on its way.
-    Refused(String),
+    /// The carrier does not void it. The parcel may be on its way.
+    Refused {
+        /// The carrier's code.
+        code: String,
+        /// Whether it never will, as it says: the label was used, or is too old. A person decides then; else it
+        /// is asked again.
+        for_good: bool,
+    },
 }
 
 /// A provider's books, as an auditor reads them: only what carries this environment's name is told.

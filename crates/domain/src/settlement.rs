@@ -125,7 +125,7 @@ mod tests {
             "customer": {"customer_id": "c", "name": "Ada", "email": "ada@example.com"},
             "payment": {"method": "pm_card_visa"},
             "shipping_address": {"name": "Ada", "line1": "1 Main St", "city": "Springfield",
-                "postal_code": "62701", "country": "US"},
+                "region": "IL", "postal_code": "62701", "country": "US"},
             "lines": [{"sku": "MUG-01", "quantity": 1, "unit_price": 1000}],
             "shipping_fee": 0, "tax": 0, "total": 1000
         });

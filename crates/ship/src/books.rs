@@ -49,7 +49,7 @@ impl<O: Orders, C: Carrier + Books> Ship<O, C> {
             Stands::Nothing | Stands::Held(_) | Stands::Kept(_) => {}
             Stands::Live => {
                 let voiding = self.carrier.cancel(reference).await;
-                if let Voiding::Refused(code) = voiding.map_err(|error| failed(&error))? {
+                if let Voiding::Refused { code, .. } = voiding.map_err(|error| failed(&error))? {
                     // A person has to talk to the carrier.
                     let text = format!("the carrier does not void the label ({code})");
                     return Err(StepError::new(ErrorName::CarrierUnavailable, text));

@@ -17,10 +17,6 @@ pub use shipstation::ShipStation;
 use step::{Documents, FailureInput, Task, budget};
 use store::Store;
 
-/// With these reasons the carrier will never void a label: it was used, or is too old.
-/// <https://docs.shipstation.com/apis/openapi/labels/void_label>
-const FOR_GOOD: [&str; 2] = ["label_already_used", "label_not_found_within_void_period"];
-
 /// What the longest action can take: a booking that is looked for (the shipment, then its labels), in whose way
 /// another label is voided, whose shipment is there already (asked for, found, its labels looked for, brought up
 /// to date), and whose label is refused and looked for once more. The undo, which notes the failure first, looks
@@ -138,7 +134,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             // There is never more than one that can be used. One that the carrier does not void may be on its
             // way: then it is what is shipped.
             if let Some(label) = state.label_to_void()
-                && let Voiding::Refused(_) = self.carrier.cancel(label).await?
+                && let Voiding::Refused { .. } = self.carrier.cancel(label).await?
                 && let Some(replaced) = state.to_replace()
             {
                 return Ok(replaced.booking.clone());
@@ -262,14 +258,18 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         Ok(label.into_iter().chain(replaced).collect())
     }
 
-    /// Has the carrier void these labels; why it does not, if it does not.
-    async fn void(&self, labels: &[String]) -> Result<Option<String>, ProviderError> {
+    /// Has the carrier void all of these labels. Why it does not, if it does not; a reason that may pass goes
+    /// before one that is for good.
+    async fn void(&self, labels: &[String]) -> Result<Option<Unvoided>, ProviderError> {
+        let mut unvoided = None;
         for label in labels {
-            if let Voiding::Refused(code) = self.carrier.cancel(label).await? {
-                return Ok(Some(code));
+            if let Voiding::Refused { code, for_good } = self.carrier.cancel(label).await?
+                && (unvoided.is_none() || !for_good)
+            {
+                unvoided = Some(Unvoided { code, for_good });
             }
         }
-        Ok(None)
+        Ok(unvoided)
     }
 
     /// Undo of [`Self::book`], and the first step of the failure branch: from here on no forward
@@ -293,14 +293,20 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             match self.void(&labels).await? {
                 None if labels.is_empty() => Ok(Unbooking::Nothing),
                 None => Ok(Unbooking::Cancelled),
-                Some(code) if FOR_GOOD.contains(&code.as_str()) => {
+                Some(Unvoided {
+                    code,
+                    for_good: true,
+                }) => {
                     let noted = self.orders.refuse::<Unbook>(by, &code).await;
                     noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
                     let text = format!("the carrier does not void the label ({code}): settle it");
                     Err(ProviderError::Defect(text))
                 }
                 // A person has to talk to the carrier; the task is tried again until one has.
-                Some(code) => {
+                Some(Unvoided {
+                    code,
+                    for_good: false,
+                }) => {
                     let text = format!("the carrier does not void the label ({code})");
                     Err(ProviderError::Unavailable(text))
                 }
@@ -312,6 +318,12 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             step::perform::<Unbook, _, _, _>(orders, by, unavailable, claimed, Ok(()), act).await?;
         Ok(json!({"cancelled": undone == Unbooking::Cancelled}))
     }
+}
+
+/// Why a label is not void: the carrier's code, and whether it never will be.
+struct Unvoided {
+    code: String,
+    for_good: bool,
 }
 
 /// Until when somebody may have been at work on booking before this invocation.

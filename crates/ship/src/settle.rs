@@ -26,11 +26,12 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             Ok(match (refused, settlement) {
                 (None, _) if labels.is_empty() => Ok((Unbooking::Nothing, None)),
                 (None, _) => Ok((Unbooking::Cancelled, None)),
-                (Some(code), Settlement::ShipmentWrittenOff) => {
-                    Ok((Unbooking::WrittenOff, Some(code)))
+                (Some(unvoided), Settlement::ShipmentWrittenOff) => {
+                    Ok((Unbooking::WrittenOff, Some(unvoided.code)))
                 }
-                (Some(code), Settlement::ShipmentCancelled) => Err(format!(
-                    "the label is not void, and the carrier does not void it ({code})"
+                (Some(unvoided), Settlement::ShipmentCancelled) => Err(format!(
+                    "the label is not void, and the carrier does not void it ({})",
+                    unvoided.code
                 )),
                 (Some(_), Settlement::PaymentReturned | Settlement::PaymentWrittenOff) => {
                     Err("a payment is not the carrier's matter".to_owned())

@@ -313,10 +313,17 @@ impl Carrier for ShipStation {
         match voided.reason_code.as_deref() {
             _ if voided.approved => Ok(Voiding::Voided),
             Some("label_already_voided") => Ok(Voiding::Voided),
-            code => Ok(Voiding::Refused(code.unwrap_or("no reason").to_owned())),
+            code => Ok(Voiding::Refused {
+                code: code.unwrap_or("no reason").to_owned(),
+                for_good: code.is_some_and(|code| NEVER_VOIDED.contains(&code)),
+            }),
         }
     }
 }
+
+/// With these reasons a label is never voided: it was used, or is too old.
+/// <https://docs.shipstation.com/apis/openapi/labels/void_label>
+const NEVER_VOIDED: [&str; 2] = ["label_already_used", "label_not_found_within_void_period"];
 
 /// Labels on a page of a list: more than any shipment ever has.
 const PAGE: u32 = 50;

@@ -171,12 +171,33 @@ async fn a_payment_that_was_made_too_long_ago_to_ship_for_is_declined() {
 
 #[tokio::test]
 async fn a_payment_that_the_checkout_has_marked_as_this_orders_is_taken_over() {
+    // The checkout knows the order's id, and perhaps not what we call our environments.
     let (shop, intent) = with_intent("3098", &[("metadata[order_id]", ORDER)]).await;
+    let answer = shop.run(Action::Authorize).await;
+    assert_eq!(answer, Ok(json!({"payment_id": intent})));
+    let marked = [
+        ("metadata[order_id]", ORDER),
+        ("metadata[environment]", "test"),
+    ];
+    let (shop, intent) = with_intent("3098", &marked).await;
     // There is nothing to write: nobody may fail to.
     shop.sandbox.plant("payment", "authorize", "error").await;
     let answer = shop.run(Action::Authorize).await;
     assert_eq!(answer, Ok(json!({"payment_id": intent})));
     assert!(shop.sandbox.fired().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_of_another_environment_is_another_order() {
+    let marked = [
+        ("metadata[order_id]", ORDER),
+        ("metadata[environment]", "prod"),
+    ];
+    let (shop, _) = with_intent("3098", &marked).await;
+    let answer = shop.run(Action::Authorize).await;
+    let declined = answer.expect_err("it is another order's");
+    assert_eq!(declined.name(), ErrorName::PaymentDeclined);
+    assert!(declined.message().contains("intent_used_by_another_order"));
 }
 
 /// The write of one is on its way while the other reads and writes: the key, which is the payment's, tells

@@ -343,7 +343,11 @@ async fn money_that_is_held_after_all_for_a_closed_order_is_let_go() {
         assert_eq!(before, Ok(json!({"let_go": false})), "it is not closed");
         shop.database.released(ORDER).await;
         if late {
-            let more = [("metadata[order_id]", ORDER), ("metadata[attempt]", "1")];
+            let more = [
+                ("metadata[order_id]", ORDER),
+                ("metadata[attempt]", "1"),
+                ("metadata[environment]", "test"),
+            ];
             shop.sandbox.checked_out("3098", &more).await;
         }
         for again in [late, false] {

@@ -201,6 +201,7 @@ async fn a_payment_that_holds_another_amount_is_found_let_go_and_its_order_close
         ("capture_method", "manual"),
         ("metadata[order_id]", ORDER),
         ("metadata[attempt]", "1"),
+        ("metadata[environment]", "test"),
     ];
     shop.sandbox.in_dashboard("payment_intents", &form).await;
     assert!(asks_first(&shop.database.state(ORDER).await, by.now));

@@ -139,7 +139,7 @@ async fn an_order_is_modified_by_those_fields_that_are_filled_in() {
     page.step_functions
         .tells("ord-1-1", json!({"status": "RUNNING"}));
     let form = "reason=moved&email=new%40example.com&name=&to=Bo&line1=2+Side+St&city=Shelbyville\
-        &postal=62565&country=US";
+        &region=IL&postal=62565&country=US";
     let (there, sent) = page.send("/orders/ord-1/modify", form).await;
     assert_eq!(there, "../../orders/ord-1");
     let told = text(&page.get_with("/orders/ord-1", &sent).await);
