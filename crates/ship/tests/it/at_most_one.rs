@@ -13,7 +13,7 @@ use crate::{ORDER, Shop, ship_station, task};
 
 /// The order's shipment, as the carrier has it.
 async fn shipment(shop: &Shop) -> Value {
-    let path = "shipments/external_shipment_id/ord-1-1";
+    let path = "shipments/external_shipment_id/test.ord-1-1";
     shop.sandbox.at_carrier("GET", path, &Value::Null).await
 }
 
@@ -166,7 +166,7 @@ async fn a_shipment_whose_answer_was_lost_is_found_and_costs_no_wait() {
 #[tokio::test]
 async fn the_shipment_of_another_reference_is_never_used() {
     let shop = Shop::with_order().await;
-    let others = shipments("ORD-1-1");
+    let others = shipments("test.ORD-1-1");
     shop.sandbox.at_carrier("POST", "shipments", &others).await;
     let refused = shop.run(Action::Book).await.expect_err("not ours");
     assert_eq!(refused.name(), ErrorName::Internal, "{refused}");

@@ -69,6 +69,7 @@ async fn two_environments_on_one_account_have_the_same_order_and_a_label_each() 
     shop.database
         .claimed::<domain::ledger::Book>(ORDER, -1)
         .await;
+    shop.wait_for_late_labels().await;
     // An unknown outcome is not found with another environment's label.
     shop.run(Action::Book).await.expect("booked");
     let ledger = shop.sandbox.ledger().await;
