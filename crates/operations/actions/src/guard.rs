@@ -1,5 +1,6 @@
 //! What is possible now.
 
+use domain::ledger::{Entry, Reversal, Unbooking};
 use domain::ports::Record;
 use domain::view::{asks_first, is_held_otherwise, payment_is_unknown, shipment_is_unknown};
 use domain::{ErrorName, ExecutionStatus, Settlement, Stage, Status, Timestamp};
@@ -144,6 +145,10 @@ pub(crate) fn reprocessable(
         Stage::Failed | Stage::Rejected if payment_is_unknown(state, now) => {
             refuse("nobody knows what became of the payment: resolve it first")
         }
+        Stage::Failed | Stage::Rejected if is_written_off(record) => refuse(
+            "its parcel or its money was written off, and would be sent or taken twice: it takes a \
+             new order",
+        ),
         Stage::Failed | Stage::Rejected if record.personal.is_none() => {
             refuse("the customer's data was erased")
         }
@@ -156,6 +161,17 @@ pub(crate) fn reprocessable(
         | Stage::Authorized
         | Stage::Shipped => refuse("the order is not reversed yet"),
     }
+}
+
+/// Whether an attempt ended with goods that stay out or money that stays ours, and not with nothing.
+fn is_written_off(record: &Record) -> bool {
+    let mut attempts = record.earlier.iter().chain([&record.state]);
+    attempts.any(|state| {
+        let unbooking = state.unbook.as_ref().and_then(Entry::outcome);
+        let reversal = state.reverse.as_ref().and_then(Entry::outcome);
+        unbooking == Some(&Unbooking::WrittenOff)
+            || matches!(reversal, Some(Reversal::WrittenOff { .. }))
+    })
 }
 
 /// What is to be known before an action that is possible, and that will come to the same again.

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use store::{Begun, Store};
 use workflow::{Described, Woken, Workflow, WorkflowError};
 
-/// A step's function may work for so long: more than the longest of their timeouts.
+/// A step's function may work for so long on what is asked for here: only booking, which never is, takes longer.
 pub const STEP: Duration = Duration::from_secs(45);
 
 /// Who acts, why and when. It is kept on the order, in its audit trail.

@@ -284,6 +284,21 @@ async fn an_order_that_was_settled_and_restarted_goes_on_with_what_it_was_settle
     assert_eq!(at, Some(ProcessState::ReversePayment));
 }
 
+/// The parcel is out, or the money stays: another attempt would send or take it twice.
+#[tokio::test]
+async fn what_was_written_off_is_never_processed_again() {
+    let shop = used_label().await;
+    let by = tests::invocation(ORDER, "settles", 60_000);
+    let store = &shop.database.store;
+    store.claim::<Unbook>(&by).await.expect("claimed");
+    let event = tests::audited(domain::Event::Settled);
+    let settled = store.settle::<Unbook>(&by, Unbooking::WrittenOff, &event);
+    settled.await.expect("settled");
+    shop.database.released(ORDER).await;
+    let refused = shop.refused(Action::Reprocess).await;
+    assert!(refused.contains("written off"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_payment_that_is_found_to_be_another_ones_is_no_reason_to_wait() {
     let shop = Shop::open().await;
