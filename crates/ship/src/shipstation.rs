@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 use step::budget;
 
 use crate::Account;
-use error::{Refusal, refusal};
+use error::{Refusal, failed, refusal};
 use label::{Found, Label, Page, Standing, being_made, found};
 use shipment::{Made, Shipment, Status};
 
@@ -136,7 +136,8 @@ impl ShipStation {
         Ok(answer)
     }
 
-    /// The shipment with our reference, whatever became of it.
+    /// The shipment with our reference, whatever became of it. `None` also if there is one whose reference differs
+    /// in capital letters only, which for the carrier may be the same: ours was never made then.
     async fn shipment(&self, reference: &str) -> Result<Option<Shipment>, ProviderError> {
         let path = format!("/v2/shipments/external_shipment_id/{reference}");
         let answer = self.send(Method::GET, &path, None).await?;
@@ -144,15 +145,11 @@ impl ShipStation {
             return Ok(None);
         }
         if !answer.status.is_success() {
-            return Err(answer.error(None));
+            return Err(failed(&answer));
         }
         let found: Shipment = answer.json()?;
-        // Another shop's reference may differ in capital letters only, which is all that some would look at.
-        if found.external_shipment_id.as_deref() != Some(reference) {
-            let text = "the carrier has another shipment under the reference".to_owned();
-            return Err(ProviderError::Defect(text));
-        }
-        Ok(Some(found))
+        let is_ours = found.external_shipment_id.as_deref() == Some(reference);
+        Ok(Some(found).filter(|_| is_ours))
     }
 
     /// What labels a shipment has. Asked for by the shipment and not by our reference, for which
@@ -162,7 +159,7 @@ impl ShipStation {
         let path = format!("/v2/labels?shipment_id={shipment}&page_size={PAGE}&page=1");
         let answer = self.send(Method::GET, &path, None).await?;
         if !answer.status.is_success() {
-            return Err(answer.error(None));
+            return Err(failed(&answer));
         }
         let page: Page = answer.json()?;
         if page.pages > 1 {
@@ -208,7 +205,9 @@ impl ShipStation {
     ) -> Result<Prepared, ProviderError> {
         let found = self.shipment(reference).await;
         let Some(shipment) = found.map_err(nothing_bought)? else {
-            let text = "the carrier makes no shipment, and has none".to_owned();
+            let text =
+                "the carrier makes no shipment, and has none or another one under the reference"
+                    .to_owned();
             return Err(ProviderError::Defect(text));
         };
         match shipment.status {
@@ -307,7 +306,7 @@ impl Carrier for ShipStation {
         let path = format!("/v2/labels/{label}/void");
         let answer = self.send(Method::PUT, &path, None).await?;
         if !answer.status.is_success() {
-            return Err(answer.error(None));
+            return Err(failed(&answer));
         }
         let voided: Voided = answer.json()?;
         match voided.reason_code.as_deref() {

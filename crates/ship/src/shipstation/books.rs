@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::ShipStation;
+use super::error::failed;
 
 /// So many labels are one page.
 const PAGE: u32 = 100;
@@ -82,7 +83,7 @@ fn read(answer: Answer) -> Result<Answer, ProviderError> {
     if answer.status.is_success() {
         return Ok(answer);
     }
-    Err(answer.error(None))
+    Err(failed(&answer))
 }
 
 impl ShipStation {

@@ -51,6 +51,15 @@ const OF_THE_ACCOUNT: [&str; 13] = [
     "unauthorized",
 ];
 
+/// What a call fails with that neither makes a shipment nor buys a label: nobody can be told of a refusal there.
+pub(super) fn failed(answer: &Answer) -> ProviderError {
+    match refusal(answer) {
+        Refusal::Failed(error) => error,
+        Refusal::Undeliverable(code) => answer.error(Some(&code)),
+        Refusal::Taken => answer.error(Some("identifier_conflict")),
+    }
+}
+
 /// Reads an answer that is no success.
 pub(super) fn refusal(answer: &Answer) -> Refusal {
     let errors = answer.json::<ErrorAnswer>().unwrap_or_default().errors;

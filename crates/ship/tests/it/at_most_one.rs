@@ -170,6 +170,10 @@ async fn the_shipment_of_another_reference_is_never_used() {
     shop.sandbox.at_carrier("POST", "shipments", &others).await;
     let refused = shop.run(Action::Book).await.expect_err("not ours");
     assert_eq!(refused.name(), ErrorName::Internal, "{refused}");
+    // Ours was never made: there is nothing to cancel, and the order goes its way.
+    shop.wait_for_late_labels().await;
+    let cancelled = shop.run(Action::Cancel).await;
+    assert_eq!(cancelled, Ok(json!({"cancelled": false})));
     assert!(shop.sandbox.effects().await.is_empty());
 }
 

@@ -84,3 +84,26 @@ async fn each_error_becomes_what_the_readme_says() {
     }
     assert!(seen > 60, "{seen} rows");
 }
+
+/// No customer can be told of a refusal there; what passes by itself is waited for, and named.
+#[tokio::test]
+async fn an_error_is_the_same_when_a_label_is_looked_for_or_voided() {
+    let any = rows().into_iter().filter(|row| row.call == "any");
+    for row in any.filter(|row| row.code.is_none() && row.status == 400) {
+        let fault = |operation: &str| {
+            json!({"provider": "carrier", "operation": operation, "mode": "error",
+                "status": row.status, "error": row.error, "order_id": ORDER})
+        };
+        let shop = Shop::with_booked_shipment().await;
+        shop.sandbox.plant_fault(&fault("cancel")).await;
+        let failed = shop.run(Action::Cancel).await.expect_err("cancel");
+        is_as_told(&failed, &row);
+        assert!(failed.message().contains("request "), "{failed}");
+        let shop = Shop::with_order().await;
+        shop.database
+            .claimed::<domain::ledger::Book>(ORDER, -1)
+            .await;
+        shop.sandbox.plant_fault(&fault("find")).await;
+        is_as_told(&shop.run(Action::Book).await.expect_err("find"), &row);
+    }
+}
