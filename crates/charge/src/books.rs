@@ -1,7 +1,7 @@
 //! The payment provider's books: read for whoever audits, and what to do about a payment that no order's ledger
 //! accounts for.
 
-use domain::books::{Posting, Stands, accounts_for};
+use domain::books::{Posting, Stands};
 use domain::ports::{Books, Orders, PaymentProvider, PaymentState, ProviderError};
 use domain::{ErrorName, StepError};
 use serde_json::{Value, json};
@@ -35,16 +35,7 @@ impl<O: Orders, P: PaymentProvider + Books> Charge<O, P> {
         let Some(posting) = self.look(reference).await? else {
             return Ok(json!({"posting": null}));
         };
-        if posting.stands.is_something()
-            && let Some(order_id) = &posting.order_id
-        {
-            let record = self.orders.load(order_id).await;
-            let record = record.map_err(|error| step::store_error(&error))?;
-            if record.is_some_and(|record| accounts_for(&record, &posting)) {
-                let text = format!("order {order_id} accounts for {reference}");
-                return Err(StepError::new(ErrorName::InvalidInput, text));
-            }
-        }
+        step::may_be_let_go(&self.orders, &posting).await?;
         self.undo(&posting).await.map_err(|error| failed(&error))?;
         let posting = Posting {
             stands: Stands::Nothing,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{Booking, Entry, Reversal, Unbooking};
 use crate::ports::Record;
 use crate::words;
-use crate::{Money, OrderId, OrderState};
+use crate::{Money, OrderId, OrderState, PaymentMeans};
 
 words! {
     /// What a posting is, and so whose books it is in.
@@ -101,18 +101,31 @@ pub fn accounts_for(record: &Record, posting: &Posting) -> bool {
         PostingKind::Payment => payment(state, &posting.reference),
         PostingKind::Label => label(state, &posting.reference),
     });
-    named
-        .next()
-        .unwrap_or_else(|| is_at_work(&record.state, posting.kind))
+    named.next().unwrap_or_else(|| {
+        is_at_work(&record.state, posting.kind) || is_to_be_paid_with(record, posting)
+    })
+}
+
+/// Whether the order is paid with this payment, which the shop's checkout has made, and has not come to it yet.
+fn is_to_be_paid_with(record: &Record, posting: &Posting) -> bool {
+    let means = record.personal.as_ref().map(|personal| &personal.payment);
+    let names_it = match means {
+        Some(PaymentMeans::Intent { intent }) => intent.as_str() == posting.reference,
+        Some(PaymentMeans::Single(_) | PaymentMeans::Saved { .. }) | None => false,
+    };
+    names_it && posting.kind == PostingKind::Payment && may_still_take(&record.state, posting.kind)
 }
 
 /// Whether a payment that an attempt names may stand. `None` if it does not name it.
 fn payment(state: &OrderState, reference: &str) -> Option<bool> {
-    (state.held_payment() == Some(reference)).then(|| {
-        may_stand(state.reverse.as_ref(), |reversal| {
-            matches!(reversal, Reversal::WrittenOff { .. })
-        })
-    })
+    let is_written_off = |reversal: &Reversal| matches!(reversal, Reversal::WrittenOff { .. });
+    // A person settled what was found of a hold that nobody heard of.
+    let settled = state.reverse.as_ref().and_then(Entry::outcome);
+    if is_open(state.authorize.as_ref()) && settled.is_some_and(is_written_off) {
+        return Some(true);
+    }
+    (state.held_payment() == Some(reference))
+        .then(|| may_stand(state.reverse.as_ref(), is_written_off))
 }
 
 /// The same for a label.
@@ -130,11 +143,29 @@ fn label(state: &OrderState, reference: &str) -> Option<bool> {
     {
         return Some(may_stand(state.unbook.as_ref(), is_written_off));
     }
+    // A person settled what was found of a booking that nobody heard of.
+    let settled = state.unbook.as_ref().and_then(Entry::outcome);
+    if is_open(state.book.as_ref()) && settled.is_some_and(is_written_off) {
+        return Some(true);
+    }
     let restart = state.restart.as_ref();
     let replaced = restart.and_then(|restart| restart.replaces.as_ref())?;
     // It is voided before another one is bought, or when there is to be none.
     is_it(&replaced.booking)
         .then(|| state.to_replace().is_some() && may_stand(state.unbook.as_ref(), is_written_off))
+}
+
+/// Whether an order may still find such a posting and go on with it: it has none yet, and was not reversed.
+#[must_use]
+pub fn may_still_take(state: &OrderState, kind: PostingKind) -> bool {
+    let (has_one, is_undone) = match kind {
+        PostingKind::Payment => (
+            is_done(state.authorize.as_ref()),
+            is_done(state.reverse.as_ref()),
+        ),
+        PostingKind::Label => (is_done(state.book.as_ref()), is_done(state.unbook.as_ref())),
+    };
+    !state.stage.is_closed() && !has_one && !is_undone
 }
 
 /// Whether the effect that makes such postings is claimed, and its undo has not come to an end.
@@ -191,7 +222,7 @@ mod tests {
             state: OrderState::received(&order, at(0)),
             order,
             fingerprint: submission.fingerprint,
-            personal: None,
+            personal: Some(submission.personal),
             audit: Vec::new(),
             earlier: Vec::new(),
             unreadable: Vec::new(),
@@ -291,6 +322,46 @@ mod tests {
         record.state.authorize = Some(held("pi_1"));
         record.state.capture = Some(open());
         assert!(accounts(&record, "pi_2"));
+    }
+
+    #[test]
+    fn a_payment_of_the_checkouts_is_its_orders_until_that_is_reversed() {
+        let mut record = record();
+        let means = json!({"intent": "pi_1"});
+        let personal = record.personal.as_mut().unwrap();
+        personal.payment = serde_json::from_value(means).unwrap();
+        assert!(accounts(&record, "pi_1") && !accounts(&record, "pi_2"));
+        record.state.stage = Stage::Rejected;
+        assert!(!accounts(&record, "pi_1"));
+    }
+
+    #[test]
+    fn a_label_that_was_found_and_written_off_is_accounted_for_though_nobody_heard_of_its_booking()
+    {
+        let mut record = record();
+        record.state.book = Some(open());
+        record.state.unbook = Some(done(Unbooking::WrittenOff));
+        assert!(accounts(&record, "se-1"));
+        record.state.stage = Stage::Failed;
+        assert!(accounts(&record, "se-1") && !accounts(&record, "pi_1"));
+    }
+
+    #[test]
+    fn an_order_may_take_what_it_has_not_got_until_it_is_reversed() {
+        let may = |state: &OrderState| {
+            [PostingKind::Payment, PostingKind::Label].map(|kind| may_still_take(state, kind))
+        };
+        let mut state = record().state;
+        assert_eq!(may(&state), [true, true]);
+        state.authorize = Some(held("pi_1"));
+        assert_eq!(may(&state), [false, true]);
+        state.unbook = Some(done(Unbooking::Nothing));
+        assert_eq!(may(&state), [false, false]);
+        let closed = OrderState {
+            stage: Stage::Cancelled,
+            ..record().state
+        };
+        assert_eq!(may(&closed), [false, false]);
     }
 
     #[test]

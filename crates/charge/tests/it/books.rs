@@ -105,6 +105,7 @@ async fn only_this_environments_payments_are_in_its_books() {
         attempt: 1,
         means: None,
         since: Timestamp::now() - Duration::from_mins(1),
+        until: Timestamp::now(),
     };
     let found = stripe.find(request).await;
     let found = found.expect("an answer").expect("ours");

@@ -1,8 +1,12 @@
 //! What is asked of a step about its provider's books: by the monitor, which audits, and by operators.
 
+use domain::books::{Posting, accounts_for, may_still_take};
+use domain::ports::Orders;
 use domain::{ErrorName, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::store_error;
 
 /// A question about the books, or what to do about a posting that nobody accounts for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -62,6 +66,36 @@ impl Ask {
             Self::List { .. } => None,
             Self::Look { reference } | Self::LetGo { reference } => Some(reference),
         }
+    }
+}
+
+/// Whether nobody needs what stands of a posting, so that it may be undone.
+///
+/// # Errors
+/// [`ErrorName::InvalidInput`] if an order's ledger accounts for it or may yet, or if nobody can tell whose it is;
+/// [`ErrorName::StoreUnavailable`].
+pub async fn may_be_let_go<O: Orders>(orders: &O, posting: &Posting) -> Result<(), StepError> {
+    if !posting.stands.is_something() {
+        return Ok(());
+    }
+    let reference = &posting.reference;
+    let refused = |text: String| Err(StepError::new(ErrorName::InvalidInput, text));
+    let Some(order_id) = &posting.order_id else {
+        return refused(format!(
+            "the provider does not say whose {reference} is: undo it there, once you know"
+        ));
+    };
+    let record = orders.load(order_id).await;
+    let record = record.map_err(|error| store_error(&error))?;
+    match record {
+        Some(record) if accounts_for(&record, posting) => {
+            refused(format!("order {order_id} accounts for {reference}"))
+        }
+        Some(record) if may_still_take(&record.state, posting.kind) => refused(format!(
+            "order {order_id} may still go on with {reference}: restart or resolve it, or cancel \
+             it first"
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

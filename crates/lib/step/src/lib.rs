@@ -8,7 +8,7 @@ mod run;
 mod settle;
 mod task;
 
-pub use books::Ask;
+pub use books::{Ask, may_be_let_go};
 pub use env::InitError;
 pub use once::{
     Documents, documents, find_out, once, perform, provider_error, record, still_true, store_error,

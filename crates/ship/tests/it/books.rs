@@ -126,13 +126,29 @@ async fn a_label_that_no_ledger_accounts_for_is_voided_and_no_other_is() {
 
 #[tokio::test]
 async fn a_label_that_the_carrier_does_not_void_is_told_as_such() {
-    let shop = Shop::with_order().await;
-    buy(&shop, "test", "ord-1-1").await;
-    let label = shop.sandbox.ledger().await["shipments"][0]["id"].clone();
+    let shop = Shop::with_booked_shipment().await;
+    buy(&shop, "test", "ord-1-again").await;
+    let label = shop.sandbox.ledger().await["shipments"][1]["id"].clone();
     let label = label.as_str().expect("an id");
     shop.sandbox.plant("carrier", "cancel", "decline").await;
     let failed = shop.ship.answer(let_go(label)).await;
     let error = failed.expect_err("the carrier refuses");
     assert_eq!(error.name(), ErrorName::CarrierUnavailable);
     assert!(error.message().contains("contact_carrier"), "{error}");
+}
+
+#[tokio::test]
+async fn a_label_that_its_order_may_still_go_on_with_is_not_voided() {
+    let shop = Shop::with_order().await;
+    buy(&shop, "test", "ord-1-1").await;
+    let label = shop.sandbox.ledger().await["shipments"][0]["id"].clone();
+    let refused = shop
+        .ship
+        .answer(let_go(label.as_str().expect("an id")))
+        .await;
+    let error = refused.expect_err("the order has none yet");
+    assert_eq!(error.name(), ErrorName::InvalidInput);
+    assert!(error.message().contains("restart or resolve it"), "{error}");
+    shop.run(Action::Book).await.expect("found");
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
 }
