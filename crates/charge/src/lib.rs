@@ -149,6 +149,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
                     attempt: state.payment_attempt(),
                     means: Some(&personal.payment),
                     since,
+                    until: by.now,
                 };
                 let found = self.provider.find(request).await?;
                 Ok(found.filter(|payment| Some(payment.reference.as_str()) != lapsed))
@@ -341,14 +342,25 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             }
             authorized.map(Some)
         };
-        let captured = async |state: &OrderState, _: &Claim| {
+        let captured = async |state: &OrderState, claim: &Claim| {
             let payment = state.held_payment().ok_or_else(|| {
                 ProviderError::Defect("a shipped order without a payment".to_owned())
             })?;
             match self.provider.get(payment).await?.state {
                 // Another amount is none that our capture took: the step finds it, and it is reversed.
                 PaymentState::Captured(amount) => Ok(taken(amount, state.total).ok()),
-                PaymentState::Held(_) | PaymentState::Voided => Ok(None),
+                PaymentState::Held(_) => Ok(None),
+                // The capture may have held the money anew without noting it: noted now, nobody loses it.
+                PaymentState::Voided => {
+                    let found = self.find(by, state, claim).await?;
+                    let renewed = found.filter(|found| found.reference != payment);
+                    let renewed = renewed.map(|found| authorization(found, state.total));
+                    if let Some(renewed @ Authorization::Held { .. }) = renewed.transpose()? {
+                        let noted = self.orders.replace_hold(by, payment, &renewed).await;
+                        noted.map_err(|error| ProviderError::Unknown(error.to_string()))?;
+                    }
+                    Ok(None)
+                }
                 PaymentState::Declined(code) => Ok(Some(CaptureResult::Refused { code })),
                 PaymentState::Pending => Err(pending()),
             }
@@ -416,6 +428,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             attempt: state.payment_attempt(),
             means: record.personal.as_ref().map(|personal| &personal.payment),
             since,
+            until: by.now,
         };
         let unavailable =
             |error: ProviderError| StepError::new(ErrorName::PaymentUnavailable, error.to_string());
@@ -426,6 +439,11 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
         match payment.state {
             PaymentState::Voided | PaymentState::Declined(_) => Ok(json!({"let_go": false})),
             PaymentState::Held(_) | PaymentState::Pending | PaymentState::Captured(_) => {
+                // A new attempt may have begun meanwhile, and taken over the same payment.
+                let now = step::record(&self.orders, &by.order_id).await?.state;
+                if now.attempt != state.attempt || now.closed_without_knowing().is_none() {
+                    return Ok(json!({"let_go": false}));
+                }
                 let key = key::<Reverse>(state);
                 let voided = self.provider.void(&key, &payment.reference).await;
                 match voided.map_err(unavailable)?.state {
@@ -488,6 +506,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             attempt: state.payment_attempt(),
             means: personal.as_ref().map(|personal| &personal.payment),
             since: claim.since,
+            until: claim.until + self.search_lag,
         };
         match self.provider.find(request).await? {
             // A search may show an older state; the payment itself does not.

@@ -172,7 +172,13 @@ impl PaymentProvider for Stripe {
         }
         let answer = self.post("/v1/payment_intents", key, &form).await?;
         if answer.status.is_success() {
-            return answer.json::<Intent>()?.payment();
+            let payment = answer.json::<Intent>()?.payment()?;
+            // What is repeated is what was true then; somebody may have let go of it since.
+            if answer.replayed {
+                let unknown = |error: ProviderError| ProviderError::Unknown(error.to_string());
+                return self.get(&payment.reference).await.map_err(unknown);
+            }
+            return Ok(payment);
         }
         error::refused(&answer)
     }

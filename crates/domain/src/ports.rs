@@ -355,6 +355,8 @@ pub struct FindRequest<'a> {
     pub means: Option<&'a PaymentMeans>,
     /// When it was asked for at the earliest, by this program's clock.
     pub since: Timestamp,
+    /// When it was made at the latest, by this program's clock: what was made later is not looked through.
+    pub until: Timestamp,
 }
 
 /// What of a captured payment went back so far.

@@ -97,6 +97,7 @@ impl Stripe {
         let amount = wire_amount(request.amount)?;
         let currency = request.amount.currency().code();
         let capturable = intent.amount_capturable.unwrap_or(intent.amount);
+        // One that is the order's already is the order's to use or to let go of, whatever its age.
         let too_old = intent.made_at().is_none_or(|at| at < request.not_before);
         let code = if of_others {
             "intent_used_by_another_order"
@@ -111,7 +112,7 @@ impl Stripe {
             "intent_currency_differs"
         } else if intent.amount != amount || capturable != amount {
             "intent_amount_differs"
-        } else if too_old {
+        } else if too_old && !ours {
             "intent_about_to_lapse"
         } else {
             return Ok(None);

@@ -13,7 +13,7 @@ use step::budget;
 use super::intent::Intent;
 use super::{ENVIRONMENT, List, Stripe};
 
-/// By how much the provider's clock may be behind ours.
+/// By how much the provider's clock may differ from ours.
 const SKEW: Duration = Duration::from_mins(5);
 
 /// How many pages of 100 are looked through, if there is the time.
@@ -39,7 +39,8 @@ impl Stripe {
                 return intent.payment().map(Some);
             }
         }
-        let gone = listed?.or(searched?);
+        // The list alone proves that there is none.
+        let gone = listed?.or(searched.unwrap_or(None));
         gone.map(|intent| intent.payment()).transpose()
     }
 
@@ -49,11 +50,11 @@ impl Stripe {
 
     /// What was made since, newest first: <https://docs.stripe.com/api/payment_intents/list>.
     async fn listed(&self, request: FindRequest<'_>) -> Result<Option<Intent>, ProviderError> {
-        let since = request.since - SKEW;
+        let (since, until) = (request.since - SKEW, request.until + SKEW);
         let mut gone = None;
         let mut after: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let page = self.page(since, after.take()).await?;
+            let page = self.page(since, until, after.take()).await?;
             let last = page.data.last().map(|intent| intent.id.clone());
             let its = page.data.into_iter();
             let its = its.filter(|intent| self.made(intent, request));
@@ -77,10 +78,12 @@ impl Stripe {
     async fn page(
         &self,
         since: Timestamp,
+        until: Timestamp,
         after: Option<String>,
     ) -> Result<List<Intent>, ProviderError> {
         let mut query = vec![
             ("created[gte]", since.as_second().to_string()),
+            ("created[lte]", until.as_second().to_string()),
             ("limit", "100".to_owned()),
         ];
         query.extend(after.map(|id| ("starting_after", id)));

@@ -327,3 +327,25 @@ async fn a_successor_that_was_turned_away_leaves_the_outcome_unknown() {
     assert!(shop.run_after_hours(25, Action::Authorize).await.is_ok());
     assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
 }
+
+/// Under its key the provider repeats what was true when it was asked first.
+#[tokio::test]
+async fn a_hold_of_which_an_answer_is_repeated_is_looked_at_again() {
+    let shop = Shop::with_order().await;
+    shop.sandbox
+        .plant("payment", "authorize", "lose_response")
+        .await;
+    assert_eq!(
+        shop.error(Action::Authorize).await,
+        ErrorName::PaymentUnavailable
+    );
+    let ledger = shop.sandbox.ledger().await;
+    let payment = ledger["authorizations"][0]["id"].as_str();
+    let path = format!("payment_intents/{}/cancel", payment.expect("a payment"));
+    shop.sandbox.in_dashboard(&path, &[]).await;
+    assert_eq!(
+        shop.error(Action::Authorize).await,
+        ErrorName::PaymentDeclined
+    );
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}

@@ -315,6 +315,31 @@ async fn a_renewal_that_nobody_noted_is_captured_or_let_go_and_never_made_twice(
 }
 
 #[tokio::test]
+async fn a_renewal_that_nobody_noted_is_noted_when_its_outcome_is_resolved() {
+    let shop = Shop::with_order_shipped_for_a_saved_method().await;
+    shop.sandbox.lapse(ORDER).await;
+    let lapsed = shop.database.state(ORDER).await;
+    shop.sandbox
+        .plant("payment", "authorize", "lose_response")
+        .await;
+    let lost = shop.run_after_hours(DAYS_LATER_H, Action::Capture).await;
+    assert!(lost.is_err(), "{lost:?}");
+    let resolved = shop
+        .run_after_hours(DAYS_LATER_H + 1, Action::Resolve)
+        .await;
+    assert_eq!(resolved, Ok(json!({"resolved": true})));
+    let state = shop.database.state(ORDER).await;
+    assert_eq!(state.capture, None);
+    assert_ne!(state.held_payment(), lapsed.held_payment());
+    let answer = shop
+        .run_after_hours(DAYS_LATER_H + 2, Action::Capture)
+        .await;
+    assert_eq!(answer, Ok(json!({"captured": tests::money(3098, "USD")})));
+    let effects = ["authorizations", "authorizations", "captures", "voids"];
+    assert_eq!(shop.sandbox.effects().await, effects);
+}
+
+#[tokio::test]
 async fn a_renewed_payment_is_refunded_by_the_undo() {
     let shop = Shop::with_order_shipped_for_a_saved_method().await;
     shop.sandbox.lapse(ORDER).await;

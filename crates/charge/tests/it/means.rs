@@ -156,6 +156,25 @@ async fn a_payment_that_is_let_go_or_does_not_exist_is_declined() {
 }
 
 #[tokio::test]
+async fn what_was_taken_over_is_the_orders_however_old_it_is_when_that_is_heard_of() {
+    let (shop, intent) = with_intent("3098", &[]).await;
+    shop.sandbox
+        .plant("payment", "authorize", "lose_response")
+        .await;
+    assert_eq!(
+        shop.error(Action::Authorize).await,
+        ErrorName::PaymentUnavailable
+    );
+    let almost = i64::try_from(Authorization::TRUSTED_FOR.as_secs() / 3600).expect("hours");
+    let held = shop.run_after_hours(almost - 5, Action::Authorize).await;
+    assert_eq!(held, Ok(json!({"payment_id": intent})));
+    // It is on record, so that the failure branch lets it go.
+    shop.fail().await;
+    let undone = shop.run_after_hours(almost - 4, Action::Reverse).await;
+    assert_eq!(undone, Ok(json!({"voided": true})));
+}
+
+#[tokio::test]
 async fn a_payment_that_was_made_too_long_ago_to_ship_for_is_declined() {
     let almost = i64::try_from(Authorization::TRUSTED_FOR.as_secs() / 3600).expect("hours");
     for (hours, fits) in [(almost - 7, true), (almost - 5, false)] {
