@@ -212,7 +212,7 @@ variable "payment_api_url" {
 }
 
 variable "payment_search_lag_s" {
-  description = "Seconds after the end of its function after which a payment that the provider does not list does not exist: a request that was given up may still be on its way."
+  description = "How long, in seconds, after a function has ended a payment that the provider does not list is believed not to exist: a request that was given up may still be on its way."
   type        = number
   default     = 120
 

@@ -64,7 +64,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Reads what a deployment sets: a JSON object of whole seconds, such as
-    /// `{"keeps_failing_after_s": 180, "states": {"ShipOrder": {"overdue_after_s": 1800}}}`. What it leaves
+    /// `{"keeps_failing_after_s": 180, "states": {"ShipOrder": {"overdue_after_s": 2700}}}`. What it leaves
     /// out, or has as `null`, is the default.
     ///
     /// # Errors
@@ -113,18 +113,18 @@ mod tests {
         let nothing = r#"{"states": {}, "keeps_failing_after_s": null, "hold_warning_s": null}"#;
         assert_eq!(Limits::read(nothing), Ok(Limits::default()));
         let set = r#"{"notices_every_s": 60,
-            "states": {"ShipOrder": {"at_risk_after_s": null, "overdue_after_s": 1800}}}"#;
+            "states": {"ShipOrder": {"at_risk_after_s": null, "overdue_after_s": 2700}}}"#;
         let limits = Limits::read(set).expect("limits");
         assert_eq!(limits.notices_every, Duration::from_mins(1));
         let [ship, charge] = [ProcessState::ShipOrder, ProcessState::ChargePayment];
-        assert_eq!(limits.overdue_after(ship), Duration::from_mins(30));
+        assert_eq!(limits.overdue_after(ship), Duration::from_mins(45));
         assert_eq!(limits.at_risk_after(ship), ship.at_risk_after());
         assert_eq!(limits.overdue_after(charge), charge.overdue_after());
     }
 
     #[test]
     fn what_contradicts_itself_or_is_not_known_is_refused() {
-        let overlap = r#"{"states": {"ShipOrder": {"at_risk_after_s": 1000}}}"#;
+        let overlap = r#"{"states": {"ShipOrder": {"at_risk_after_s": 2000}}}"#;
         assert_eq!(
             Limits::read(overlap),
             Err(InvalidLimits::Overlap(ProcessState::ShipOrder))

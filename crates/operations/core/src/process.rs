@@ -91,7 +91,7 @@ process_states! {
     /// The customer's money is to be held.
     forward ChargePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
     /// The shipment is to be booked.
-    forward ShipOrder: "the carrier", at_risk: minutes(5), overdue: minutes(15);
+    forward ShipOrder: "the carrier", at_risk: minutes(5), overdue: minutes(30);
     /// The customer's money is to be taken.
     forward CapturePayment: "the payment provider", at_risk: minutes(2), overdue: minutes(15);
     /// The customer is to be told that the order is on its way.
