@@ -225,6 +225,18 @@ async fn a_payment_made_behind_our_back_is_an_orphan_and_an_operator_lets_go_of_
     let held = Stands::Held(tests::money(3098, "USD"));
     assert_eq!(found[0].posting.stands, held);
 
+    // Until the order has another one, it may find this one.
+    let refused = shop.let_go(&made[0]).await;
+    assert!(
+        matches!(&refused, Err(Refused::NotPossible(why)) if why.contains("may still go on with")),
+        "{refused:?}"
+    );
+    let held = Authorization::Held {
+        payment: "pi_of_the_order".to_owned(),
+        made_at: None,
+    };
+    shop.database.did::<Authorize>(ORDER, held).await;
+
     for reference in &made {
         let done = shop.let_go(reference).await;
         assert_eq!(done.as_deref(), Ok("nothing stands of it any more"));
