@@ -39,8 +39,7 @@ impl Stripe {
                 return intent.payment().map(Some);
             }
         }
-        // The list alone proves that there is none.
-        let gone = listed?.or(searched.unwrap_or(None));
+        let gone = listed?.or(searched?);
         gone.map(|intent| intent.payment()).transpose()
     }
 
