@@ -18,6 +18,7 @@ mod operator;
 mod order;
 mod orphans;
 mod plot;
+mod problems;
 mod request;
 mod rows;
 mod runbook;
