@@ -2,14 +2,16 @@
 //! model says: the local engine has no redrive.
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod bulks;
+mod settle;
+
 use std::collections::HashMap;
 
-use actions::{Actions, Attribution, BulkRefused, Reason, Refused, warning};
-use domain::ledger::{Authorization, Authorize, Book, Booking, Unbook, Unbooking};
+use actions::{Actions, Attribution, Reason, Refused, warning};
+use domain::ledger::{Authorization, Authorize, Book, Booking};
 use domain::ports::Orders as _;
-use domain::{Actor, Changes, ErrorName, OrderId, PaymentMeans, Settlement, Stage, Timestamp};
+use domain::{Changes, ErrorName, OrderId, PaymentMeans, Stage, Timestamp};
 use operations::advice::Action;
-use operations::bulk::{Bulk, BulkState, Control, LARGEST, Outcome};
 use operations::{Limits, Observation, ProcessState, Projection};
 use read_models::Row;
 use serde_json::{Value, json};
@@ -175,148 +177,6 @@ async fn while_nobody_knows_of_a_payment_nothing_that_could_pay_again_is_possibl
     let done = shop.act(Action::Resolve).await.expect("resolved");
     assert!(done.starts_with("the providers were asked"), "{done}");
     assert!(shop.asked("RedriveExecution").is_empty());
-}
-
-/// An order whose label the carrier does not void any more.
-async fn used_label() -> Shop {
-    let shop = booked().await;
-    shop.database
-        .reversing(ORDER, ErrorName::PaymentDeclined)
-        .await;
-    let by = shop.database.claimed::<Unbook>(ORDER, 60_000).await;
-    let refused = shop
-        .database
-        .store
-        .refuse::<Unbook>(&by, "label_already_used");
-    refused.await.expect("noted");
-    shop.ended("FAILED", &json!({"redriveStatus": "REDRIVABLE"}));
-    shop
-}
-
-impl Shop {
-    async fn settle(&self, settlement: Settlement) -> Result<String, Refused> {
-        let order_id = ORDER.parse().expect("an order id");
-        let reason = why();
-        let who = somebody(&reason);
-        self.actions.settle(&order_id, settlement, who).await
-    }
-}
-
-#[tokio::test]
-async fn the_step_is_asked_to_settle_with_what_who_and_why() {
-    let shop = used_label().await;
-    shop.step_functions
-        .steps_answer(json!({"settled": "the shipment is written off"}));
-    let done = shop.settle(Settlement::ShipmentWrittenOff).await;
-    assert_eq!(
-        done.expect("settled"),
-        "the shipment is written off; redrive or restart the order, and its reversal goes on"
-    );
-    let tasks = shop.asked("");
-    let task = &tasks[0];
-    assert_eq!(tasks.len(), 1, "{tasks:?}");
-    assert_eq!(
-        (&task["action"], &task["attempt"]),
-        (&json!("settle"), &json!(1))
-    );
-    let settling = &task["settling"];
-    assert_eq!(settling["as"], "shipment_written_off");
-    let event: domain::AuditEvent =
-        serde_json::from_value(settling["event"].clone()).expect("an event");
-    let text = format!("{}: {}", event.event, event.text());
-    assert_eq!(text, "settled: somebody: a test (shipment_written_off)");
-    // It is written with the outcome, by the step.
-    assert!(shop.events().await.is_empty());
-}
-
-#[tokio::test]
-async fn what_is_settled_is_what_its_provider_confirms_and_in_its_turn() {
-    let shop = used_label().await;
-    assert!(
-        shop.refused(Action::Settle)
-            .await
-            .contains("shipment_cancelled")
-    );
-    let payment = shop.settle(Settlement::PaymentReturned).await;
-    let first = Refused::NotPossible("its shipment comes first".to_owned());
-    assert_eq!(payment, Err(first));
-    shop.ended("RUNNING", &json!({}));
-    let at_work = shop.settle(Settlement::ShipmentCancelled).await;
-    assert!(
-        matches!(&at_work, Err(Refused::NotPossible(why)) if why.contains("at work")),
-        "{at_work:?}"
-    );
-    assert!(shop.asked("").is_empty());
-    // What is known needs nobody who asks, and can be redriven and restarted.
-    shop.ended("FAILED", &json!({"redriveStatus": "REDRIVABLE"}));
-    assert!(
-        shop.refused(Action::Resolve)
-            .await
-            .contains("every outcome is known")
-    );
-    shop.act(Action::Redrive).await.expect("redriven");
-    shop.act(Action::Restart).await.expect("restarted");
-    let orders = vec![ORDER.parse().expect("an order id")];
-    let many = shop
-        .actions
-        .preview(Action::Settle, orders, Timestamp::now());
-    assert!(matches!(many.await, Err(BulkRefused::NotPossible(why)) if why.contains("by itself")));
-}
-
-#[tokio::test]
-async fn an_order_that_was_settled_and_restarted_goes_on_with_what_it_was_settled_as() {
-    let shop = used_label().await;
-    let by = tests::invocation(ORDER, "settles", 60_000);
-    let store = &shop.database.store;
-    store.claim::<Unbook>(&by).await.expect("claimed");
-    let written_off = Unbooking::WrittenOff;
-    let event = tests::audited(domain::Event::Settled);
-    let settled = store.settle::<Unbook>(&by, written_off.clone(), &event);
-    settled.await.expect("settled");
-    shop.act(Action::Restart).await.expect("restarted");
-    let state = shop.database.state(ORDER).await;
-    let unbook = state
-        .unbook
-        .as_ref()
-        .and_then(domain::ledger::Entry::outcome);
-    assert_eq!((state.attempt, unbook), (2, Some(&written_off)));
-    let at = ProcessState::of(&state).map(|(at, _)| at);
-    assert_eq!(at, Some(ProcessState::ReversePayment));
-}
-
-/// The parcel is out, or the money stays: another attempt would send or take it twice.
-#[tokio::test]
-async fn what_was_written_off_is_never_processed_again() {
-    let shop = used_label().await;
-    let by = tests::invocation(ORDER, "settles", 60_000);
-    let store = &shop.database.store;
-    store.claim::<Unbook>(&by).await.expect("claimed");
-    let event = tests::audited(domain::Event::Settled);
-    let settled = store.settle::<Unbook>(&by, Unbooking::WrittenOff, &event);
-    settled.await.expect("settled");
-    shop.database.released(ORDER).await;
-    let refused = shop.refused(Action::Reprocess).await;
-    assert!(refused.contains("written off"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_payment_that_is_found_to_be_another_ones_is_no_reason_to_wait() {
-    let shop = Shop::open().await;
-    shop.database.validated(&document(ORDER)).await;
-    let by = shop.database.claimed::<Authorize>(ORDER, 60_000).await;
-    let refused = shop
-        .database
-        .store
-        .refuse::<Authorize>(&by, "another amount");
-    refused.await.expect("noted");
-    shop.ended("ABORTED", &json!({"redriveStatus": "REDRIVABLE"}));
-    assert!(
-        shop.refused(Action::Resolve)
-            .await
-            .contains("redrive or restart")
-    );
-    shop.act(Action::Redrive).await.expect("redriven");
-    shop.act(Action::Restart).await.expect("restarted");
 }
 
 #[tokio::test]
@@ -646,156 +506,6 @@ async fn a_message_that_cannot_be_sent_is_given_up_by_a_person() {
     assert!(shop.refused(Action::Resend).await.contains("no message"));
 }
 
-fn ids(orders: &[&str]) -> Vec<OrderId> {
-    let ids = orders.iter().map(|order| order.parse());
-    ids.collect::<Result<_, _>>().expect("order ids")
-}
-
-impl Shop {
-    /// Orders that are being processed.
-    async fn running(orders: &[&str]) -> Self {
-        let shop = Self::open().await;
-        for order in orders {
-            shop.database.validated(&document(order)).await;
-            let running = json!({"status": "RUNNING"});
-            shop.step_functions.tells(&format!("{order}-1"), running);
-        }
-        shop
-    }
-
-    async fn preview(&self, action: Action, orders: &[&str]) -> Result<Bulk, BulkRefused> {
-        let now = Timestamp::now();
-        self.actions.preview(action, ids(orders), now).await
-    }
-
-    async fn apply(&self, digest: &str, by: &str) -> Result<Bulk, BulkRefused> {
-        let who = Attribution {
-            by,
-            reason: &why(),
-            at: Timestamp::now(),
-        };
-        self.actions.apply(digest, who).await
-    }
-}
-
-impl Shop {
-    async fn stop(&self, digest: &str) -> Result<Bulk, BulkRefused> {
-        self.actions.stop(digest, somebody(&why())).await
-    }
-}
-
-fn applied_by(bulk: &Bulk) -> Option<Actor> {
-    bulk.applied.as_ref().map(|applied| applied.by.clone())
-}
-
-#[tokio::test]
-async fn a_preview_has_each_order_once_or_why_not_and_is_applied_once() {
-    let shop = Shop::running(&["ord-1", "ord-2"]).await;
-    let orders = ["ord-2", "ord-1", "ord-2", "ord-9"];
-    let bulk = shop.preview(Action::Cancel, &orders).await;
-    let bulk = bulk.expect("a preview");
-    let parts = bulk.parts.iter().map(|part| part.order_id.as_str());
-    let parts: Vec<&str> = parts.collect();
-    assert_eq!(parts, ["ord-1", "ord-2"]);
-    assert_eq!(bulk.skipped.len(), 1);
-    assert_eq!(bulk.skipped[0].why, "there is no such order");
-    let kept = shop.actions.bulk(&bulk.digest).await.expect("the bulk");
-    assert_eq!((kept.parts, kept.applied), (bulk.parts, None));
-    for by in ["somebody", "somebody else"] {
-        let applied = shop.apply(&bulk.digest, by).await.expect("applied");
-        let somebody = Actor::Operator("somebody".to_owned());
-        assert_eq!(applied_by(&applied), Some(somebody), "{by}");
-    }
-}
-
-#[tokio::test]
-async fn what_no_bulk_can_be_made_of_is_told() {
-    let shop = Shop::running(&["ord-1"]).await;
-    let many: Vec<String> = (0..=LARGEST)
-        .map(|number| format!("ord-{number}"))
-        .collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    for (orders, told) in [(&[] as &[&str], "no order"), (&many, "200 are the most")] {
-        match shop.preview(Action::Cancel, orders).await {
-            Err(BulkRefused::NotPossible(why)) => assert!(why.contains(told), "{why}"),
-            other => panic!("{other:?}"),
-        }
-    }
-    let none = shop.preview(Action::Reprocess, &["ord-1"]).await;
-    let none = none.expect("a preview");
-    assert_eq!(none.skipped[0].why, "the order is not reversed yet");
-    let refused = shop.apply(&none.digest, "somebody").await;
-    assert!(
-        matches!(refused, Err(BulkRefused::NotPossible(_))),
-        "{refused:?}"
-    );
-    let gone = shop.apply("0123456789abcdef", "somebody").await;
-    let not_found = BulkRefused::NotFound("0123456789abcdef".to_owned());
-    assert_eq!(gone, Err(not_found));
-}
-
-#[tokio::test]
-async fn what_another_bulk_has_in_hand_is_left_to_it_at_the_preview_and_when_it_is_applied() {
-    let shop = Shop::running(&["ord-1", "ord-2"]).await;
-    let both = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
-    let both = both.expect("a preview").digest;
-    let one = shop.preview(Action::Cancel, &["ord-1"]).await;
-    let one = one.expect("a preview").digest;
-    shop.apply(&one, "somebody").await.expect("applied");
-    let told = "another bulk has it in hand: cancel by somebody since";
-    let late = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
-    let late = late.expect("a preview");
-    assert_eq!(late.parts.len(), 1);
-    assert!(late.skipped[0].why.starts_with(told), "{:?}", late.skipped);
-    assert_eq!(late.skipped[0].left_to, Some(one.clone()));
-    // This one was previewed before the other was applied.
-    let both = shop.apply(&both, "somebody else").await.expect("applied");
-    let [first, second] = &both.parts[..] else {
-        panic!("{both:?}");
-    };
-    assert!(
-        matches!(&first.outcome, Outcome::Refused(why) if why.starts_with(told)),
-        "{first:?}"
-    );
-    assert_eq!(first.left_to, Some(one));
-    assert_eq!(second.outcome, Outcome::Waiting);
-}
-
-#[tokio::test]
-async fn a_bulk_is_paused_and_stopped_also_by_two_at_once() {
-    let shop = Shop::running(&["ord-1", "ord-2"]).await;
-    let bulk = shop.preview(Action::Cancel, &["ord-1", "ord-2"]).await;
-    let digest = bulk.expect("a preview").digest;
-    let early = shop.stop(&digest).await;
-    let why = "it was not applied yet".to_owned();
-    assert_eq!(early, Err(BulkRefused::NotPossible(why)));
-    shop.apply(&digest, "somebody").await.expect("applied");
-    let now = Timestamp::now();
-    for _ in 0..2 {
-        let paused = shop.actions.pause(&digest, "somebody", now).await;
-        assert_eq!(paused.map(|bulk| bulk.state()), Ok(BulkState::Paused));
-        let resumed = shop.actions.resume(&digest, "somebody", now).await;
-        assert_eq!(resumed.map(|bulk| bulk.state()), Ok(BulkState::Running));
-    }
-    // Both read it before either writes.
-    let (paused, stopped) = tokio::join!(
-        shop.actions.pause(&digest, "somebody", Timestamp::now()),
-        shop.stop(&digest)
-    );
-    let paused_after_the_stop = Err(BulkRefused::NotPossible("it was stopped before".to_owned()));
-    assert!(
-        paused.is_ok() || paused == paused_after_the_stop,
-        "{paused:?}"
-    );
-    assert_eq!(stopped.map(|bulk| bulk.state()), Ok(BulkState::Stopped));
-    let kept = shop.actions.bulk(&digest).await.expect("the bulk");
-    assert_eq!(kept.state(), BulkState::Stopped);
-    assert_eq!(kept.stopped.as_deref(), Some("a test"));
-    let last = kept.controlled.last().expect("a stop");
-    let somebody = Actor::Operator("somebody".to_owned());
-    assert_eq!((last.control, &last.by), (Control::Stop, &somebody));
-}
-
 #[tokio::test]
 async fn what_will_come_to_the_same_again_is_warned_of() {
     for (error, told) in [
@@ -814,7 +524,11 @@ async fn what_will_come_to_the_same_again_is_warned_of() {
         shop.database.did::<Reverse>(ORDER, Reversal::Nothing).await;
         shop.database.released(ORDER).await;
         shop.ended("FAILED", &json!({}));
-        let (record, _) = shop.actions.inspect(&ids(&[ORDER])[0]).await.expect("it");
+        let (record, _) = shop
+            .actions
+            .inspect(&bulks::ids(&[ORDER])[0])
+            .await
+            .expect("it");
         let warned = warning(Action::Reprocess, &record);
         assert_eq!(warned.is_some(), told.is_some(), "{error}");
         assert!(
