@@ -125,7 +125,9 @@ def _start_ministack(stack: Stack) -> None:
             # A fiftieth of the waits between retries, for tests of outages that last.
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
-        processes.start(stack, "ministack", stack.aws_port, [sys.executable, "-m", "ministack"], environment)
+        processes.start(
+            stack, "ministack", stack.aws_port, [sys.executable, str(ROOT / "tools" / "engine.py")], environment
+        )
     processes.wait_until_healthy(stack, "ministack", f"{stack.aws_url}/_ministack/health")
 
 

@@ -27,6 +27,7 @@ from support.tables import Tables
 _SUITES = [
     "test_tools",
     "test_auditor",
+    "test_engine",
     "test_repairs",
     "test_notices",
     "test_incidents",
