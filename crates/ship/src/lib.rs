@@ -218,7 +218,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         } else {
             ShipmentStatus::Cancelled
         };
-        if ledger == provider {
+        if ledger == provider || !step::unchanged(&self.orders, &state).await? {
             return Ok(json!({"differs": null}));
         }
         Ok(json!({"differs": Discrepancy::Shipment { ledger, provider }}))
