@@ -9,7 +9,7 @@ FOR_ENV = $(if $(ENV),,$(error say which environment: make $@ ENV=dev, or ENV=pr
 DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ $(FOR_ENV) $(if $(YES),--yes)
 
 # What ruff and mypy look at.
-PYTHON_CODE := tools tests/stack tests/providers tests/soak
+PYTHON_CODE := tools tests/stack tests/providers tests/audit
 
 # A fresh stack for the rest of a recipe of one shell, with which it ends, whatever becomes of that. `make test`
 # has brought it up already, while something else ran.

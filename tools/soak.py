@@ -1,5 +1,5 @@
 """Many orders through a local stack while things go wrong, judged by an auditor that knows the contract and the
-providers' books alone (tests/soak/auditor.py).
+providers' books alone (tests/audit/auditor.py).
 
     soak.py [--name e2e|local] [--orders 2000] [--seed 1]
 
@@ -74,7 +74,7 @@ def main() -> None:
     file = stack.folder / "soak.json"
     file.write_text(json.dumps(evidence, indent=1))
     soak.tell(evidence)
-    audited = subprocess.run([sys.executable, str(ROOT / "tests/soak/auditor.py"), str(file)], check=False)
+    audited = subprocess.run([sys.executable, str(ROOT / "tests/audit/auditor.py"), str(file)], check=False)
     if audited.returncode != 0:
         raise Problem("the auditor has found something", f"{os.path.relpath(file)} has everything that it saw")
 
@@ -114,8 +114,12 @@ class Order:
 
     @property
     def is_over(self) -> bool:
-        """Also its last message."""
+        """Also its last message, though perhaps in vain."""
         return bool(self.view and self.view["status"] in _ENDED and self.view["workflow"]["status"] != "RUNNING")
+
+    @property
+    def is_untold(self) -> bool:
+        return self.is_over and self.view is not None and self.view["notification"]["status"] != "sent"
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -261,7 +265,7 @@ class Soak:
             for order in self._orders:
                 order.view = self._view(order)
                 self._see_to(order)
-            left = [order for order in self._orders if not order.is_over or order.is_reprocessed]
+            left = [order for order in self._orders if not order.is_over or order.is_untold or order.is_reprocessed]
             if not left:
                 return
             say(f"{len(left)} orders are left, such as {left[0].id}")
@@ -274,6 +278,8 @@ class Soak:
         elif status == "needs_attention":
             self._act(order, "resolve")
             self._act(order, "restart")
+        elif order.is_untold:
+            self._act(order, "resend")
         elif order.is_over:
             again, order.is_reprocessed = order.is_reprocessed, False
             if again and status == "failed":

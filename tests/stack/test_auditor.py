@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from common import ROOT
-from soak import auditor
+from audit import auditor
 
 Evidence = dict[str, Any]
 
@@ -178,7 +178,14 @@ def test_each_kind_of_wrong_is_told(evidence: Evidence, rule: str, wrong: Callab
     assert rule in {rule for _, rule, _ in auditor.audit(evidence)}
 
 
+def test_a_hold_that_was_found_lapsed_does_not_stand(evidence: Evidence) -> None:
+    _forget("voids", "failed")(evidence)
+    lapsed = {"order_id": "failed", "operation": "capture", "mode": "decline", "id": "fault", "at": _at(3)}
+    evidence["books"]["faults_fired"] = [lapsed]
+    assert auditor.audit(evidence) == []
+
+
 def test_every_rule_has_a_wrong_that_it_tells() -> None:
-    source = (ROOT / "tests/soak/auditor.py").read_text()
+    source = (ROOT / "tests/audit/auditor.py").read_text()
     rules = set(re.findall(r'yield (?:from \(\()?"(\w+)"', source))
     assert {rule for rule, _ in _WRONGS} == rules

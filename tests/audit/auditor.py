@@ -51,6 +51,12 @@ def _mails_of(mails: list[Document], order: str) -> list[Document]:
     return [mail for mail in mails if mail["subject"].startswith(f"Your order {order} ")]
 
 
+def _lapsed(books: Document) -> list[Document]:
+    """Faults that found a hold lapsed when its money was to be taken."""
+    fired = books.get("faults_fired", [])
+    return [fault for fault in fired if (fault["operation"], fault["mode"]) == ("capture", "decline")]
+
+
 def _at(entry: Document) -> datetime:
     return datetime.fromisoformat(entry["at"])
 
@@ -66,9 +72,11 @@ class _Order:
         self.total, self.currency = self.document["total"], self.document["currency"]
         voided = {entry["id"] for entry in books["voids"]}
         captured = {entry["id"] for entry in books["captures"]}
-        self.standing = [
+        standing = [
             entry for entry in books["authorizations"] if entry["id"] not in voided and entry["id"] not in captured
         ]
+        # The bank's no to a capture: the oldest hold has lapsed, and nobody voids it.
+        self.standing = standing[len(_lapsed(books)) :]
         cancelled = {entry["id"] for entry in books["cancelled_shipments"]}
         self.live = [entry for entry in books["shipments"] if entry["id"] not in cancelled]
         self.net = sum(entry["amount"] for entry in books["captures"]) - sum(
@@ -117,6 +125,8 @@ class _Order:
         """Never two holds at the same time."""
         events = [(_at(entry), 1, entry["id"]) for entry in self.books["authorizations"]]
         over = {entry["id"]: _at(entry) for entry in (*self.books["voids"], *self.books["captures"])}
+        without = [payment for _, _, payment in sorted(events) if payment not in over]
+        over.update(zip(without, map(_at, _lapsed(self.books)), strict=False))
         held: set[str] = set()
         for at, _, payment in sorted(events):
             held = {other for other in held if over.get(other) is None or over[other] > at}
