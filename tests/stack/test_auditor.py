@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from common import ROOT
 from audit import auditor
+from common import ROOT
 
 Evidence = dict[str, Any]
 
