@@ -262,13 +262,13 @@ class Soak:
         """What an operator does about each, again and again: ask the providers, then let it go on."""
         until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
-            for order in self._orders:
-                order.view = self._view(order)
-                self._see_to(order)
             left = [order for order in self._orders if not order.is_over or order.is_untold or order.is_reprocessed]
             if not left:
                 return
             say(f"{len(left)} orders are left, such as {left[0].id}")
+            for order in left:
+                order.view = self._view(order)
+                self._see_to(order)
             time.sleep(3)
 
     def _see_to(self, order: Order) -> None:
