@@ -30,9 +30,9 @@ fn capture() -> (usize, &'static str) {
 /// How many I/Os a task has, each a point to crash at.
 fn points(what: Do) -> usize {
     match what {
-        Do::Validate => 2,
         Do::Capture => 3,
-        Do::Authorize | Do::Book | Do::Shipped => 4,
+        Do::Validate | Do::Authorize | Do::Shipped => 4,
+        Do::Book => 6,
         Do::CancelShipment | Do::Reverse | Do::Release => 3,
         Do::Failed => 4,
     }
@@ -78,7 +78,7 @@ async fn order(shop: &Shop, fault: Fault, at: usize, way: Way<'_>) -> Option<End
     let order = format!("{fault:?}-{at}");
     let plan = Plan::new(fault, at);
     shop.accept(&order).await;
-    let (mut tries, mut lapses) = (0, way.lapses);
+    let (mut tries, mut lapses, mut reverses) = (0, way.lapses, false);
     let mut open: Vec<Do> = way.tasks.iter().rev().copied().collect();
     while let Some(what) = open.pop() {
         tries += 1;
@@ -103,7 +103,11 @@ async fn order(shop: &Shop, fault: Fault, at: usize, way: Way<'_>) -> Option<End
         };
         match way.then {
             Then::Again if failed => open.push(what),
-            Then::Reverse if failed => open = UNDO.into_iter().rev().collect(),
+            // Also if the step bore it.
+            Then::Reverse if !reverses && plan.hit().is_some() => {
+                reverses = true;
+                open = UNDO.into_iter().rev().collect();
+            }
             Then::Again | Then::Reverse => {}
         }
     }
