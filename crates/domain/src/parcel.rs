@@ -225,7 +225,7 @@ impl Dimensions {
             return self.sorted();
         }
         let half = self.pile(count / 2);
-        let rest = if count % 2 == 0 {
+        let rest = if count.is_multiple_of(2) {
             half
         } else {
             self.pile(count - count / 2)

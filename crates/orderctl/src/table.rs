@@ -44,18 +44,20 @@ pub(crate) fn of_label(view: &StatusView) -> String {
         .cost
         .map_or_else(|| "unknown".to_owned(), |cost| cost.to_string());
     let request = label.request.as_deref().unwrap_or("unknown");
-    let mut told = format!(
-        "\nlabel {}, cost {cost}, carrier's request {request}\n",
-        label.id
-    );
-    for parcel in &label.parcels {
+    let id = &label.id;
+    let mut told = vec![
+        String::new(),
+        format!("label {id}, cost {cost}, carrier's request {request}"),
+    ];
+    told.extend(label.parcels.iter().map(|parcel| {
         let tracking = parcel.tracking.as_deref().unwrap_or("-");
         let weight = parcel
             .weight_g
             .map_or_else(|| "-".to_owned(), |grams| format!("{grams} g"));
-        told += &format!("  parcel {tracking}, {weight}\n");
-    }
-    told
+        format!("  parcel {tracking}, {weight}")
+    }));
+    told.push(String::new());
+    told.join("\n")
 }
 
 fn row(view: &StatusView) -> [String; 7] {

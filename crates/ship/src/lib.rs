@@ -273,9 +273,10 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
             }),
             (found, ledger) => Some(Discrepancy::Shipment {
                 ledger,
-                provider: match found {
-                    Some(_) => ShipmentStatus::Booked,
-                    None => ShipmentStatus::Cancelled,
+                provider: if found.is_some() {
+                    ShipmentStatus::Booked
+                } else {
+                    ShipmentStatus::Cancelled
                 },
             }),
         };

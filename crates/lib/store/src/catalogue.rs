@@ -28,9 +28,10 @@ impl Store {
     /// stock of others is what orders have left of it.
     pub async fn put_article(&self, article: &Article) -> Result<(), StoreError> {
         let goods = stored(&article.goods)?;
-        let mut set = "SET unit_price = :price, currency = :currency, available = \
-            if_not_exists(available, :available)"
-            .to_owned();
+        let mut set = vec![
+            "SET unit_price = :price, currency = :currency".to_owned(),
+            "available = if_not_exists(available, :available)".to_owned(),
+        ];
         let mut remove = Vec::new();
         let mut update = self
             .client
@@ -43,16 +44,17 @@ impl Store {
         for name in OF_GOODS {
             match goods.get(name) {
                 Some(known) => {
-                    set += &format!(", {name} = :{name}");
+                    set.push(format!("{name} = :{name}"));
                     update = update.expression_attribute_values(format!(":{name}"), known.clone());
                 }
                 None => remove.push(name),
             }
         }
+        let mut change = vec![set.join(", ")];
         if !remove.is_empty() {
-            set += &format!(" REMOVE {}", remove.join(", "));
+            change.push(format!("REMOVE {}", remove.join(", ")));
         }
-        let sent = update.update_expression(set).send().await;
+        let sent = update.update_expression(change.join(" ")).send().await;
         sent.map_err(|error| classify("UpdateItem", &error))?;
         Ok(())
     }

@@ -41,11 +41,11 @@ impl Store {
                 .expression_attribute_names(format!("#{name}"), &name)
                 .expression_attribute_values(format!(":{name}"), value);
         }
-        let mut change = format!("SET {}", set.join(", "));
+        let mut change = vec![format!("SET {}", set.join(", "))];
         if !remove.is_empty() {
-            change += &format!(" REMOVE {}", remove.join(", "));
+            change.push(format!("REMOVE {}", remove.join(", ")));
         }
-        match update.update_expression(change).send().await {
+        match update.update_expression(change.join(" ")).send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),

@@ -24,7 +24,8 @@ pub(super) struct Label {
     packages: Vec<Package>,
     /// Where its document is for the moment. Whoever has this reads the customer's name and address.
     #[serde(default)]
-    label_download: Option<Download>,
+    #[serde(rename = "label_download")]
+    document: Option<Download>,
 }
 
 /// What is read of a parcel with a label.
@@ -94,7 +95,7 @@ impl Label {
 
     /// Where its document is, unless it is void or not made.
     pub(super) fn document(mut self) -> Option<String> {
-        let document = self.label_download.take().and_then(|download| download.pdf);
+        let document = self.document.take().and_then(|download| download.pdf);
         match self.standing() {
             Standing::Live(_) => document,
             Standing::Processing | Standing::Voided | Standing::Failed => None,
