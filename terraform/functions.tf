@@ -19,14 +19,24 @@ locals {
     ORDERS_TABLE = aws_dynamodb_table.orders.name
   }
 
+  # What validate refuses by, and ship buys by.
+  packing = {
+    CARRIER_GRAMS_PER_PIECE    = tostring(var.carrier.grams_per_piece)
+    CARRIER_MAX_PARCEL_G       = tostring(var.carrier.max_parcel_g)
+    CARRIER_DOMESTIC_COUNTRIES = jsonencode(var.carrier.domestic_countries)
+  }
+
   # The settings of each, and what each may do.
   settings = {
     validate = {
       policy = data.aws_iam_policy_document.validate.json
-      environment = {
+      environment = merge(local.packing, {
         STOCK_TABLE   = aws_dynamodb_table.stock.name
         REVIEW_LIMITS = jsonencode(var.review_limits)
-      }
+        # Empty: no address is looked up.
+        CARRIER_API_URL    = var.carrier.validate_addresses ? var.carrier_api_url : ""
+        CARRIER_SECRET_ARN = var.carrier.validate_addresses ? aws_secretsmanager_secret.carrier.arn : ""
+      })
     }
     charge = {
       policy = data.aws_iam_policy_document.charge.json
@@ -38,16 +48,16 @@ locals {
     }
     ship = {
       policy = data.aws_iam_policy_document.ship.json
-      environment = {
+      environment = merge(local.packing, {
+        STOCK_TABLE             = aws_dynamodb_table.stock.name
         CARRIER_API_URL         = var.carrier_api_url
         CARRIER_SECRET_ARN      = aws_secretsmanager_secret.carrier.arn
         CARRIER_ID              = var.carrier.id
         CARRIER_SERVICE_CODE    = var.carrier.service_code
         CARRIER_WAREHOUSE_ID    = var.carrier.warehouse_id
         CARRIER_CONTACT_PHONE   = var.carrier.contact_phone
-        CARRIER_GRAMS_PER_PIECE = tostring(var.carrier.grams_per_piece)
         CARRIER_SETTLED_AFTER_S = tostring(var.carrier_settled_after_s)
-      }
+      })
     }
     notify = {
       policy = data.aws_iam_policy_document.notify.json
@@ -175,8 +185,16 @@ data "aws_iam_policy_document" "validate" {
   # A transaction needs the right to each operation in it and none of its own.
   statement {
     sid       = "Stock"
-    actions   = ["dynamodb:UpdateItem"]
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.stock.arn]
+  }
+  dynamic "statement" {
+    for_each = var.carrier.validate_addresses ? [aws_secretsmanager_secret.carrier.arn] : []
+    content {
+      sid       = "Credentials"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
   }
 }
 
@@ -198,6 +216,12 @@ data "aws_iam_policy_document" "ship" {
     sid       = "Orders"
     actions   = ["dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
+  }
+  # What articles weigh.
+  statement {
+    sid       = "Catalogue"
+    actions   = ["dynamodb:BatchGetItem"]
+    resources = [aws_dynamodb_table.stock.arn]
   }
   statement {
     sid       = "Credentials"

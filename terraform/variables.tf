@@ -264,8 +264,16 @@ variable "carrier" {
     warehouse_id = string
     # Whom the driver calls: the shop, because an order has no number.
     contact_phone = string
-    # What a piece weighs with its packing.
+    # What a piece weighs with its packing whose article in the catalogue does not say.
     grams_per_piece = number
+    # What a parcel may weigh; what is heavier is packed into several, under one label.
+    max_parcel_g = optional(number, 30000)
+    # To these countries a parcel goes without a customs declaration: the warehouse's own, and those of its customs
+    # union. Elsewhere only articles are sold that have customs data in the catalogue.
+    domestic_countries = set(string)
+    # Whether ValidateOrder asks the carrier about the address before money is held. The carrier charges for it, and
+    # has it in its larger plans only.
+    validate_addresses = optional(bool, false)
   })
 
   validation {
@@ -275,6 +283,14 @@ variable "carrier" {
   validation {
     condition     = var.carrier.grams_per_piece > 0 && floor(var.carrier.grams_per_piece) == var.carrier.grams_per_piece
     error_message = "carrier.grams_per_piece must be a whole number above 0."
+  }
+  validation {
+    condition     = var.carrier.max_parcel_g >= var.carrier.grams_per_piece && floor(var.carrier.max_parcel_g) == var.carrier.max_parcel_g
+    error_message = "carrier.max_parcel_g must be a whole number, at least carrier.grams_per_piece: a piece is not divided."
+  }
+  validation {
+    condition     = length(var.carrier.domestic_countries) > 0 && alltrue([for country in var.carrier.domestic_countries : can(regex("^[A-Z]{2}$", country))])
+    error_message = "carrier.domestic_countries must be countries (ISO 3166-1 alpha-2, such as US), the warehouse's own among them."
   }
 }
 

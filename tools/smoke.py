@@ -42,6 +42,8 @@ _ADDRESS = {
     "postal_code": "95128",
     "country": "US",
 }
+# Where the address is abroad, the parcel is declared.
+_CUSTOMS = {"hs_code": "491199", "origin": "US", "description": "Printed matter"}
 
 Json = dict[str, Any]
 
@@ -147,7 +149,8 @@ class Shop:
 
     def put_articles(self, prices: Mapping[str, int]) -> None:
         articles = [
-            {"sku": sku, "unit_price": price, "currency": "USD", "available": 1000} for sku, price in prices.items()
+            {"sku": sku, "unit_price": price, "currency": "USD", "available": 1000, "customs": _CUSTOMS}
+            for sku, price in prices.items()
         ]
         file = self._environment.endpoints_file.parent / "smoke-articles.json"
         file.write_text(json.dumps(articles))

@@ -13,9 +13,10 @@ reserved_concurrency = null
 sender_address = "orders@example.com"
 
 carrier = {
-  id              = "se-123456"
-  service_code    = "usps_priority_mail"
-  warehouse_id    = "se-654321"
-  contact_phone   = "+1 555 0100"
-  grams_per_piece = 500
+  id                 = "se-123456"
+  service_code       = "usps_priority_mail"
+  warehouse_id       = "se-654321"
+  contact_phone      = "+1 555 0100"
+  grams_per_piece    = 500
+  domestic_countries = ["US"]
 }

@@ -22,11 +22,12 @@ variables {
   artifacts_dir  = "../target/functions"
   sender_address = "orders@example.com"
   carrier = {
-    id              = "se-123456"
-    service_code    = "usps_priority_mail"
-    warehouse_id    = "se-654321"
-    contact_phone   = "+1 555 0100"
-    grams_per_piece = 500
+    id                 = "se-123456"
+    service_code       = "usps_priority_mail"
+    warehouse_id       = "se-654321"
+    contact_phone      = "+1 555 0100"
+    grams_per_piece    = 500
+    domestic_countries = ["US"]
   }
 }
 
@@ -108,11 +109,12 @@ run "values_that_mean_nothing_are_refused" {
     carrier_settled_after_s = 0
     carrier_api_url         = "api.example.com"
     carrier = {
-      id              = ""
-      service_code    = "usps_priority_mail"
-      warehouse_id    = "se-654321"
-      contact_phone   = "+1 555 0100"
-      grams_per_piece = 500
+      id                 = ""
+      service_code       = "usps_priority_mail"
+      warehouse_id       = "se-654321"
+      contact_phone      = "+1 555 0100"
+      grams_per_piece    = 500
+      domestic_countries = ["US"]
     }
     sender_address       = "orders"
     operator_emails      = ["on call"]
@@ -177,11 +179,43 @@ run "a_parcel_weighs_whole_grams" {
   command = plan
   variables {
     carrier = {
-      id              = "se-123456"
-      service_code    = "usps_priority_mail"
-      warehouse_id    = "se-654321"
-      contact_phone   = "+1 555 0100"
-      grams_per_piece = 0.5
+      id                 = "se-123456"
+      service_code       = "usps_priority_mail"
+      warehouse_id       = "se-654321"
+      contact_phone      = "+1 555 0100"
+      grams_per_piece    = 0.5
+      domestic_countries = ["US"]
+    }
+  }
+  expect_failures = [var.carrier]
+}
+
+run "a_parcel_holds_a_piece" {
+  command = plan
+  variables {
+    carrier = {
+      id                 = "se-123456"
+      service_code       = "usps_priority_mail"
+      warehouse_id       = "se-654321"
+      contact_phone      = "+1 555 0100"
+      grams_per_piece    = 500
+      max_parcel_g       = 499
+      domestic_countries = ["US"]
+    }
+  }
+  expect_failures = [var.carrier]
+}
+
+run "domestic_countries_are_countries" {
+  command = plan
+  variables {
+    carrier = {
+      id                 = "se-123456"
+      service_code       = "usps_priority_mail"
+      warehouse_id       = "se-654321"
+      contact_phone      = "+1 555 0100"
+      grams_per_piece    = 500
+      domestic_countries = ["USA"]
     }
   }
   expect_failures = [var.carrier]

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 import stripe
 
 from providers.conftest import Sandbox, client
 from providers.exchanges import Exchanges, Recorded
-from providers.test_shipstation import booking
+from providers.test_shipstation import address, booking
 from providers.test_stripe import authorization, authorized
 
 pytestmark = pytest.mark.xfail(strict=True, raises=(AssertionError, pytest.fail.Exception, stripe.InvalidRequestError))
@@ -84,9 +85,17 @@ def test_a_carrier_is_one_of_the_account(raw: Recorded, sandbox: Sandbox) -> Non
     assert raw.post(f"{sandbox.url}/v2/labels", json=wanted).status_code == 400
 
 
-def test_a_label_can_be_downloaded(raw: Recorded, sandbox: Sandbox) -> None:
+def test_a_label_has_pages(raw: Recorded, sandbox: Sandbox) -> None:
     label = raw.post(f"{sandbox.url}/v2/labels", json=booking()).json()
-    assert label["label_download"]["pdf"].startswith(sandbox.url)
+    with requests.Session() as anybody:
+        anybody.trust_env = False
+        assert b"/Count 1" in anybody.get(label["label_download"]["pdf"]).content
+
+
+def test_addresses_are_looked_up_in_a_directory(raw: Recorded, sandbox: Sandbox) -> None:
+    nowhere = address(address_line1="1 No Such Street", postal_code="62702")
+    [told] = raw.post(f"{sandbox.url}/v2/addresses/validate", json=[nowhere]).json()
+    assert told["status"] == "error"
 
 
 def test_a_server_error_is_empty(raw: Recorded, sandbox: Sandbox) -> None:

@@ -243,3 +243,141 @@ def test_a_lost_answer_is_no_answer(raw: Recorded, sandbox: Sandbox) -> None:
     with pytest.raises(requests.ConnectionError):
         raw.post(f"{sandbox.url}/v2/labels", json=booking())
     assert raw.get(f"{sandbox.url}/v2/labels/external_shipment_id/ord-1-1").status_code == 200
+
+
+# --- parcels and customs ------------------------------------------------------------------------------------
+
+
+def parcels(*grams: int) -> list[dict[str, Any]]:
+    size = {"unit": "centimeter", "length": 20, "width": 15, "height": 10.5}
+    return [{"weight": {"value": value, "unit": "gram"}, "dimensions": size} for value in grams]
+
+
+def declared(*grams: int) -> dict[str, Any]:
+    """A shipment abroad, as the adapter asks for one."""
+    product = {
+        "sku": "MUG-01",
+        "description": "Ceramic mug",
+        "quantity": 2,
+        "value": {"currency": "usd", "amount": 12.99},
+        "weight": {"value": 350, "unit": "gram"},
+        "harmonized_tariff_code": "691200",
+        "country_of_origin": "PT",
+    }
+    wanted = booking(country_code="CH", postal_code="8001")
+    wanted["shipment"]["packages"] = [{**package, "products": [product]} for package in parcels(*grams)]
+    wanted["shipment"]["customs"] = {"contents": "merchandise", "non_delivery": "return_to_sender"}
+    return wanted
+
+
+def test_one_label_has_a_tracking_number_for_each_of_its_parcels(carrier: Any, raw: Recorded, sandbox: Sandbox) -> None:
+    wanted = booking()
+    wanted["shipment"]["packages"] = parcels(500, 700)
+    label = carrier.create_label_from_shipment(wanted)
+    numbers = [package["tracking_number"] for package in label["packages"]]
+    assert numbers[0] == label["tracking_number"]
+    assert len(set(numbers)) == 2
+    assert [package["weight"]["value"] for package in label["packages"]] == [500, 700]
+    assert label["shipment_cost"]["amount"] == 7.39
+    shipment = raw.get(f"{sandbox.url}/v2/shipments/{label['shipment_id']}").json()
+    assert shipment["total_weight"] == {"value": 1200, "unit": "gram"}
+
+
+def test_what_goes_abroad_is_declared(carrier: Any) -> None:
+    label = carrier.create_label_from_shipment(declared(700))
+    assert label["is_international"] is True
+
+
+@pytest.mark.parametrize("missing", ["customs", "products", "harmonized_tariff_code", "country_of_origin", "value"])
+def test_what_is_not_declared_stays(carrier: Any, missing: str) -> None:
+    from shipengine.errors import ShipEngineError
+
+    wanted = declared(700, 700)
+    package = wanted["shipment"]["packages"][1]
+    if missing == "customs":
+        del wanted["shipment"]["customs"]
+    elif missing == "products":
+        del package["products"]
+    else:
+        package["products"] = [{name: value for name, value in package["products"][0].items() if name != missing}]
+    # The client is of a time before this code.
+    with pytest.raises((ShipEngineError, ValueError)) as refused:
+        carrier.create_label_from_shipment(wanted)
+    assert "customs_items_required" in (getattr(refused.value, "error_code", None) or str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"weight": {"value": 0, "unit": "gram"}},
+        {"weight": {"value": 1, "unit": "stone"}},
+        {"weight": {"value": 1, "unit": "gram"}, "dimensions": {"unit": "centimeter", "length": 1, "width": 1}},
+    ],
+)
+def test_a_parcel_that_is_none_is_refused(raw: Recorded, sandbox: Sandbox, wrong: dict[str, Any]) -> None:
+    wanted = booking()
+    wanted["shipment"]["packages"].append(wrong)
+    answer = raw.post(f"{sandbox.url}/v2/labels", json=wanted)
+    assert (answer.status_code, answer.json()["errors"][0]["error_code"]) == (400, "invalid_field_value")
+
+
+def test_a_label_can_be_printed(raw: Recorded, sandbox: Sandbox) -> None:
+    label = raw.post(f"{sandbox.url}/v2/labels", json=booking()).json()
+    # No key is asked for: whoever has its address reads it.
+    with requests.Session() as anybody:
+        anybody.trust_env = False
+        document = anybody.get(label["label_download"]["pdf"])
+    assert (document.headers["content-type"], document.content[:4]) == ("application/pdf", b"%PDF")
+
+
+# --- addresses ----------------------------------------------------------------------------------------------
+
+
+def address(**more: str) -> dict[str, str]:
+    """As the adapter asks about one: without a name."""
+    return {
+        "address_line1": "1 Main St",
+        "city_locality": "Springfield",
+        "state_province": "IL",
+        "postal_code": "62701",
+        "country_code": "US",
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "detail"),
+    [
+        ({}, "verified", None),
+        ({"postal_code": "00000"}, "verified", None),
+        ({"postal_code": "99998"}, "warning", "suite_missing"),
+        ({"postal_code": "99999"}, "error", "address_not_found"),
+        ({"country_code": "AQ"}, "error", "unsupported_country"),
+        ({"country_code": "USA"}, "unverified", "unsupported_country"),
+    ],
+)
+def test_addresses_are_looked_up(
+    raw: Recorded, sandbox: Sandbox, asked: dict[str, str], status: str, detail: str | None
+) -> None:
+    [told] = raw.post(f"{sandbox.url}/v2/addresses/validate", json=[address(**asked)]).json()
+    assert told["status"] == status
+    assert [message["detail_code"] for message in told["messages"]] == ([detail] if detail else [])
+    assert (told["matched_address"] is None) == (status in ("error", "unverified"))
+
+
+def test_the_client_reads_what_comes_of_looking_addresses_up(carrier: Any) -> None:
+    told = carrier.validate_addresses([address(), address(postal_code="99999")])
+    assert [one["status"] for one in told] == ["verified", "error"]
+
+
+@pytest.mark.parametrize("body", [{}, [], [{}] * 251])
+def test_what_is_no_list_of_addresses_is_refused(raw: Recorded, sandbox: Sandbox, body: Any) -> None:
+    assert raw.post(f"{sandbox.url}/v2/addresses/validate", json=body).status_code == 400
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_looking_addresses_up_fails_as_everything_does(raw: Recorded, sandbox: Sandbox, status: int) -> None:
+    sandbox.plant("validate", "error", provider="carrier", status=status)
+    answer = raw.post(f"{sandbox.url}/v2/addresses/validate", json=[address()])
+    assert answer.status_code == status
+    assert status != 429 or answer.headers["retry-after"] == "1"

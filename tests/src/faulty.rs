@@ -4,18 +4,21 @@
 //! test can enumerate them: the first call, then the second, until an order gets through without
 //! reaching the call that was to fail.
 
+use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use domain::ledger::{Authorization, Booking, Effect, Unbooking};
+use domain::ledger::{Authorization, Effect, Unbooking};
 use domain::ports::{
-    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, FindRequest, GivenBack,
-    Invocation, Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError,
-    Record, Reserved, Stock, StoreError, TaskTokens, Voiding,
+    AddressCheck, AuthorizeRequest, BookRequest, Booked, Cancellation, Carrier, Catalogue, Claimed,
+    Decided, Deliverability, FindRequest, GivenBack, Invocation, Mailer, Message, Operators,
+    Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock, StoreError,
+    TaskTokens, Voiding,
 };
 use domain::{
-    AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, StepError, Timestamp,
+    Address, AuditEvent, Decision, Failure, Goods, Label, Line, Money, Order, OrderId, OrderState,
+    Sku, StepError, Timestamp,
 };
 use tokio::sync::Notify;
 
@@ -295,6 +298,15 @@ impl<T: Orders> Orders for Faulty<T> {
         self.io_of::<E, _, _>("give_back", self.inner.give_back::<E>(by))
             .await
     }
+    async fn note_label(
+        &self,
+        order_id: &OrderId,
+        attempt: u32,
+        label: &Label,
+    ) -> Result<(), StoreError> {
+        let noted = self.inner.note_label(order_id, attempt, label);
+        self.io("note_label", noted).await
+    }
     async fn replace_hold(
         &self,
         by: &Invocation,
@@ -336,6 +348,12 @@ impl<T: Orders> Orders for Faulty<T> {
     ) -> Result<Decided, StoreError> {
         let decide = self.inner.decide_review(order_id, decision, event);
         self.io("decide_review", decide).await
+    }
+}
+
+impl<T: Catalogue> Catalogue for Faulty<T> {
+    async fn goods(&self, lines: &[Line]) -> Result<BTreeMap<Sku, Goods>, StoreError> {
+        self.io("goods", self.inner.goods(lines)).await
     }
 }
 
@@ -410,12 +428,21 @@ impl<T: PaymentProvider> PaymentProvider for Faulty<T> {
     }
 }
 
+impl<T: AddressCheck> AddressCheck for Faulty<T> {
+    async fn check(&self, address: &Address) -> Result<Deliverability, ProviderError> {
+        self.io("check an address", self.inner.check(address)).await
+    }
+}
+
 impl<T: Carrier> Carrier for Faulty<T> {
-    async fn book(&self, request: BookRequest<'_>) -> Result<Booking, ProviderError> {
+    async fn book(&self, request: BookRequest<'_>) -> Result<Booked, ProviderError> {
         self.io("book", self.inner.book(request)).await
     }
-    async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
+    async fn find(&self, reference: &str) -> Result<Option<Label>, ProviderError> {
         self.io("find a label", self.inner.find(reference)).await
+    }
+    async fn document(&self, label: &str) -> Result<Option<String>, ProviderError> {
+        self.io("document", self.inner.document(label)).await
     }
     async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {
         self.io("cancel", self.inner.cancel(label)).await

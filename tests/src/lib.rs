@@ -24,8 +24,8 @@ use aws_sdk_dynamodb::types::{
 use domain::ledger::Effect;
 use domain::ports::{Cancellation, Claimed, Invocation, Orders as _, Reserved, Stock as _};
 use domain::{
-    Actor, AuditEvent, Changes, ErrorName, Event, Failure, Money, Order, OrderId, OrderState,
-    Submission, Timestamp,
+    Actor, AuditEvent, Changes, ErrorName, Event, Failure, Goods, Money, Order, OrderId,
+    OrderState, Packing, Parcels, Submission, Timestamp,
 };
 pub use faulty::{Fault, Faulty, Plan};
 pub use outbox::Outbox;
@@ -106,6 +106,7 @@ impl Database {
             sku: sku.parse().expect("a sku"),
             unit_price: money(unit_price, currency),
             available,
+            goods: Goods::default(),
         };
         self.store.put_article(&article).await.expect("an article");
     }
@@ -180,6 +181,24 @@ async fn create_tables(client: &Client) {
         .send()
         .await
         .expect("the stock table");
+}
+
+/// How the account of every test packs: a piece of which nothing is known weighs 400 g, a parcel at most 30 kg,
+/// and what does not stay in the US is declared.
+#[must_use]
+pub fn packing() -> Packing {
+    Packing {
+        grams_per_piece: 400,
+        max_parcel_g: 30_000,
+        domestic_countries: ["US".parse().expect("a country")].into(),
+    }
+}
+
+/// An order's parcels within the country, of articles of which nothing is known.
+#[must_use]
+pub fn parcels(order: &Order) -> Parcels {
+    let packed = Parcels::pack(order, "US", &std::collections::BTreeMap::new(), &packing());
+    packed.expect("parcels")
 }
 
 /// An order document: two mugs, 30.98 USD.

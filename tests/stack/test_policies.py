@@ -162,6 +162,7 @@ _COMMANDS = {
         lambda _, situations: situations.used_label(),
         (("AskSteps", "lambda:InvokeFunction"),),
     ),
+    "label": Command("/v2/downloads/", lambda shop, _: shop.completed(), (("AskSteps", "lambda:InvokeFunction"),)),
     "resolve": Command(
         "the providers were asked",
         lambda _, situations: situations.unheard_payment(),
@@ -226,7 +227,7 @@ def arguments(
         return (command, order, str(changes_file), *_WHY)
     if command == "group":
         return ("orders", "--group", monitor.group(order))
-    return (command, order) if command in ("status", "watch", "table") else (command, order, *_WHY)
+    return (command, order) if command in ("label", "status", "watch", "table") else (command, order, *_WHY)
 
 
 def test_every_command_is_tried(shop: Shop) -> None:
@@ -366,7 +367,10 @@ class Deployer:
         stack = self.deployments.shop.stack
         where = ("--env", _ENVIRONMENT, "--stack", stack.name, "--artifacts", str(stack.artifacts))
         # This engine has no Logs Insights, and the stack has its own sender.
-        carrier = 'id="se-1",service_code="usps",warehouse_id="se-1",contact_phone="+1 555 0100",grams_per_piece=500'
+        carrier = (
+            'id="se-1",service_code="usps",warehouse_id="se-1",contact_phone="+1 555 0100",'
+            'grams_per_piece=500,domestic_countries=["US"]'
+        )
         always = ("saved_queries=false", f"sender_address={_SENDER}", f"carrier={{{carrier}}}")
         variables = (part for setting in (*always, *settings) for part in ("--var", setting))
         return self.deployments.run(command, *where, *variables, environment=environment)

@@ -29,7 +29,7 @@ _OURS = (
     'operator_emails=["on-call@shop.test"]',
     "sender_address=orders@shop.test",
     'carrier={id="se-1",service_code="usps_priority_mail",warehouse_id="se-1",'
-    'contact_phone="+1 555 0142",grams_per_piece=500}',
+    'contact_phone="+1 555 0142",grams_per_piece=500,domestic_countries=["US"]}',
 )
 
 

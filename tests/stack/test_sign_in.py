@@ -165,6 +165,11 @@ def test_a_viewer_may_not_act(door: Door, viewer: Page) -> None:
     assert door.act(viewer) == 403
 
 
+def test_a_viewer_does_not_get_to_the_label_with_its_address(viewer: Page, base_url: str, deployed: Deployed) -> None:
+    assert not viewer.query_selector("a[href$='/label']")
+    assert viewer.request.get(f"{base_url}/orders/{deployed.order}/label", max_redirects=0).status == 403
+
+
 # --- somebody in neither group ------------------------------------------------------------------
 
 

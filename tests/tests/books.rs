@@ -182,7 +182,6 @@ impl Steps {
             service_code: "usps_priority_mail".to_owned(),
             warehouse_id: "se-1".to_owned(),
             contact_phone: "555-0100".to_owned(),
-            grams_per_piece: 500,
         };
         let secret = Secret::known(&config, "sk_test_sandbox");
         let stripe = Stripe::new(&sandbox.url, secret, "test").expect("an adapter");
@@ -191,7 +190,7 @@ impl Steps {
         let store = database.store.clone();
         Self {
             charge: Charge::new(store.clone(), stripe, Duration::ZERO),
-            ship: Ship::new(store, carrier.expect("an adapter")),
+            ship: Ship::new(store, carrier.expect("an adapter"), tests::packing()),
         }
     }
 

@@ -67,7 +67,7 @@ async fn order(shop: &Shop, fault: Fault, at: usize, way: Way<'_>) -> Option<End
     let order = format!("{fault:?}-{at}");
     let plan = Plan::new(fault, at);
     shop.accept(&order).await;
-    let (mut tries, mut lapses) = (0, way.lapses);
+    let (mut tries, mut lapses, mut reverses) = (0, way.lapses, false);
     let mut open: Vec<Do> = way.tasks.iter().rev().copied().collect();
     while let Some(what) = open.pop() {
         tries += 1;
@@ -92,7 +92,11 @@ async fn order(shop: &Shop, fault: Fault, at: usize, way: Way<'_>) -> Option<End
         };
         match way.then {
             Then::Again if failed => open.push(what),
-            Then::Reverse if failed => open = UNDO.into_iter().rev().collect(),
+            // Also if the step bore it.
+            Then::Reverse if !reverses && plan.hit().is_some() => {
+                reverses = true;
+                open = UNDO.into_iter().rev().collect();
+            }
             Then::Again | Then::Reverse => {}
         }
     }

@@ -28,7 +28,7 @@ async fn waits(shop: &Shop, order: &str, tasks: &[Do]) -> Vec<(Do, usize, Vec<St
 }
 
 #[tokio::test]
-async fn a_step_waits_for_the_database_twice() {
+async fn a_step_waits_for_the_database_no_oftener_than_it_must() {
     let shop = Shop::open().await;
     shop.accept("completed").await;
     let completed = [Do::forward(), vec![Do::Shipped]].concat();
@@ -38,7 +38,7 @@ async fn a_step_waits_for_the_database_twice() {
     let reversed = [Do::forward(), back.to_vec()].concat();
     let reversed = waits(&shop, "reversed", &reversed).await;
     for (what, round_trips, made) in completed.iter().chain(&reversed) {
-        // Reading with the claim, and the commit.
+        // Reading with the claim, and the commit; more if the catalogue is asked.
         let expected = what.expected().round_trips;
         assert_eq!(*round_trips, expected, "{what:?}: {made:?}");
     }

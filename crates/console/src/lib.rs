@@ -187,6 +187,7 @@ impl Console {
     pub fn router(self) -> Router {
         let console = Arc::new(self);
         let acting = Router::new()
+            .route("/orders/{id}/label", get(label))
             .route("/orders/{id}/{action}", get(confirm).post(act))
             .route("/orders/{id}/modify", get(changing).post(modify))
             .route("/bulk", post(preview))
@@ -558,6 +559,10 @@ async fn act(
     let (id, action) = (order_id(&id)?, self::action(&action)?);
     let now = Timestamp::now();
     console.act(&request, &by, &id, action, now).await
+}
+
+async fn label(State(console): Shared, Extension(by): By, Path(id): Path<String>) -> Answered {
+    console.label(&by, &order_id(&id)?, Timestamp::now()).await
 }
 
 async fn changing(

@@ -1,13 +1,14 @@
 //! An order: its journey, its money, and what can be done about it.
 
 use actions::{Attribution, Fate, Reason, Refused, possible, warning};
-use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use domain::ports::Record;
 use domain::view::refused_undo;
 use domain::{
-    Actor, AuditEvent, Changes, Event, OrderId, OrderState, PaymentStatus, Settlement, StatusView,
-    Timestamp,
+    Actor, AuditEvent, Changes, Event, OrderId, OrderState, PaymentStatus, Settlement,
+    ShipmentStatus, StatusView, Timestamp,
 };
 use operations::advice::{self, Action};
 use operations::{ProcessState, Projection, Retry};
@@ -52,6 +53,8 @@ struct OrderPage<'a> {
     shipment: &'static str,
     carrier: String,
     tracking: String,
+    label: Vec<(&'static str, String)>,
+    has_document: bool,
     country: String,
     message: &'static str,
     lines: Vec<(&'a str, u32, String)>,
@@ -252,6 +255,8 @@ impl Console {
             shipment: view.shipment.status.as_str(),
             carrier: view.shipment.carrier.clone().unwrap_or_default(),
             tracking: view.shipment.tracking_number.clone().unwrap_or_default(),
+            label: label(view),
+            has_document: operator.may_act && view.shipment.status == ShipmentStatus::Booked,
             // The country is what an operator needs; the address is nobody's business here.
             country: match &record.personal {
                 Some(personal) => personal.shipping_address.country.clone(),
@@ -280,6 +285,21 @@ impl Console {
             raw: serde_json::to_string_pretty(state).unwrap_or_default(),
             frame,
         }
+    }
+
+    /// `GET /orders/{id}/label`: leads to the label's document at the carrier, and keeps nothing of the way there.
+    pub(crate) async fn label(
+        &self,
+        operator: &Operator,
+        order_id: &OrderId,
+        now: Timestamp,
+    ) -> Result<Response, Failed> {
+        let document = self.actions.label_document(order_id, &operator.name, now);
+        let mut response = see_other(&document.await?);
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        Ok(response)
     }
 
     /// To AWS's own console.
@@ -588,6 +608,33 @@ fn offers(
     }
     offers.sort_by_key(|offer| Action::from_word(offer.word).map(|action| rank(&action)));
     (offers, refused)
+}
+
+/// What is known of the label, for whoever packs, and whoever calls the carrier. Noting it must not fail the
+/// booking, so it may be missing.
+fn label(view: &StatusView) -> Vec<(&'static str, String)> {
+    let unknown = || "unknown".to_owned();
+    let Some(label) = &view.shipment.label else {
+        let was_bought = view.shipment.tracking_number.is_some();
+        return was_bought
+            .then(|| ("Cost", unknown()))
+            .into_iter()
+            .collect();
+    };
+    let mut told = vec![(
+        "Cost",
+        label.cost.map_or_else(unknown, |cost| cost.to_string()),
+    )];
+    for parcel in &label.parcels {
+        let weight = parcel.weight_g.map(|grams| format!("{grams} g"));
+        let tracking = parcel.tracking.clone();
+        let parts: Vec<String> = weight.into_iter().chain(tracking).collect();
+        told.push(("Parcel", parts.join(", ")));
+    }
+    if let Some(request) = &label.request {
+        told.push(("Carrier's request", request.clone()));
+    }
+    told
 }
 
 /// What moved of the order's money, in words that a person checks against the provider's dashboard.

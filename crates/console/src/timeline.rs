@@ -202,6 +202,7 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::ResendRequested
         | Event::ResolveRequested
         | Event::LetGoRequested
+        | Event::LabelOpened
         | Event::ShipmentWrittenOff
         | Event::PaymentWrittenOff => "warn",
         Event::Received

@@ -225,6 +225,7 @@ mod tests {
             personal: Some(submission.personal),
             audit: Vec::new(),
             earlier: Vec::new(),
+            labels: Vec::new(),
             unreadable: Vec::new(),
         }
     }

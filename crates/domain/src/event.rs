@@ -92,6 +92,8 @@ words! {
         Settled = "settled",
         /// An operator had something let go of that the order's ledger did not account for.
         LetGoRequested = "let_go_requested",
+        /// An operator had the label's document shown, which has the customer's name and address.
+        LabelOpened = "label_opened",
         /// The monitor started an execution that had not been started.
         Started = "started",
         /// The monitor woke an execution that had missed a decision.

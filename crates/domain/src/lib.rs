@@ -3,6 +3,7 @@
 mod address;
 mod audit;
 pub mod books;
+mod catalogue;
 mod changes;
 mod entry;
 mod error;
@@ -11,9 +12,11 @@ mod execution;
 mod fields;
 mod history;
 mod ids;
+mod label;
 pub mod ledger;
 mod money;
 mod order;
+mod parcel;
 mod payment;
 pub mod ports;
 mod settlement;
@@ -25,6 +28,9 @@ mod violation;
 mod words;
 
 pub use audit::{Actor, Again, AuditEvent};
+pub use catalogue::{
+    Article, Country, Customs, Dimensions, Goods, HsCode, InvalidCountry, InvalidHsCode,
+};
 pub use changes::{Changes, Modifiable};
 pub use error::{
     ASK_FIRST, Class, ErrorName, LeadsTo, NEEDS_ATTENTION, SETTLE, StepError, TaskError,
@@ -35,8 +41,10 @@ pub use execution::{Execution, ExecutionStatus};
 pub use history::{FailedTry, HistoryEvent};
 pub use ids::{CustomerId, InvalidId, OrderId, Sku};
 pub use jiff::Timestamp;
+pub use label::{Label, LabelledParcel};
 pub use money::{Currency, InvalidMoney, Money, Quantity, Sums};
 pub use order::{Address, Fingerprint, Line, Order, PersonalData, Submission};
+pub use parcel::{Contents, Packing, Parcel, Parcels, Unshippable};
 pub use payment::{PaymentMeans, PaymentToken};
 pub use settlement::Settlement;
 pub use stage::Stage;

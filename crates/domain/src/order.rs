@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::address::needs_region;
+use crate::catalogue::Country;
 use crate::fields::{Fields, Text};
 use crate::payment::PaymentMeans;
 use crate::violation::Violation;
@@ -284,9 +285,9 @@ pub(crate) fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) 
     let country = address.parsed::<Country>("country", found);
     let region_pointer = address.pointer("region");
     address.finish(found);
-    if let Some(Country(country)) = &country
+    if let Some(country) = &country
         && region.is_none()
-        && needs_region(country)
+        && needs_region(country.as_str())
     {
         let reason = "must be the state, province or territory, without which no carrier delivers";
         // One that was given and is wrong is told of already.
@@ -301,7 +302,7 @@ pub(crate) fn read_address(mut address: Fields<'_>, found: &mut Vec<Violation>) 
         city: city?,
         region,
         postal_code: postal_code?,
-        country: country?.0,
+        country: country?.into(),
     })
 }
 
@@ -402,17 +403,6 @@ impl std::str::FromStr for Email {
             });
         ok.then(|| Self(text.to_owned()))
             .ok_or("must be an e-mail address, such as ada@example.com")
-    }
-}
-
-struct Country(String);
-
-impl std::str::FromStr for Country {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ok = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-        ok.then(|| Self(text.to_owned()))
-            .ok_or("must be two capital letters (ISO 3166-1 alpha-2), such as US")
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the steps need from outside, and what an adapter must promise.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -7,8 +8,11 @@ use jiff::Timestamp;
 
 use crate::audit::AuditEvent;
 use crate::books::{BookPage, Posting};
+use crate::catalogue::Goods;
+use crate::label::Label;
 use crate::ledger::{Authorization, Booking, Effect, Unbooking};
-use crate::order::{Fingerprint, Line, Order, PersonalData};
+use crate::order::{Address, Fingerprint, Line, Order, PersonalData};
+use crate::parcel::Parcels;
 use crate::state::{Decision, Failure, OrderState};
 use crate::{Money, OrderId, PaymentMeans, Sku, StepError};
 
@@ -67,9 +71,22 @@ pub struct Record {
     pub audit: Vec<AuditEvent>,
     /// What earlier attempts have come to, oldest first.
     pub earlier: Vec<OrderState>,
+    /// The labels that were bought, oldest first. One may be missing: noting it must not fail the booking.
+    pub labels: Vec<Label>,
     /// The names of items that this version cannot read, because another one wrote them. Nothing that a
     /// step decides by is ever among them.
     pub unreadable: Vec<String>,
+}
+
+impl Record {
+    /// What is known of the label that the ledger has. `None` if it has none, or if that was not noted.
+    #[must_use]
+    pub fn label(&self) -> Option<&Label> {
+        let Some(Booking::Booked { label: id, .. }) = self.state.book.as_ref()?.outcome() else {
+            return None;
+        };
+        self.labels.iter().find(|label| label.id == *id)
+    }
 }
 
 /// The claim on an effect.
@@ -217,6 +234,15 @@ pub trait Orders: Send + Sync {
         event: &AuditEvent,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Keeps what is known of the label that was bought under the number of this attempt, beside the ledger. What is
+    /// kept of a label stays as it was first noted.
+    fn note_label(
+        &self,
+        order_id: &OrderId,
+        attempt: u32,
+        label: &Label,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Ends the lease of a claim that was taken over and under which only the provider was asked: it is
     /// again as old as when it was taken over.
     fn give_back<E: Effect>(
@@ -268,6 +294,16 @@ pub trait Orders: Send + Sync {
         decision: Decision,
         event: &AuditEvent,
     ) -> impl Future<Output = Result<Decided, StoreError>> + Send;
+}
+
+/// What the shop sells.
+pub trait Catalogue: Send + Sync {
+    /// What has to be known of the articles of these lines to ship them. One that is not in the catalogue is
+    /// left out.
+    fn goods(
+        &self,
+        lines: &[Line],
+    ) -> impl Future<Output = Result<BTreeMap<Sku, Goods>, StoreError>> + Send;
 }
 
 /// The catalogue and its stock.
@@ -438,6 +474,8 @@ pub struct BookRequest<'a> {
     pub order: &'a Order,
     /// Where it goes.
     pub personal: &'a PersonalData,
+    /// What is shipped.
+    pub parcels: &'a Parcels,
     /// Unique per account: the label is found again by it.
     pub reference: &'a str,
 }
@@ -448,14 +486,54 @@ pub trait Carrier: Send + Sync {
     fn book(
         &self,
         request: BookRequest<'_>,
-    ) -> impl Future<Output = Result<Booking, ProviderError>> + Send;
+    ) -> impl Future<Output = Result<Booked, ProviderError>> + Send;
     /// Finds what was booked under a reference and is not cancelled.
     fn find(
         &self,
         reference: &str,
-    ) -> impl Future<Output = Result<Option<Booking>, ProviderError>> + Send;
+    ) -> impl Future<Output = Result<Option<Label>, ProviderError>> + Send;
+    /// Where the document of a label is to be had for the moment, to be printed. `None` if it is void or there is
+    /// none. Whoever has the answer reads the customer's name and address: it MUST NOT be logged or kept.
+    fn document(
+        &self,
+        label: &str,
+    ) -> impl Future<Output = Result<Option<String>, ProviderError>> + Send;
     /// Cancels a shipment. MUST succeed if it is cancelled already.
     fn cancel(&self, label: &str) -> impl Future<Output = Result<Voiding, ProviderError>> + Send;
+}
+
+/// What came of asking the carrier to book a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Booked {
+    /// There is a label.
+    Label(Label),
+    /// The carrier will not take it.
+    Refused {
+        /// The carrier's code, such as `invalid_address`.
+        code: String,
+    },
+}
+
+/// What a carrier thinks of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deliverability {
+    /// Nothing speaks against it: it is known, or nobody can tell.
+    NotRefuted,
+    /// There is no such address.
+    Undeliverable {
+        /// The carrier's code, such as `address_not_found`. Never the address.
+        code: String,
+    },
+}
+
+/// Tells whether an address is one, before anything is done for the order.
+pub trait AddressCheck: Send + Sync {
+    /// Looks an address up. MUST NOT answer [`Deliverability::Undeliverable`] for one that the provider only
+    /// cannot verify, such as in a country that it does not know.
+    fn check(
+        &self,
+        address: &Address,
+    ) -> impl Future<Output = Result<Deliverability, ProviderError>> + Send;
 }
 
 /// What came of asking the carrier to cancel a shipment.

@@ -14,7 +14,7 @@ use crate::ports::Record;
 use crate::stage::Stage;
 use crate::state::OrderState;
 use crate::status::{NotificationStatus, PaymentStatus, ShipmentStatus, Status};
-use crate::{Class, Currency, ErrorName, InvalidMoney, Money, OrderId};
+use crate::{Class, Currency, ErrorName, InvalidMoney, Label, Money, OrderId};
 
 /// The money of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,9 @@ pub struct ShipmentView {
     pub carrier: Option<String>,
     /// What the customer can follow.
     pub tracking_number: Option<String>,
+    /// What is known of the label that the ledger has. `None` if there is none, or if that was not noted.
+    #[serde(default)]
+    pub label: Option<Label>,
 }
 
 /// The message to the customer.
@@ -153,7 +156,10 @@ impl StatusView {
             order_id: state.order_id.clone(),
             status: Status::of(state, execution),
             payment: payment(state, now),
-            shipment: shipment(state, now),
+            shipment: ShipmentView {
+                label: record.label().cloned(),
+                ..shipment(state, now)
+            },
             notification: notification(state, execution, now),
             workflow: WorkflowView {
                 status: execution,
@@ -207,6 +213,13 @@ pub enum Discrepancy {
         /// How they stand with the carrier.
         provider: ShipmentStatus,
     },
+    /// About the label: the one that can be used is not the one that we know of.
+    Label {
+        /// The carrier's reference of the one in the ledger.
+        ledger: String,
+        /// The carrier's reference of the one that can be used.
+        provider: String,
+    },
 }
 
 impl std::fmt::Display for Discrepancy {
@@ -219,6 +232,10 @@ impl std::fmt::Display for Discrepancy {
             Self::Shipment { ledger, provider } => write!(
                 out,
                 "the shipment is {ledger} in our ledger and {provider} at the carrier"
+            ),
+            Self::Label { ledger, provider } => write!(
+                out,
+                "the label is {ledger} in our ledger, and {provider} can be used at the carrier"
             ),
         }
     }
@@ -342,7 +359,7 @@ pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
     }
 }
 
-/// The goods of an order in `state`.
+/// The goods of an order in `state`, without what is kept beside it.
 #[must_use]
 pub fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
     let booked = match done(state.book.as_ref()) {
@@ -371,6 +388,7 @@ pub fn shipment(state: &OrderState, now: Timestamp) -> ShipmentView {
         status,
         carrier,
         tracking_number,
+        label: None,
     }
 }
 

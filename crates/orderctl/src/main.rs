@@ -132,6 +132,9 @@ enum Command {
     },
     /// Puts on record what has become of what a provider does not undo, once the provider was asked.
     Settle(settle::Arguments),
+    /// Prints where the document of the order's label is for the moment. It has the customer's name and address:
+    /// that you asked is kept on the order.
+    Label { order: OrderId },
     /// Lists the open orders: where each is, how it does there, and what it needs.
     Orders {
         /// Only those with this incident, such as `unfinished`; `any` for each that has one.
@@ -223,6 +226,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             act(&connection, Action::Resolve, &order, &reason).await
         }
         Command::Settle(arguments) => settle::run(&connection, &arguments).await,
+        Command::Label { order } => label(&connection, &order).await,
         Command::Orders {
             group: Some(group), ..
         } => groups::print_orders(&connection, &group).await,
@@ -367,12 +371,26 @@ async fn orders(connection: &Connection, incident: Option<&str>) -> Result<Exit,
 
 async fn catalogue(connection: &Connection, file: &Path) -> Result<Exit, Failure> {
     let content = connection::read(file)?;
-    let articles: Vec<Article> = serde_json::from_slice(&content)
-        .map_err(|error| Failure::wrong(format!("{}: {error}", file.display())))?;
+    let articles = Article::parse_all(&content).map_err(|violations| {
+        let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        Failure::wrong(format!("{}: {}", file.display(), violations.join("\n  ")))
+    })?;
     for article in &articles {
         connection.store.put_article(article).await?;
     }
     println!("{} articles are in the catalogue", articles.len());
+    Ok(Exit::Well)
+}
+
+async fn label(connection: &Connection, order: &OrderId) -> Result<Exit, Failure> {
+    let by = connection.caller().await?;
+    let document = connection
+        .actions
+        .label_document(order, &by, Timestamp::now());
+    let document = document
+        .await
+        .map_err(|refused| Failure::from(refused).about(order))?;
+    println!("{document}");
     Ok(Exit::Well)
 }
 
@@ -381,6 +399,7 @@ fn show(view: &StatusView) {
     if let Some(failure) = &view.failure {
         println!("\n{}: {}", failure.error, failure.recommended_action);
     }
+    print!("{}", table::of_label(view));
     println!();
     for entry in &view.timeline {
         let (at, step, event) = (entry.at, entry.step, entry.event);

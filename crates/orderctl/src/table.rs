@@ -35,6 +35,31 @@ pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     table
 }
 
+/// A line about the label, and one for each of its parcels. Empty if there is none.
+pub(crate) fn of_label(view: &StatusView) -> String {
+    let Some(label) = &view.shipment.label else {
+        return String::new();
+    };
+    let cost = label
+        .cost
+        .map_or_else(|| "unknown".to_owned(), |cost| cost.to_string());
+    let request = label.request.as_deref().unwrap_or("unknown");
+    let id = &label.id;
+    let mut told = vec![
+        String::new(),
+        format!("label {id}, cost {cost}, carrier's request {request}"),
+    ];
+    told.extend(label.parcels.iter().map(|parcel| {
+        let tracking = parcel.tracking.as_deref().unwrap_or("-");
+        let weight = parcel
+            .weight_g
+            .map_or_else(|| "-".to_owned(), |grams| format!("{grams} g"));
+        format!("  parcel {tracking}, {weight}")
+    }));
+    told.push(String::new());
+    told.join("\n")
+}
+
 fn row(view: &StatusView) -> [String; 7] {
     let tracking = if view.shipment.status == ShipmentStatus::Cancelled {
         ShipmentStatus::Cancelled.to_string()
@@ -142,5 +167,40 @@ fn why(view: &StatusView) -> String {
             )
         }
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(label: &Value) -> String {
+        let view = json!({
+            "order_id": "ord-1", "status": "shipped",
+            "payment": {"status": "authorized", "authorized": 3098, "captured": 0, "refunded": 0,
+                "currency": "USD"},
+            "shipment": {"status": "booked", "carrier": "usps", "tracking_number": "9400",
+                "label": label},
+            "notification": {"status": "none"},
+            "workflow": {"status": "RUNNING", "execution_arn": "arn", "attempt": 1},
+            "failure": null, "timeline": [],
+        });
+        of_label(&serde_json::from_value(view).expect("a view"))
+    }
+
+    #[test]
+    fn a_label_is_told_with_its_parcels_and_what_is_not_known_of_it() {
+        let known = json!({"label_id": "se-1", "carrier": "usps", "tracking": "9400",
+            "cost": {"amount": 785, "currency": "USD"}, "request": "request-7",
+            "parcels": [{"tracking": "9400", "weight_g": 700}, {}]});
+        let expected = "\nlabel se-1, cost 7.85 USD, carrier's request request-7\n  \
+            parcel 9400, 700 g\n  parcel -, -\n";
+        assert_eq!(told(&known), expected);
+        let found = json!({"label_id": "se-1", "carrier": "usps", "tracking": "9400"});
+        let expected = "\nlabel se-1, cost unknown, carrier's request unknown\n";
+        assert_eq!(told(&found), expected);
+        assert_eq!(told(&Value::Null), "");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::Packing;
 use step::{InitError, env};
 
 /// What Terraform sets for this function.
@@ -11,6 +12,8 @@ pub struct Config {
     pub environment: String,
     /// `ORDERS_TABLE`.
     pub orders_table: String,
+    /// `STOCK_TABLE`: the catalogue says what articles weigh.
+    pub stock_table: String,
     /// `CARRIER_API_URL`, without a trailing slash.
     pub carrier_api_url: String,
     /// `CARRIER_SECRET_ARN`.
@@ -20,6 +23,8 @@ pub struct Config {
     pub settled_after: Duration,
     /// How shipments are booked.
     pub account: Account,
+    /// How pieces become parcels.
+    pub packing: Packing,
 }
 
 /// The shop's account with the carrier, and how it ships.
@@ -33,8 +38,6 @@ pub struct Account {
     pub warehouse_id: String,
     /// `CARRIER_CONTACT_PHONE`: whom the driver calls. The shop: an order has no number.
     pub contact_phone: String,
-    /// `CARRIER_GRAMS_PER_PIECE`: what a piece weighs with its packing.
-    pub grams_per_piece: u32,
 }
 
 impl Config {
@@ -46,6 +49,7 @@ impl Config {
         Ok(Self {
             environment: env::required("ENVIRONMENT")?,
             orders_table: env::required("ORDERS_TABLE")?,
+            stock_table: env::required("STOCK_TABLE")?,
             carrier_api_url: env::required("CARRIER_API_URL")?,
             carrier_secret_arn: env::required("CARRIER_SECRET_ARN")?,
             settled_after: env::parsed("CARRIER_SETTLED_AFTER_S", |seconds| {
@@ -56,10 +60,8 @@ impl Config {
                 service_code: env::required("CARRIER_SERVICE_CODE")?,
                 warehouse_id: env::required("CARRIER_WAREHOUSE_ID")?,
                 contact_phone: env::required("CARRIER_CONTACT_PHONE")?,
-                grams_per_piece: env::parsed("CARRIER_GRAMS_PER_PIECE", |grams| {
-                    grams.parse().ok().filter(|grams| *grams > 0)
-                })?,
             },
+            packing: step::packing()?,
         })
     }
 }

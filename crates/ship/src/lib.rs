@@ -9,8 +9,13 @@ use std::time::Duration;
 
 pub use config::{Account, Config};
 use domain::ledger::{Book, Booking, Claim, Entry, Unbook, Unbooking};
-use domain::ports::{BookRequest, Carrier, Invocation, Orders, ProviderError, Voiding};
-use domain::{Discrepancy, ErrorName, Failure, OrderState, ShipmentStatus, StepError, Timestamp};
+use domain::ports::{
+    BookRequest, Booked, Carrier, Catalogue, Invocation, Orders, ProviderError, StoreError, Voiding,
+};
+use domain::{
+    Discrepancy, ErrorName, Failure, Label, Order, OrderState, Packing, Parcels, PersonalData,
+    ShipmentStatus, StepError, Timestamp,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 pub use shipstation::ShipStation;
@@ -19,9 +24,9 @@ use store::Store;
 
 /// What the longest action can take: a booking that is looked for (the shipment, then its labels), in whose way
 /// another label is voided, whose shipment is there already (asked for, found, its labels looked for, brought up
-/// to date), and whose label is refused and looked for once more. The undo, which notes the failure first, looks
-/// and cancels.
-pub const WORST_CASE: Duration = budget::worst_case(5, 8).saturating_add(budget::BUYING_A_LABEL);
+/// to date), and whose label is refused and looked for once more; the catalogue is read before, and what is known of
+/// the label noted. The undo, which notes the failure first, looks and cancels.
+pub const WORST_CASE: Duration = budget::worst_case(7, 8).saturating_add(budget::BUYING_A_LABEL);
 
 /// What the state machine may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -36,6 +41,8 @@ pub enum Action {
     Resolve,
     /// Compare the ledger with what the carrier says. Reads and tells, no more.
     Compare,
+    /// Where the label's document is for the moment. Reads and tells, no more: operators print it.
+    Document,
     /// Put on record what a person says has become of a shipment that the carrier does not cancel, once the
     /// carrier was asked. Operators do, once no execution is at work.
     Settle,
@@ -46,6 +53,7 @@ pub enum Action {
 pub struct Ship<O, C> {
     orders: O,
     carrier: C,
+    packing: Packing,
     settled_after: Duration,
 }
 
@@ -60,22 +68,24 @@ impl Ship<Store, ShipStation> {
     /// If no HTTP client can be built.
     pub async fn connect(config: Config) -> Result<Self, step::InitError> {
         let aws = step::aws_config().await;
-        let store = Store::new(&aws, config.orders_table, "");
+        let store = Store::new(&aws, config.orders_table, config.stock_table);
         let secret = provider::Secret::new(&aws, &config.carrier_secret_arn);
         let (url, environment) = (&config.carrier_api_url, &config.environment);
         let carrier = ShipStation::new(url, secret, config.account, environment);
         store.warm_up().await;
-        let ship = Self::new(store, carrier.map_err(step::InitError::new)?);
+        let carrier = carrier.map_err(step::InitError::new)?;
+        let ship = Self::new(store, carrier, config.packing);
         Ok(ship.settled_after(config.settled_after))
     }
 }
 
-impl<O: Orders, C: Carrier> Ship<O, C> {
+impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
     /// The step on these ports.
-    pub fn new(orders: O, carrier: C) -> Self {
+    pub fn new(orders: O, carrier: C, packing: Packing) -> Self {
         Self {
             orders,
             carrier,
+            packing,
             settled_after: SETTLED_AFTER,
         }
     }
@@ -99,6 +109,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             Action::Cancel => self.cancel(&task.by, task.failure.as_ref()).await,
             Action::Resolve => self.resolve(&task.by).await,
             Action::Compare => self.compare(&task.by).await,
+            Action::Document => self.document(&task.by).await,
             Action::Settle => self.settle(&task.by, task.settling()?).await,
         }
     }
@@ -124,13 +135,14 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                          unknown_since: Option<Timestamp>| {
             let reference = reference(&state);
             if unknown_since.is_some() {
-                if let Some(booking) = self.carrier.find(&reference).await? {
-                    return Ok(booking);
+                if let Some(label) = self.carrier.find(&reference).await? {
+                    return Ok(self.noted(&state, label).await);
                 }
                 // Neither bought again nor called refused.
                 self.settled(tried_until(&state), by.now)?;
             }
             step::still_true(&personal, &state)?;
+            let parcels = self.parcels(&order, &personal).await?;
             // There is never more than one that can be used. One that the carrier does not void may be on its
             // way: then it is what is shipped.
             if let Some(label) = state.label_to_void()
@@ -142,9 +154,13 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             let request = BookRequest {
                 order: &order,
                 personal: &personal,
+                parcels: &parcels,
                 reference: &reference,
             };
-            self.carrier.book(request).await
+            match self.carrier.book(request).await? {
+                Booked::Label(label) => Ok(self.noted(&state, label).await),
+                Booked::Refused { code } => Ok(Booking::Refused { code }),
+            }
         };
         let unavailable = ErrorName::CarrierUnavailable;
         match step::once::<Book, _, _, _, _>(&self.orders, by, unavailable, prepare, act).await? {
@@ -156,6 +172,42 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                 format!("the carrier refuses the shipment: {code}"),
             )),
         }
+    }
+
+    /// What is shipped, by what the catalogue says now. Nothing was asked of the carrier yet.
+    async fn parcels(
+        &self,
+        order: &Order,
+        personal: &PersonalData,
+    ) -> Result<Parcels, ProviderError> {
+        let goods = self.orders.goods(&order.lines).await;
+        let goods = goods.map_err(|error| match error {
+            StoreError::Unavailable(_) | StoreError::NotFound(_) => {
+                ProviderError::Unavailable(error.to_string())
+            }
+            StoreError::Defect(_) => ProviderError::Defect(error.to_string()),
+        })?;
+        let country = &personal.shipping_address.country;
+        let packed = Parcels::pack(order, country, &goods, &self.packing);
+        // Validation refuses such an order: its articles or its address are others since.
+        packed.map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            ProviderError::Defect(problems.join("; "))
+        })
+    }
+
+    /// What the ledger keeps of a label, once the rest is kept beside it. A label that could not be noted is
+    /// bought all the same: [`Self::compare`] notes it later.
+    async fn noted(&self, state: &OrderState, label: Label) -> Booking {
+        let attempt = state.shipment_attempt();
+        let noted = self
+            .orders
+            .note_label(&state.order_id, attempt, &label)
+            .await;
+        if let Err(error) = noted {
+            tracing::warn!(label_id = label.id, %error, "what the label costs is not noted");
+        }
+        label.booking()
     }
 
     /// Finds out what became of an effect whose outcome nobody knows. Never books; a cancellation that was
@@ -174,11 +226,11 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             return Ok(json!({"resolved": true}));
         }
         let booked = async |state: &OrderState, claim: &Claim| {
-            let found = self.carrier.find(&reference(state)).await?;
-            if found.is_none() {
+            let Some(label) = self.carrier.find(&reference(state)).await? else {
                 self.settled(Some(claim.until), by.now)?;
-            }
-            Ok(found)
+                return Ok(None);
+            };
+            Ok(Some(self.noted(state, label).await))
         };
         let unavailable = ErrorName::CarrierUnavailable;
         let resolved =
@@ -186,15 +238,16 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
         Ok(json!({"resolved": resolved}))
     }
 
-    /// Whether the carrier sees the shipment as the ledger does. What nobody knows yet is not compared.
+    /// Whether the carrier sees the shipment as the ledger does. What nobody knows yet is not compared. Changes
+    /// nothing but what is kept beside the ledger: a label of which that is missing is noted.
     async fn compare(&self, by: &Invocation) -> Result<Value, StepError> {
-        let state = step::record(&self.orders, &by.order_id).await?.state;
-        let booked = matches!(
-            state.book.as_ref().and_then(Entry::outcome),
-            Some(Booking::Booked { .. })
-        );
+        let record = step::record(&self.orders, &by.order_id).await?;
+        let state = &record.state;
+        let Some(Booking::Booked { label, .. }) = state.book.as_ref().and_then(Entry::outcome)
+        else {
+            return Ok(json!({"differs": null}));
+        };
         let ledger = match &state.unbook {
-            _ if !booked => return Ok(json!({"differs": null})),
             Some(Entry::Open(_)) => return Ok(json!({"differs": null})),
             Some(Entry::Done {
                 outcome: Unbooking::Cancelled | Unbooking::Nothing,
@@ -208,20 +261,48 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
             None => ShipmentStatus::Booked,
         };
         step::time_left(by)?;
-        let found = self
-            .carrier
-            .find(&reference(&state))
-            .await
+        let found = self.carrier.find(&reference(state)).await;
+        let found = found
             .map_err(|error| StepError::new(ErrorName::CarrierUnavailable, error.to_string()))?;
-        let provider = if found.is_some() {
-            ShipmentStatus::Booked
-        } else {
-            ShipmentStatus::Cancelled
+        let differs = match (&found, ledger) {
+            (None, ShipmentStatus::Cancelled) => None,
+            (Some(found), ShipmentStatus::Booked) if found.id == *label => None,
+            (Some(found), ShipmentStatus::Booked) => Some(Discrepancy::Label {
+                ledger: label.clone(),
+                provider: found.id.clone(),
+            }),
+            (found, ledger) => Some(Discrepancy::Shipment {
+                ledger,
+                provider: if found.is_some() {
+                    ShipmentStatus::Booked
+                } else {
+                    ShipmentStatus::Cancelled
+                },
+            }),
         };
-        if ledger == provider || !step::unchanged(&self.orders, &state).await? {
+        if differs.is_some() && !step::unchanged(&self.orders, state).await? {
             return Ok(json!({"differs": null}));
         }
-        Ok(json!({"differs": Discrepancy::Shipment { ledger, provider }}))
+        if let (None, Some(found)) = (&differs, found)
+            && record.labels.iter().all(|noted| noted.id != found.id)
+        {
+            self.noted(state, found).await;
+        }
+        Ok(json!({"differs": differs}))
+    }
+
+    /// Where the document of the order's label is. `null` if it has none that can be used.
+    async fn document(&self, by: &Invocation) -> Result<Value, StepError> {
+        let state = step::record(&self.orders, &by.order_id).await?.state;
+        let booked = state.book.as_ref().and_then(Entry::outcome);
+        let Some(Booking::Booked { label, .. }) = booked else {
+            return Ok(json!({"document": null}));
+        };
+        step::time_left(by)?;
+        let document = self.carrier.document(label).await;
+        let document = document
+            .map_err(|error| step::provider_error(&error, ErrorName::CarrierUnavailable))?;
+        Ok(json!({"document": document}))
     }
 
     /// The labels that there are, or may be, of an order that is being reversed.
@@ -246,8 +327,7 @@ impl<O: Orders, C: Carrier> Ship<O, C> {
                 return Err(ProviderError::Unavailable(text));
             }
             Some(Entry::Open(claim)) => match self.carrier.find(&reference(state)).await? {
-                Some(Booking::Booked { label, .. }) => Some(label),
-                Some(Booking::Refused { .. }) => None,
+                Some(label) => Some(label.id),
                 None => {
                     self.settled(Some(claim.until), by.now)?;
                     None

@@ -1,14 +1,14 @@
 //! What a person says has become of a shipment that the carrier does not cancel.
 
 use domain::ledger::{Unbook, Unbooking};
-use domain::ports::{Carrier, Invocation, Orders};
+use domain::ports::{Carrier, Catalogue, Invocation, Orders};
 use domain::{ErrorName, OrderState, Settlement, StepError};
 use serde_json::{Value, json};
 use step::Settling;
 
 use crate::Ship;
 
-impl<O: Orders, C: Carrier> Ship<O, C> {
+impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
     /// The carrier is asked to void the label, whatever is claimed: of one that is void already it says so. What
     /// it says counts, and not the claim.
     pub(crate) async fn settle(

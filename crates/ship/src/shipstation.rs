@@ -14,8 +14,7 @@ mod books;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use domain::ledger::Booking;
-use domain::ports::{BookRequest, Carrier, ProviderError, Voiding};
+use domain::ports::{BookRequest, Booked, Carrier, ProviderError, Voiding};
 use provider::{Answer, Http, Secret};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -47,7 +46,7 @@ struct Voided {
 /// A shipment that a label can be bought for, or what has come of booking already.
 enum Prepared {
     For(String),
-    Decided(Booking),
+    Decided(Booked),
 }
 
 /// The longest `external_shipment_id`; what is longer is cut off, and two orders would share one.
@@ -189,7 +188,7 @@ impl ShipStation {
             match refusal(&answer) {
                 Refusal::Taken => {}
                 Refusal::Undeliverable(code) => {
-                    return Ok(Prepared::Decided(Booking::Refused { code }));
+                    return Ok(Prepared::Decided(Booked::Refused { code }));
                 }
                 Refusal::Failed(error) => return Err(nothing_bought(error)),
             }
@@ -214,7 +213,7 @@ impl ShipStation {
             Status::Pending => {}
             Status::Processing => return Err(being_made()),
             Status::LabelPurchased => match self.labels_of(&shipment.id).await.map_err(unknown)? {
-                Found::Live(booking) => return Ok(Prepared::Decided(booking)),
+                Found::Live(label) => return Ok(Prepared::Decided(Booked::Label(label))),
                 Found::Nothing => return Err(being_made()),
                 // It may take another one.
                 Found::OnlyVoided => {}
@@ -231,14 +230,14 @@ impl ShipStation {
             return Ok(Prepared::For(shipment.id));
         }
         match refusal(&answer) {
-            Refusal::Undeliverable(code) => Ok(Prepared::Decided(Booking::Refused { code })),
+            Refusal::Undeliverable(code) => Ok(Prepared::Decided(Booked::Refused { code })),
             Refusal::Failed(error) => Err(nothing_bought(error)),
             Refusal::Taken => Err(answer.error(Some("identifier_conflict"))),
         }
     }
 
     /// Buys the label of a shipment that has none.
-    async fn buy(&self, shipment: &str) -> Result<Booking, ProviderError> {
+    async fn buy(&self, shipment: &str) -> Result<Booked, ProviderError> {
         let path = format!("/v2/labels/shipment/{shipment}");
         let body = json!({"validate_address": "no_validation", "label_format": "pdf"});
         let answer = self
@@ -255,7 +254,10 @@ impl ShipStation {
                 "label bought"
             );
             return match label.standing() {
-                Standing::Live(booking) => Ok(booking),
+                Standing::Live(label) => Ok(Booked::Label(domain::Label {
+                    request: request.map(str::to_owned),
+                    ..label
+                })),
                 Standing::Processing | Standing::Voided => Err(being_made()),
                 Standing::Failed => {
                     let text = "the carrier could not make the label".to_owned();
@@ -270,16 +272,17 @@ impl ShipStation {
             ) => return Err(error),
             Refusal::Failed(error @ ProviderError::Defect(_)) => Err(error),
             Refusal::Taken => Err(being_made()),
-            Refusal::Undeliverable(code) => Ok(Booking::Refused { code }),
+            Refusal::Undeliverable(code) => Ok(Booked::Refused { code }),
         };
         // Whatever a refusal says, a label that is there counts.
         let found = self.labels_of(shipment).await.map_err(unknown)?;
-        found.live().map_or(refused, Ok)
+        let live = found.live().map(Booked::Label);
+        live.map_or(refused, Ok)
     }
 }
 
 impl Carrier for ShipStation {
-    async fn book(&self, request: BookRequest<'_>) -> Result<Booking, ProviderError> {
+    async fn book(&self, request: BookRequest<'_>) -> Result<Booked, ProviderError> {
         let reference = &external_id(&self.environment, request.reference);
         let request = BookRequest {
             reference,
@@ -287,11 +290,11 @@ impl Carrier for ShipStation {
         };
         match self.prepare(&request).await? {
             Prepared::For(shipment) => self.buy(&shipment).await,
-            Prepared::Decided(booking) => Ok(booking),
+            Prepared::Decided(booked) => Ok(booked),
         }
     }
 
-    async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
+    async fn find(&self, reference: &str) -> Result<Option<domain::Label>, ProviderError> {
         let reference = external_id(&self.environment, reference);
         match self.shipment(&reference).await.map_err(only_asked)? {
             None => Ok(None),
@@ -300,6 +303,21 @@ impl Carrier for ShipStation {
                 Ok(found.map_err(only_asked)?.live())
             }
         }
+    }
+
+    async fn document(&self, label: &str) -> Result<Option<String>, ProviderError> {
+        let path = format!("/v2/labels/{label}");
+        let answer = self.send(Method::GET, &path, None).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(failed(&answer));
+        }
+        let label: Label = answer.json()?;
+        let document = label.document();
+        // A browser is sent there.
+        Ok(document.filter(|url| url.starts_with("https://") || self.http.is_at(url)))
     }
 
     async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {

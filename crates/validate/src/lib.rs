@@ -1,21 +1,25 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod shipstation;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use config::Config;
-use domain::ports::{Invocation, LineProblem, Orders, Record, Reserved, Stock};
-use domain::{Currency, ErrorName, Money, Order, Stage, StepError};
+pub use config::{AddressCheckConfig, Config};
+use domain::ports::{
+    AddressCheck, Catalogue, Deliverability, Invocation, Orders, Record, Reserved, Stock,
+};
+use domain::{Currency, ErrorName, Money, Order, Packing, Parcels, Stage, StepError};
 use serde::Deserialize;
 use serde_json::{Value, json};
+pub use shipstation::ShipStation;
 use step::{Task, budget, store_error};
 use store::Store;
 
-/// What the longest action can take: load the order, then reserve in two transactions, the first
-/// of them twice; or release in two, each followed by a look.
-pub const WORST_CASE: Duration = budget::worst_case(5, 0);
+/// What the longest action can take: load the order and its articles, look the address up, which takes the
+/// credential, then reserve in two transactions, the first of them twice.
+pub const WORST_CASE: Duration = budget::worst_case(6, 1);
 
 /// What the state machine may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -29,27 +33,49 @@ pub enum Action {
 
 /// The step.
 #[derive(Debug)]
-pub struct Validate<S> {
+pub struct Validate<S, A> {
     store: S,
     review_limits: BTreeMap<Currency, Money>,
+    packing: Packing,
+    addresses: Option<A>,
 }
 
-impl Validate<Store> {
+impl Validate<Store, ShipStation> {
     /// Connects to what `config` names.
-    pub async fn connect(config: Config) -> Self {
+    ///
+    /// # Errors
+    /// If no HTTP client can be built.
+    pub async fn connect(config: Config) -> Result<Self, step::InitError> {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table, config.stock_table);
         store.warm_up().await;
-        Self::new(store, config.review_limits)
+        let validate = Self::new(store, config.review_limits, config.packing);
+        let Some(check) = config.address_check else {
+            return Ok(validate);
+        };
+        let secret = provider::Secret::new(&aws, &check.carrier_secret_arn);
+        let addresses = ShipStation::new(&check.carrier_api_url, secret);
+        Ok(validate.looking_up(addresses.map_err(step::InitError::new)?))
     }
 }
 
-impl<S: Orders + Stock> Validate<S> {
-    /// The step on these ports.
-    pub fn new(store: S, review_limits: BTreeMap<Currency, Money>) -> Self {
+impl<S: Orders + Stock + Catalogue, A: AddressCheck> Validate<S, A> {
+    /// The step on these ports. It looks no address up.
+    pub fn new(store: S, review_limits: BTreeMap<Currency, Money>, packing: Packing) -> Self {
         Self {
             store,
             review_limits,
+            packing,
+            addresses: None,
+        }
+    }
+
+    /// The same step, which asks about addresses.
+    #[must_use]
+    pub fn looking_up(self, addresses: A) -> Self {
+        Self {
+            addresses: Some(addresses),
+            ..self
         }
     }
 
@@ -78,6 +104,7 @@ impl<S: Orders + Stock> Validate<S> {
         let record = self.load(by).await?;
         let order = &record.order;
         let review = self.needs_review(order);
+        self.can_be_shipped(&record).await?;
         let reserved = self.store.reserve(by, order, review).await;
         match reserved.map_err(|error| store_error(&error))? {
             Reserved::All => {}
@@ -107,6 +134,47 @@ impl<S: Orders + Stock> Validate<S> {
         Ok(json!({"total": order.total, "lines": order.lines.len()}))
     }
 
+    /// Before money is held, as far as that can be told: what the articles and the carrier know then may be
+    /// otherwise when it is shipped.
+    async fn can_be_shipped(&self, record: &Record) -> Result<(), StepError> {
+        let Record {
+            order,
+            personal,
+            state,
+            ..
+        } = record;
+        let is_new = state.stage == Stage::Received && state.failure.is_none();
+        let Some(personal) = personal
+            .as_ref()
+            .filter(|_| is_new && state.cancel.is_none())
+        else {
+            return Ok(());
+        };
+        let address = &personal.shipping_address;
+        let goods = self.store.goods(&order.lines).await;
+        let goods = goods.map_err(|error| store_error(&error))?;
+        // Of an article that is not in the catalogue reserving will tell.
+        if order.lines.iter().all(|line| goods.contains_key(&line.sku)) {
+            let packed = Parcels::pack(order, &address.country, &goods, &self.packing);
+            packed.map_err(|problems| rejected(&problems))?;
+        }
+        let Some(addresses) = &self.addresses else {
+            return Ok(());
+        };
+        match addresses.check(address).await {
+            Ok(Deliverability::NotRefuted) => Ok(()),
+            Ok(Deliverability::Undeliverable { code }) => {
+                let text = format!("the shipping address is not known to be one ({code})");
+                Err(StepError::new(ErrorName::OrderRejected, text))
+            }
+            // Shipping will tell.
+            Err(error) => {
+                tracing::warn!(%error, "the address was not looked up");
+                Ok(())
+            }
+        }
+    }
+
     fn needs_review(&self, order: &Order) -> bool {
         let limit = self.review_limits.get(&order.total.currency());
         let beyond = limit.and_then(|limit| order.total.beyond(*limit).ok());
@@ -131,7 +199,7 @@ impl<S: Orders + Stock> Validate<S> {
 /// Lines whose problems are listed one by one; the state machine passes on a thousand characters.
 const MAX_LISTED: usize = 5;
 
-fn rejected(problems: &[LineProblem]) -> StepError {
+fn rejected(problems: &[impl ToString]) -> StepError {
     let listed = problems.iter().take(MAX_LISTED).map(ToString::to_string);
     let mut listed: Vec<String> = listed.collect();
     if problems.len() > MAX_LISTED {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use charge::{Charge, Stripe};
 use domain::ledger::{Authorize, Book};
 use domain::ports::Orders as _;
-use domain::{Actor, AuditEvent, Decision, ErrorName, Event, OrderId, Timestamp};
+use domain::{Actor, AuditEvent, Customs, Decision, ErrorName, Event, Goods, OrderId, Timestamp};
 use provider::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -73,10 +73,23 @@ pub(crate) fn situations() -> Vec<Situation> {
     serde_json::from_slice(&text).expect("situations")
 }
 
+/// Of an article that can be sent anywhere.
+fn anywhere() -> Goods {
+    let customs = Customs {
+        hs_code: "691200".parse().expect("a code"),
+        origin: "PT".parse().expect("a country"),
+        description: "Ceramic mug".to_owned(),
+    };
+    Goods {
+        customs: Some(customs),
+        ..Goods::default()
+    }
+}
+
 /// A local stack, and the steps as they are outside of it.
 pub(crate) struct Stack {
     store: Store,
-    validate: Validate<Store>,
+    validate: Validate<Store, validate::ShipStation>,
     charge: Charge<Store, Stripe>,
     ship: Ship<Store, ShipStation>,
     sandbox: String,
@@ -95,6 +108,7 @@ impl Stack {
                 sku: sku.parse().expect("a sku"),
                 unit_price: tests::money(unit_price, "USD"),
                 available,
+                goods: anywhere(),
             };
             store.put_article(&article).await.expect("an article");
         }
@@ -103,7 +117,6 @@ impl Stack {
             service_code: "usps_priority_mail".to_owned(),
             warehouse_id: "se-1".to_owned(),
             contact_phone: "+1 555 0100".to_owned(),
-            grams_per_piece: 500,
         };
         // The stack on a laptop has to know them for its own.
         let environment = "local";
@@ -114,9 +127,13 @@ impl Stack {
         let limit = tests::money(50_000, "USD");
         let limits = [(limit.currency(), limit)].into();
         Self {
-            validate: Validate::new(store.clone(), limits),
+            validate: Validate::new(store.clone(), limits, tests::packing()),
             charge: Charge::new(store.clone(), stripe.expect("an adapter"), Duration::ZERO),
-            ship: Ship::new(store.clone(), carrier.expect("an adapter")),
+            ship: Ship::new(
+                store.clone(),
+                carrier.expect("an adapter"),
+                tests::packing(),
+            ),
             store,
             sandbox,
             http: reqwest::Client::builder()

@@ -11,7 +11,7 @@ async fn main() -> Result<(), step::InitError> {
     match function.rsplit('-').next() {
         Some("validate") => {
             let config = validate::Config::from_env()?;
-            let validate = &validate::Validate::connect(config).await;
+            let validate = &validate::Validate::connect(config).await?;
             step::run(|task| sabotaged(task, |task| validate.handle(task))).await
         }
         Some("charge") => {

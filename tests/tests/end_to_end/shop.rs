@@ -140,6 +140,7 @@ impl Shop {
             sku: sku.parse().expect("a sku"),
             unit_price: tests::money(unit_price, "USD"),
             available,
+            goods: domain::Goods::default(),
         };
         self.store.put_article(&article).await.expect("an article");
     }

@@ -80,6 +80,7 @@ impl Shop {
             sku: SKU.parse().expect("a sku"),
             unit_price: tests::money(PRICE, "USD"),
             available: STOCK,
+            goods: domain::Goods::default(),
         };
         shop.store.put_article(&article).await.expect("an article");
         shop.make_machines(&text("state_machine_arn")).await;

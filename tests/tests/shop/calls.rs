@@ -80,8 +80,8 @@ macro_rules! calls {
 
 calls! {
     Validate = validate::Validate as "validate", Expected {
-        round_trips: 2,
-        points: 2,
+        round_trips: 3,
+        points: 4,
         // It asks none; this is what comes next.
         asks: ("payment", &["authorize", "find"]),
         is_done: |state| state.stage != domain::Stage::Received,
@@ -93,8 +93,9 @@ calls! {
         is_done: |state| is_known(state.authorize.as_ref()),
     };
     Book = ship::Book as "book", Expected {
-        round_trips: 2,
-        points: 4,
+        // What is known of a label is kept before the commit.
+        round_trips: 4,
+        points: 6,
         asks: ("carrier", &["book", "find"]),
         is_done: |state| is_known(state.book.as_ref()),
     };

@@ -38,6 +38,7 @@ pub(crate) struct Shop {
     store: Arc<Store>,
     stripe: Arc<Stripe>,
     carrier: Arc<ShipStation>,
+    addresses: Arc<validate::ShipStation>,
     pub(crate) http: reqwest::Client,
 }
 
@@ -53,12 +54,14 @@ impl Shop {
             service_code: "usps_priority_mail".to_owned(),
             warehouse_id: "se-1".to_owned(),
             contact_phone: "+1 555 0100".to_owned(),
-            grams_per_piece: 500,
         };
         let secret = Secret::known(&config, "TEST_sandbox");
         let carrier = ShipStation::new(&sandbox.url, secret, account, "test");
+        let secret = Secret::known(&config, "TEST_sandbox");
+        let addresses = validate::ShipStation::new(&sandbox.url, secret);
         let http = reqwest::Client::builder().no_proxy().build();
         Self {
+            addresses: Arc::new(addresses.expect("an adapter")),
             store: Arc::new(database.store.clone()),
             outbox: Arc::default(),
             stripe: Arc::new(stripe.expect("an adapter")),
@@ -85,7 +88,9 @@ impl Shop {
     ) -> Result<Value, StepError> {
         let limit = tests::money(1_000_000, "USD");
         let limits = [(limit.currency(), limit)].into();
-        Validate::new(self.orders(plan), limits).handle(task).await
+        let validate = Validate::new(self.orders(plan), limits, tests::packing());
+        let addresses = Faulty::new(&self.addresses, plan);
+        validate.looking_up(addresses).handle(task).await
     }
 
     async fn charge(&self, plan: &Plan, task: Task<charge::Action>) -> Result<Value, StepError> {
@@ -99,7 +104,11 @@ impl Shop {
         plan: &Plan,
         task: Task<ship::Action>,
     ) -> Result<Value, StepError> {
-        let ship = Ship::new(self.orders(plan), Faulty::new(&self.carrier, plan));
+        let ship = Ship::new(
+            self.orders(plan),
+            Faulty::new(&self.carrier, plan),
+            tests::packing(),
+        );
         ship.handle(task).await
     }
 

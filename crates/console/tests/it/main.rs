@@ -5,6 +5,7 @@
 mod bulks;
 mod finance;
 mod finding;
+mod label;
 mod orphans;
 mod pages;
 mod restart;

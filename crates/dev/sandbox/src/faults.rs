@@ -24,6 +24,8 @@ pub(crate) enum Operation {
     Refund,
     /// A shipment is made or updated, before there is a label for it.
     Prepare,
+    /// An address is looked up; it has no order.
+    Validate,
     /// A label is bought.
     Book,
     Cancel,
@@ -37,7 +39,9 @@ impl Operation {
             Self::Authorize | Self::Capture | Self::Void | Self::Refund => {
                 provider == Provider::Payment
             }
-            Self::Prepare | Self::Book | Self::Cancel => provider == Provider::Carrier,
+            Self::Prepare | Self::Validate | Self::Book | Self::Cancel => {
+                provider == Provider::Carrier
+            }
             Self::Find => true,
         }
     }
@@ -58,7 +62,7 @@ pub(crate) enum Mode {
     /// `delay_ms`, and until then nobody finds it.
     Late,
     /// The provider's business no: card declined, authorisation lapsed at capture, charge disputed
-    /// at refund, address refused, void not approved. For `find`: not found yet, as Stripe's search
+    /// at refund, address refused or not found, void not approved. For `find`: not found yet, as Stripe's search
     /// index answers for up to a minute after a write (<https://docs.stripe.com/search>).
     Decline,
     /// Only of an authorisation: the bank asks the customer something, 3-D Secure.
@@ -119,7 +123,7 @@ impl Fault {
         if !self.operation.belongs_to(self.provider) {
             return Err(
                 "operation: this provider has no such operation; payment has authorize, capture, \
-                 void, refund, find; carrier has prepare, book, cancel, find"
+                 void, refund, find; carrier has validate, prepare, book, cancel, find"
                     .to_owned(),
             );
         }

@@ -61,7 +61,9 @@ impl Server {
     /// # Errors
     /// When the listener fails for good.
     pub async fn run(self) -> io::Result<()> {
-        let service = routes(Shared::default()).into_make_service_with_connect_info::<Connection>();
+        let shared = Shared::default();
+        shared.lock().base_url = self.url();
+        let service = routes(shared).into_make_service_with_connect_info::<Connection>();
         axum::serve(Connections::new(self.listener), service).await
     }
 

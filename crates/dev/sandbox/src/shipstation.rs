@@ -6,6 +6,7 @@
 //! <https://docs.shipstation.com/apis/openapi/labels>, <https://docs.shipstation.com/void-labels>,
 //! and `openapi.yaml` in <https://github.com/shipstation/mcp-shipstation-api>.
 
+mod addresses;
 pub(crate) mod book;
 pub(crate) mod errors;
 mod label;
@@ -30,6 +31,8 @@ use shipment::Wanted;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
+        .route("/v2/addresses/validate", post(validate_addresses))
+        .route("/v2/downloads/{document}", get(document))
         .route("/v2/labels", post(book).get(list))
         .route("/v2/labels/{id}", get(label))
         .route(
@@ -55,6 +58,30 @@ async fn named(mut response: Response) -> Response {
         response.headers_mut().entry(name).or_insert(id);
     }
     response
+}
+
+async fn validate_addresses(received: Received) -> Response {
+    match authenticate(&received).and_then(|()| addresses::wanted(&received)) {
+        Err(answer) => answer.into_response(),
+        Ok(wanted) => {
+            let act = move |_: &mut World, verdict| addresses::validate(&wanted, verdict);
+            carry_out(received, Operation::Validate, None, act).await
+        }
+    }
+}
+
+/// A label's document, for whoever has its address: no key is asked for.
+async fn document(Path(document): Path<String>, received: Received) -> Response {
+    let label = document.trim_end_matches(".pdf").to_owned();
+    let is_known = {
+        let world = received.shared.lock();
+        world.carrier.reference(&By::Label(label)).is_some()
+    };
+    if !is_known {
+        return Answer::empty(axum::http::StatusCode::NOT_FOUND).into_response();
+    }
+    let content_type = [(axum::http::header::CONTENT_TYPE, "application/pdf")];
+    (content_type, labels::DOCUMENT).into_response()
 }
 
 async fn book(received: Received) -> Response {

@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) payments: Payments,
     pub(crate) carrier: Carrier,
     pub(crate) notices: Vec<Posted>,
+    /// Where this is to be had, without a trailing slash.
+    pub(crate) base_url: String,
     /// Grows with each reset, so that a call delayed across one has no effect on the next test.
     generation: u64,
     /// Wakes what a fault keeps waiting.
@@ -46,6 +48,7 @@ impl Default for World {
             payments: Payments::default(),
             carrier: Carrier::default(),
             notices: Vec::new(),
+            base_url: String::new(),
             generation: 0,
             resets: Arc::default(),
             // Ids outlive the process in the order store: a restart must not hand them out again.
@@ -76,6 +79,7 @@ impl World {
         *self = Self {
             generation: self.generation + 1,
             last_number: self.last_number,
+            base_url: std::mem::take(&mut self.base_url),
             ..Self::default()
         };
     }

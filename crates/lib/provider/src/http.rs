@@ -52,6 +52,13 @@ impl Http {
         })
     }
 
+    /// Whether `url` is one of the provider's own.
+    #[must_use]
+    pub fn is_at(&self, url: &str) -> bool {
+        let rest = url.strip_prefix(&self.base_url);
+        rest.is_some_and(|path| path.starts_with('/'))
+    }
+
     /// A request to `path` of the provider.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client

@@ -4,6 +4,7 @@ mod books;
 pub mod budget;
 pub mod env;
 mod once;
+mod packing;
 mod run;
 mod settle;
 mod task;
@@ -14,6 +15,7 @@ pub use once::{
     Documents, documents, find_out, once, perform, provider_error, record, still_true, store_error,
     time_left, unchanged,
 };
+pub use packing::packing;
 pub use run::{init_tracing, run, run_with_books};
 pub use settle::settle;
 pub use task::{FailureInput, Settling, Task};

@@ -1,74 +1,61 @@
-//! The shop's side of the stock table: what is sold, for how much, and how many there are.
+//! The shop's side of the stock table: what is sold, for how much, how many there are, and what a carrier has to
+//! know.
 
-use domain::ports::{LineProblem, StoreError};
-use domain::{Currency, InvalidMoney, Line, Money, Sku};
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::ports::{Catalogue, LineProblem, StoreError};
+use domain::{Article, Goods, Line, Sku};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::error::classify;
+use crate::error::{classify, unreadable};
 use crate::item::{Item, number, text};
 
-/// An article of the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "StoredArticle", into = "StoredArticle")]
-pub struct Article {
-    /// Its name.
-    pub sku: Sku,
-    /// What one piece costs.
-    pub unit_price: Money,
-    /// Pieces that can be sold.
-    pub available: u64,
-}
+/// What is changed of an article that is known. What it does not say any more is taken off.
+const OF_GOODS: [&str; 3] = ["weight_g", "dimensions_mm", "customs"];
 
-/// An article as it is stored, and in the catalogue's files: its price in minor units.
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredArticle {
+/// What is read of an article to ship it.
+#[derive(Deserialize)]
+struct StoredGoods {
     sku: Sku,
-    unit_price: u64,
-    currency: Currency,
-    available: u64,
-}
-
-impl From<Article> for StoredArticle {
-    fn from(article: Article) -> Self {
-        Self {
-            sku: article.sku,
-            unit_price: article.unit_price.minor(),
-            currency: article.unit_price.currency(),
-            available: article.available,
-        }
-    }
-}
-
-impl TryFrom<StoredArticle> for Article {
-    type Error = InvalidMoney;
-    fn try_from(stored: StoredArticle) -> Result<Self, InvalidMoney> {
-        Ok(Self {
-            sku: stored.sku,
-            unit_price: Money::new(stored.unit_price, stored.currency)?,
-            available: stored.available,
-        })
-    }
+    #[serde(flatten)]
+    goods: Goods,
 }
 
 impl Store {
-    /// Puts an article into the catalogue or changes its price. `available` counts only for an
-    /// article that is new: the stock of others is what orders have left of it.
+    /// Puts an article into the catalogue or changes it. `available` counts only for an article that is new: the
+    /// stock of others is what orders have left of it.
     pub async fn put_article(&self, article: &Article) -> Result<(), StoreError> {
-        self.client
+        let goods = stored(&article.goods)?;
+        let mut set = vec![
+            "SET unit_price = :price, currency = :currency".to_owned(),
+            "available = if_not_exists(available, :available)".to_owned(),
+        ];
+        let mut remove = Vec::new();
+        let mut update = self
+            .client
             .update_item()
             .table_name(&self.stock_table)
             .key("sku", text(article.sku.as_str()))
-            .update_expression(
-                "SET unit_price = :price, currency = :currency, available = \
-                 if_not_exists(available, :available)",
-            )
             .expression_attribute_values(":price", number(article.unit_price.minor()))
             .expression_attribute_values(":currency", text(article.unit_price.currency().code()))
-            .expression_attribute_values(":available", number(article.available))
-            .send()
-            .await
-            .map_err(|error| classify("UpdateItem", &error))?;
+            .expression_attribute_values(":available", number(article.available));
+        for name in OF_GOODS {
+            match goods.get(name) {
+                Some(known) => {
+                    set.push(format!("{name} = :{name}"));
+                    update = update.expression_attribute_values(format!(":{name}"), known.clone());
+                }
+                None => remove.push(name),
+            }
+        }
+        let mut change = vec![set.join(", ")];
+        if !remove.is_empty() {
+            change.push(format!("REMOVE {}", remove.join(", ")));
+        }
+        let sent = update.update_expression(change.join(" ")).send().await;
+        sent.map_err(|error| classify("UpdateItem", &error))?;
         Ok(())
     }
 
@@ -86,6 +73,48 @@ impl Store {
         Ok(found
             .item
             .and_then(|item| serde_dynamo::from_item(item).ok()))
+    }
+}
+
+fn stored<T: Serialize>(content: &T) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(content).map_err(|_| unreadable("an article"))
+}
+
+impl Catalogue for Store {
+    async fn goods(&self, lines: &[Line]) -> Result<BTreeMap<Sku, Goods>, StoreError> {
+        let keys = lines
+            .iter()
+            .map(|line| Item::from([("sku".to_owned(), text(line.sku.as_str()))]));
+        let wanted = KeysAndAttributes::builder()
+            // An order has at most a hundred lines, and that is what one request takes.
+            .set_keys(Some(keys.collect()))
+            .consistent_read(true)
+            .projection_expression(format!("sku, {}", OF_GOODS.join(", ")))
+            .build()
+            .map_err(|_| unreadable("the catalogue"))?;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.stock_table, wanted)
+            .send()
+            .await
+            .map_err(|error| classify("BatchGetItem", &error))?;
+        if answer
+            .unprocessed_keys()
+            .is_some_and(|left| !left.is_empty())
+        {
+            let text = "it read a part of the catalogue".to_owned();
+            return Err(StoreError::Unavailable(text));
+        }
+        let found = answer
+            .responses
+            .and_then(|mut tables| tables.remove(&self.stock_table));
+        let read = |item: Item| {
+            let stored: StoredGoods =
+                serde_dynamo::from_item(item).map_err(|_| unreadable("an article"))?;
+            Ok((stored.sku, stored.goods))
+        };
+        found.unwrap_or_default().into_iter().map(read).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ports::{Record, StoreError};
-use domain::{AuditEvent, Order, OrderId, OrderState, PersonalData, Timestamp};
+use domain::{AuditEvent, Label, Order, OrderId, OrderState, PersonalData, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,6 +19,7 @@ pub(crate) const STATE: &str = "state";
 pub(crate) const REVIEW: &str = "review";
 const AUDIT: &str = "event#";
 const ATTEMPT: &str = "attempt#";
+const LABEL: &str = "label#";
 
 /// As an attribute.
 #[must_use]
@@ -51,6 +52,11 @@ pub(crate) fn key(order_id: &OrderId, item: &str) -> Item {
         ("order_id".to_owned(), text(order_id.as_str())),
         ("item".to_owned(), text(item)),
     ])
+}
+
+/// Of the label that was bought under the number of an attempt.
+pub(crate) fn label_key(order_id: &OrderId, attempt: u32) -> Item {
+    key(order_id, &format!("{LABEL}{attempt:05}"))
 }
 
 fn audit_key(order_id: &OrderId, event: &AuditEvent) -> Item {
@@ -119,7 +125,8 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
         return Ok(None);
     }
     let (mut order, mut personal, mut state) = (None, None, None);
-    let (mut audit, mut earlier, mut unreadable_items) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut audit, mut earlier, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unreadable_items = Vec::new();
     for item in items {
         let name = item.get("item").and_then(|name| name.as_s().ok());
         let name = name.cloned().unwrap_or_default();
@@ -135,6 +142,10 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
                 Ok(event) => audit.push(event),
                 Err(_) => unreadable_items.push(name),
             },
+            _ if name.starts_with(LABEL) => match read::<Label>(item, "a label") {
+                Ok(label) => labels.push(label),
+                Err(_) => unreadable_items.push(name),
+            },
             // The review's token is nobody's business but its own reader's.
             REVIEW => {}
             _ => unreadable_items.push(name),
@@ -148,6 +159,7 @@ pub(crate) fn record(items: Vec<Item>) -> Result<Option<Record>, StoreError> {
         state: state.ok_or_else(|| unreadable("an order's state"))?,
         audit,
         earlier,
+        labels,
         unreadable: unreadable_items,
     }))
 }

@@ -5,6 +5,7 @@ pub mod announcement;
 mod catalogue;
 pub mod error;
 pub mod item;
+mod label;
 mod orders;
 mod settling;
 mod stock;
@@ -16,7 +17,7 @@ pub use accepting::{Accepted, Begun};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-pub use catalogue::Article;
+pub use domain::Article;
 
 /// The longest that one operation takes, all its attempts together, before it counts as failed.
 /// `step::budget` counts with it; a test holds the two together.

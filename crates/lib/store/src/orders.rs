@@ -11,7 +11,7 @@ use domain::ledger::{
     admit,
 };
 use domain::ports::{Cancellation, Claimed, Decided, Invocation, Orders, Record, StoreError};
-use domain::{AuditEvent, Decision, Failure, OrderId, OrderState, Stage, Timestamp};
+use domain::{AuditEvent, Decision, Failure, Label, OrderId, OrderState, Stage, Timestamp};
 
 use crate::Store;
 use crate::error::{classify, unreadable};
@@ -391,6 +391,15 @@ impl Orders for Store {
             .expression_attribute_values(":owner", text(&by.owner));
         // As with relinquishing: somebody else's is left alone.
         self.write_state(update).await.map(drop)
+    }
+
+    async fn note_label(
+        &self,
+        order_id: &OrderId,
+        attempt: u32,
+        label: &Label,
+    ) -> Result<(), StoreError> {
+        self.keep_label(order_id, attempt, label).await
     }
 
     async fn replace_hold(

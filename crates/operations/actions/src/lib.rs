@@ -3,6 +3,7 @@
 mod books;
 mod bulk;
 mod guard;
+mod label;
 mod modify;
 mod reason;
 mod restart;

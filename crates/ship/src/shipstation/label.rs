@@ -1,8 +1,7 @@
 //! Labels as ShipStation tells of them.
 
-use domain::ledger::Booking;
 use domain::ports::ProviderError;
-use domain::{Currency, Money};
+use domain::{Currency, LabelledParcel, Money};
 use serde::Deserialize;
 use serde_json::Number;
 
@@ -21,6 +20,32 @@ pub(super) struct Label {
     #[serde(default)]
     carrier_code: String,
     shipment_cost: Option<Cost>,
+    #[serde(default)]
+    packages: Vec<Package>,
+    /// Where its document is for the moment. Whoever has this reads the customer's name and address.
+    #[serde(default)]
+    #[serde(rename = "label_download")]
+    document: Option<Download>,
+}
+
+/// What is read of a parcel with a label.
+#[derive(Deserialize)]
+struct Package {
+    #[serde(default)]
+    tracking_number: Option<String>,
+    #[serde(default)]
+    weight: Option<Weight>,
+}
+
+#[derive(Deserialize)]
+struct Weight {
+    value: Number,
+    unit: String,
+}
+
+#[derive(Deserialize)]
+struct Download {
+    pdf: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +76,7 @@ struct Cost {
 /// Where a label stands.
 pub(super) enum Standing {
     /// It can be used.
-    Live(Booking),
+    Live(domain::Label),
     /// It is being made.
     Processing,
     /// It is void.
@@ -68,6 +93,15 @@ impl Label {
         Money::of_decimal(&amount.to_string(), currency).ok()
     }
 
+    /// Where its document is, unless it is void or not made.
+    pub(super) fn document(mut self) -> Option<String> {
+        let document = self.document.take().and_then(|download| download.pdf);
+        match self.standing() {
+            Standing::Live(_) => document,
+            Standing::Processing | Standing::Voided | Standing::Failed => None,
+        }
+    }
+
     /// Where it stands.
     pub(super) fn standing(self) -> Standing {
         match self.status {
@@ -77,8 +111,11 @@ impl Label {
             }
             Status::Processing => Standing::Processing,
             Status::Error => Standing::Failed,
-            Status::Completed => Standing::Live(Booking::Booked {
-                label: self.id,
+            Status::Completed => Standing::Live(domain::Label {
+                cost: self.cost(),
+                request: None,
+                parcels: self.packages.into_iter().map(Package::told).collect(),
+                id: self.id,
                 carrier: self.carrier_code,
                 tracking: self.tracking_number,
             }),
@@ -86,11 +123,29 @@ impl Label {
     }
 }
 
+impl Package {
+    fn told(self) -> LabelledParcel {
+        LabelledParcel {
+            tracking: self.tracking_number,
+            weight_g: self.weight.and_then(|weight| weight.grams()),
+        }
+    }
+}
+
+impl Weight {
+    /// In the unit that it was asked for in; another one is not what was asked for.
+    fn grams(&self) -> Option<u32> {
+        let text = self.value.to_string();
+        let whole = text.split('.').next()?;
+        (self.unit == "gram").then(|| whole.parse().ok())?
+    }
+}
+
 /// The labels of one shipment.
 #[derive(Debug)]
 pub(super) enum Found {
     /// This is the one.
-    Live(Booking),
+    Live(domain::Label),
     /// There are some, and none that can be used.
     OnlyVoided,
     /// There is none.
@@ -99,9 +154,9 @@ pub(super) enum Found {
 
 impl Found {
     /// The label that can be used.
-    pub(super) fn live(self) -> Option<Booking> {
+    pub(super) fn live(self) -> Option<domain::Label> {
         match self {
-            Self::Live(booking) => Some(booking),
+            Self::Live(label) => Some(label),
             Self::OnlyVoided | Self::Nothing => None,
         }
     }
@@ -113,7 +168,7 @@ pub(super) fn found(labels: Vec<Label>) -> Result<Found, ProviderError> {
     for label in labels {
         is_empty = false;
         match label.standing() {
-            Standing::Live(booking) => return Ok(Found::Live(booking)),
+            Standing::Live(label) => return Ok(Found::Live(label)),
             Standing::Processing => is_being_made = true,
             Standing::Voided | Standing::Failed => {}
         }
@@ -145,11 +200,8 @@ mod tests {
     }
 
     fn live(labels: Vec<Label>) -> Option<String> {
-        match found(labels).expect("an answer").live() {
-            Some(Booking::Booked { label, .. }) => Some(label),
-            Some(Booking::Refused { code }) => panic!("{code}"),
-            None => None,
-        }
+        let live = found(labels).expect("an answer").live();
+        live.map(|label| label.id)
     }
 
     #[test]

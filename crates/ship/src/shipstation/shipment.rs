@@ -1,8 +1,9 @@
 //! Shipments: what ShipStation is told of an order, and what it tells of it.
 
 use domain::ports::BookRequest;
+use domain::{Contents, Dimensions, Parcel, Parcels};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::Account;
 
@@ -47,16 +48,11 @@ pub(super) fn content(account: &Account, request: &BookRequest<'_>) -> Value {
         service_code,
         warehouse_id,
         contact_phone,
-        grams_per_piece,
     } = account;
     let to = &request.personal.shipping_address;
-    let pieces: u64 = request
-        .order
-        .lines
-        .iter()
-        .map(|line| u64::from(line.quantity.get()))
-        .sum();
-    json!({
+    let Parcels { parcels, abroad } = request.parcels;
+    let packages = parcels.iter().map(|parcel| package(parcel, *abroad));
+    let mut content = json!({
         "carrier_id": carrier_id,
         "service_code": service_code,
         "warehouse_id": warehouse_id,
@@ -74,11 +70,50 @@ pub(super) fn content(account: &Account, request: &BookRequest<'_>) -> Value {
             "country_code": to.country,
             "address_residential_indicator": "unknown",
         },
-        "packages": [{"weight": {
-            "value": pieces * u64::from(*grams_per_piece),
-            "unit": "gram",
-        }}],
+        "packages": packages.collect::<Vec<_>>(),
+    });
+    if *abroad {
+        // What is in the parcels is told parcel by parcel: `customs_items` is deprecated.
+        content["customs"] = json!({
+            "contents": "merchandise",
+            "non_delivery": "return_to_sender",
+        });
+    }
+    content
+}
+
+fn package(parcel: &Parcel, abroad: bool) -> Value {
+    let mut package = json!({"weight": grams(parcel.weight_g)});
+    if let Some(Dimensions(sides)) = parcel.dimensions_mm {
+        let [length, width, height] = sides.map(|side| f64::from(side) / 10.0);
+        package["dimensions"] =
+            json!({"unit": "centimeter", "length": length, "width": width, "height": height});
+    }
+    if abroad {
+        package["products"] = parcel.contents.iter().map(product).collect();
+    }
+    package
+}
+
+/// What customs are told; its value is that of each piece.
+fn product(contents: &Contents) -> Value {
+    let customs = contents.customs.as_ref();
+    let price = contents.unit_price;
+    // The shortest decimal number, which loses nothing of twelve digits.
+    let amount: Option<Number> = serde_json::from_str(&price.decimal()).ok();
+    json!({
+        "sku": contents.sku,
+        "description": customs.map(|customs| &customs.description),
+        "quantity": contents.quantity,
+        "value": {"currency": price.currency().code().to_lowercase(), "amount": amount},
+        "weight": grams(contents.weight_g),
+        "harmonized_tariff_code": customs.map(|customs| &customs.hs_code),
+        "country_of_origin": customs.map(|customs| &customs.origin),
     })
+}
+
+fn grams(value: u32) -> Value {
+    json!({"value": value, "unit": "gram"})
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use domain::ledger::Book;
 use domain::{ErrorName, Stage};
 use serde_json::{Value, json};
 use ship::{Action, Ship};
-use tests::{document, later, nobody, sdk_config};
+use tests::{document, later, nobody, packing, sdk_config};
 
+use crate::parcels::customs;
 use crate::{ORDER, Shop, because, ship_station, task};
 
 fn label_of(ledger: &Value) -> Value {
@@ -208,6 +209,7 @@ async fn an_address_without_a_region_is_shipped_to() {
     document["shipping_address"]["region"] = Value::Null;
     document["shipping_address"]["country"] = json!("DE");
     let shop = Shop::with_document(&document).await;
+    shop.knows_mugs(&customs()).await;
     shop.run(Action::Book).await.expect("booked");
 }
 
@@ -272,7 +274,7 @@ async fn an_order_without_held_money_is_not_shipped() {
 async fn without_a_database_nothing_is_shipped() {
     let shop = Shop::open().await;
     let gone = store::Store::new(&sdk_config(&nobody().await), "orders", "stock");
-    let ship = Ship::new(gone, ship_station(&shop.sandbox.url).await);
+    let ship = Ship::new(gone, ship_station(&shop.sandbox.url).await, packing());
     let failed = ship
         .handle(task(Action::Book, shop.invocation(), None))
         .await;

@@ -7,7 +7,7 @@ use domain::ports::{BookRequest, Books as _, Carrier as _, Orders as _};
 use domain::{ErrorName, Timestamp};
 use serde_json::json;
 use step::Ask;
-use tests::assert_impersonal;
+use tests::{assert_impersonal, parcels};
 
 use crate::{Action, ORDER, Shop, ship_station_of};
 
@@ -35,6 +35,7 @@ async fn buy(shop: &Shop, environment: &str, reference: &str) {
     let request = BookRequest {
         order: &record.order,
         personal: record.personal.as_ref().expect("personal data"),
+        parcels: &parcels(&record.order),
         reference,
     };
     let carrier = ship_station_of(&shop.sandbox.url, environment).await;

@@ -7,7 +7,7 @@ use domain::ports::{BookRequest, Carrier as _, Orders as _};
 use domain::{ErrorName, Failure};
 use serde_json::{Value, json};
 use ship::Action;
-use tests::{document, later};
+use tests::{document, later, parcels};
 
 use crate::{ORDER, Shop, because, ship_station, task};
 
@@ -138,6 +138,7 @@ async fn a_label_that_the_carrier_does_not_know_yet_is_waited_for() {
     let request = BookRequest {
         order: &record.order,
         personal: record.personal.as_ref().expect("personal data"),
+        parcels: &parcels(&record.order),
         reference: "ord-1-1",
     };
     let late = ship_station(&shop.sandbox.url).await;

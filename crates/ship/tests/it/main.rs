@@ -6,6 +6,8 @@ mod book;
 mod books;
 mod cancel;
 mod errors;
+mod labels;
+mod parcels;
 mod resolve;
 mod restart;
 mod settle;
@@ -15,14 +17,14 @@ use std::time::Duration;
 
 use domain::ledger::{Authorization, Authorize};
 use domain::ports::Invocation;
-use domain::{ErrorName, StepError};
+use domain::{Article, ErrorName, Goods, StepError};
 use provider::Secret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use ship::{Account, Action, Ship, ShipStation};
 use step::{FailureInput, Task};
 use store::Store;
 use tests::{
-    Database, Sandbox, assert_impersonal, database, document, invocation, nobody, sandbox,
+    Database, Sandbox, assert_impersonal, database, document, invocation, nobody, packing, sandbox,
     sdk_config,
 };
 
@@ -40,7 +42,11 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let (database, sandbox) = (database().await, sandbox().await);
-        let ship = Ship::new(database.store.clone(), ship_station(&sandbox.url).await);
+        let ship = Ship::new(
+            database.store.clone(),
+            ship_station(&sandbox.url).await,
+            packing(),
+        );
         Self {
             database,
             sandbox,
@@ -78,6 +84,29 @@ impl Shop {
         self.database.elapse(ORDER, time).await;
     }
 
+    /// What the carrier has of the order's shipment.
+    async fn shipment(&self) -> Value {
+        self.asked("shipments/external_shipment_id/test.ord-1-1")
+            .await
+    }
+
+    /// What the carrier answers.
+    async fn asked(&self, path: &str) -> Value {
+        self.sandbox.at_carrier("GET", path, &json!({})).await
+    }
+
+    /// What is known of mugs from now on.
+    async fn knows_mugs(&self, goods: &Goods) {
+        let article = Article {
+            sku: "MUG-01".parse().expect("a sku"),
+            unit_price: tests::money(1299, "USD"),
+            available: 100,
+            goods: goods.clone(),
+        };
+        let put = self.database.store.put_article(&article).await;
+        put.expect("an article");
+    }
+
     /// The next invocation, by an owner that nobody has seen before.
     fn invocation(&self) -> Invocation {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
@@ -86,7 +115,11 @@ impl Shop {
 
     async fn run(&self, action: Action) -> Result<Value, StepError> {
         let failure = match action {
-            Action::Book | Action::Resolve | Action::Compare | Action::Settle => None,
+            Action::Book
+            | Action::Resolve
+            | Action::Compare
+            | Action::Document
+            | Action::Settle => None,
             Action::Cancel => Some(because(ErrorName::PaymentDeclined.as_str(), "")),
         };
         self.run_task(task(action, self.invocation(), failure))
@@ -117,7 +150,6 @@ async fn ship_station_of(url: &str, environment: &str) -> ShipStation {
         service_code: "usps_priority_mail".to_owned(),
         warehouse_id: "se-2".to_owned(),
         contact_phone: "555-0100".to_owned(),
-        grams_per_piece: 400,
     };
     let secrets = sdk_config(&nobody().await);
     ShipStation::new(url, Secret::known(&secrets, "local"), account, environment).expect("a client")

@@ -3,6 +3,7 @@
 
 mod release;
 mod reserve;
+mod shipping;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use domain::{Decision, ErrorName, StepError, Timestamp};
 use serde_json::{Value, json};
 use step::Task;
 use store::Store;
-use tests::{Database, assert_impersonal, database, document, invocation};
-use validate::{Action, Validate};
+use tests::{Database, assert_impersonal, database, document, invocation, packing};
+use validate::{Action, ShipStation, Validate};
 
 /// The order that every test here is about.
 const ORDER: &str = "ord-1";
@@ -23,7 +24,7 @@ const LIMIT: u64 = 100_000;
 /// The step with everything around it.
 struct Shop {
     database: Database,
-    validate: Validate<Store>,
+    validate: Validate<Store, ShipStation>,
 }
 
 impl Shop {
@@ -33,7 +34,7 @@ impl Shop {
         database.accepted(document).await;
         let limit = tests::money(LIMIT, "USD");
         let limits = BTreeMap::from([(limit.currency(), limit)]);
-        let validate = Validate::new(database.store.clone(), limits);
+        let validate = Validate::new(database.store.clone(), limits, packing());
         Self { database, validate }
     }
 

@@ -6,7 +6,8 @@ use domain::ledger::{Authorization, Authorize};
 use domain::{Decision, ErrorName, Stage};
 use serde_json::json;
 use store::Store;
-use tests::{document, invocation, nobody, sdk_config};
+use tests::{document, invocation, nobody, packing, sdk_config};
+use validate::ShipStation;
 use validate::{Action, Validate};
 
 use crate::{LIMIT, ORDER, Shop, large_order, order_of, task};
@@ -190,7 +191,7 @@ async fn validating_and_releasing_need_no_personal_data() {
 #[tokio::test]
 async fn without_a_database_the_step_is_retryable() {
     let gone = Store::new(&sdk_config(&nobody().await), "orders", "stock");
-    let validate = Validate::new(gone, BTreeMap::new());
+    let validate = Validate::<_, ShipStation>::new(gone, BTreeMap::new(), packing());
     for action in [Action::Validate, Action::Release] {
         let by = invocation(ORDER, "request", 60_000);
         let failed = validate.handle(task(action, by)).await;
@@ -206,7 +207,7 @@ async fn an_order_in_review_stays_there_when_the_limit_is_raised() {
     shop.error(Action::Validate).await;
     let limit = tests::money(10_000_000, "USD");
     let limits = BTreeMap::from([(limit.currency(), limit)]);
-    let raised = Validate::new(shop.database.store.clone(), limits);
+    let raised = Validate::<_, ShipStation>::new(shop.database.store.clone(), limits, packing());
     let by = invocation(ORDER, "again", 1000);
     assert!(raised.handle(task(Action::Validate, by)).await.is_err());
 }
@@ -217,7 +218,7 @@ async fn a_validated_order_stays_so_when_the_limit_is_lowered() {
     shop.run(Action::Validate).await.expect("validated");
     let limit = tests::money(1, "USD");
     let limits = BTreeMap::from([(limit.currency(), limit)]);
-    let lowered = Validate::new(shop.database.store.clone(), limits);
+    let lowered = Validate::<_, ShipStation>::new(shop.database.store.clone(), limits, packing());
     let by = invocation(ORDER, "again", 1000);
     assert!(lowered.handle(task(Action::Validate, by)).await.is_ok());
 }

@@ -90,6 +90,19 @@ pub(crate) fn address_refused() -> Answer {
     )
 }
 
+/// What is sent abroad has to be declared.
+pub(crate) fn customs_items_required() -> Answer {
+    let message = "Customs items are required for an international shipment.";
+    let status = StatusCode::BAD_REQUEST;
+    error(
+        status,
+        API,
+        "business_rules",
+        "customs_items_required",
+        message,
+    )
+}
+
 /// In the shape that this status has there, with what the fault says of it.
 fn planted(status: StatusCode, said: Option<&Map<String, Value>>) -> Answer {
     let (kind, code) = match status.as_u16() {

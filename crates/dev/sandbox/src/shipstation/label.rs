@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::shipment::is_international;
 use crate::ledger::{Goods, Reference};
 
 /// <https://docs.shipstation.com/apis/openapi/labels>; of the documented ones, those that are to be had
@@ -67,14 +68,14 @@ impl Label {
         }
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// With a document that is to be had at `base_url`.
+    pub(crate) fn to_json(&self, base_url: &str) -> Value {
         let voided = self.voided_at.is_some();
         // What the carrier charges is decimal on the wire.
         let money = |amount: f64| json!({ "currency": "usd", "amount": amount });
         let service_code = self.shipment["service_code"].as_str().unwrap_or_default();
         let carrier_code = service_code.split('_').next();
-        // A name that nobody can have: there is nothing to download.
-        let download = format!("https://sandbox.invalid/v2/downloads/{}.pdf", self.id);
+        let download = format!("{base_url}/v2/downloads/{}.pdf", self.id);
         json!({
             "label_id": self.id,
             "status": self.status().as_str(),
@@ -88,7 +89,7 @@ impl Label {
             "tracking_number": self.tracking_number,
             "is_return_label": false,
             "rma_number": null,
-            "is_international": false,
+            "is_international": is_international(&self.shipment),
             // Required, though it was made in no batch.
             "batch_id": "se-0",
             "carrier_id": self.shipment["carrier_id"],
@@ -108,10 +109,40 @@ impl Label {
             "form_download": null,
             "paperless_download": null,
             "insurance_claim": null,
-            "packages": self.shipment["packages"],
+            "packages": self.packages(),
             "rate_details": [],
             "ship_to": self.shipment["ship_to"],
         })
+    }
+
+    /// Each as it was asked for, without what customs were told, with a tracking number of its own.
+    fn packages(&self) -> Vec<Value> {
+        let packages = self.shipment["packages"].as_array();
+        let packages = packages.into_iter().flatten().zip(1_u32..);
+        let labelled = packages.map(|(package, sequence)| {
+            let mut labelled = json!({
+                "package_id": sequence,
+                "package_code": "package",
+                "weight": package["weight"],
+                "tracking_number": self.tracking_number_of(sequence),
+                "sequence": sequence,
+                "has_label_documents": true,
+                "has_form_documents": false,
+            });
+            if !package["dimensions"].is_null() {
+                labelled["dimensions"] = package["dimensions"].clone();
+            }
+            labelled
+        });
+        labelled.collect()
+    }
+
+    /// The first package has the label's own, which is that of all of them.
+    fn tracking_number_of(&self, package: u32) -> String {
+        if package == 1 {
+            return self.tracking_number.clone();
+        }
+        tracking_number(&format!("{}, package {package}", self.tracking_number))
     }
 
     /// In dollars: 4.99 for a label, and a cent for each five grams.

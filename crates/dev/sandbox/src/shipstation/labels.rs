@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 use super::book::{By, Listing};
 use super::errors;
 use super::label::{Label, tracking_number};
-use super::shipment::{Shipment, Wanted, body, no_such};
+use super::shipment::{Shipment, Wanted, body, is_declared, no_such};
 use crate::answer::Answer;
 use crate::exchange::{Received, Verdict};
 use crate::world::World;
 
 /// The address that is always refused has this postal code.
 const REFUSED_POSTAL_CODE: &str = "00000";
+
+/// What there is to print of every label: the smallest PDF.
+pub(super) const DOCUMENT: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+    2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
 
 /// Of `POST /v2/labels`.
 pub(crate) fn wanted(received: &Received) -> Result<Wanted, Answer> {
@@ -24,6 +28,9 @@ pub(crate) fn wanted(received: &Received) -> Result<Wanted, Answer> {
 pub(crate) fn book(world: &mut World, wanted: Wanted, verdict: Verdict) -> Answer {
     if is_refused(&wanted.content, verdict) {
         return errors::address_refused();
+    }
+    if !is_declared(&wanted.content) {
+        return errors::customs_items_required();
     }
     match world.ship(wanted) {
         Ok(shipment) => buy(world, shipment),
@@ -44,6 +51,9 @@ pub(crate) fn book_for(world: &mut World, shipment: &str, verdict: Verdict) -> A
     }
     if is_refused(&shipment.content, verdict) {
         return errors::address_refused();
+    }
+    if !is_declared(&shipment.content) {
+        return errors::customs_items_required();
     }
     buy(world, shipment)
 }
@@ -71,7 +81,7 @@ fn buy(world: &mut World, shipment: Shipment) -> Answer {
         created_at: Timestamp::now(),
         voided_at: None,
     };
-    let json = label.to_json();
+    let json = label.to_json(&world.base_url);
     world.ledger.shipments.push(label.effect());
     world.carrier.labels.push(label);
     Answer::ok(json)
@@ -117,7 +127,7 @@ fn found<'a>(world: &'a World, by: &'a By, verdict: Verdict) -> impl Iterator<It
 /// (<https://docs.shipstation.com/apis/openapi/labels/get_label_by_external_shipment_id>).
 pub(crate) fn first_label(world: &World, by: &By, verdict: Verdict) -> Answer {
     match found(world, by, verdict).next() {
-        Some(label) => Answer::ok(label.to_json()),
+        Some(label) => Answer::ok(label.to_json(&world.base_url)),
         // Documented with an empty body.
         None => Answer::empty(StatusCode::NOT_FOUND),
     }
@@ -146,7 +156,7 @@ pub(crate) fn list(world: &World, listing: &Listing, verdict: Verdict) -> Answer
         .iter()
         .skip((page - 1).saturating_mul(*page_size))
         .take(*page_size)
-        .map(|label| label.to_json())
+        .map(|label| label.to_json(&world.base_url))
         .collect();
     Answer::ok(json!({
         "total": found.len(),

@@ -53,6 +53,9 @@ const REQUIRED: [&str; 11] = [
     "/packages/0/weight/unit",
 ];
 
+/// Where every warehouse is.
+const WAREHOUSE_COUNTRY: &str = "US";
+
 /// Reads a body as JSON.
 pub(super) fn body(received: &Received) -> Result<Value, Answer> {
     let body = received.body.as_ref();
@@ -93,6 +96,7 @@ impl Wanted {
             return Err(required("shipment.warehouse_id or shipment.ship_from"));
         }
         check_country(&content["ship_to"])?;
+        check_packages(&content["packages"])?;
         let text = |name: &str| content[name].as_str().map(str::to_owned);
         let external_shipment_id = text("external_shipment_id")
             .map(|id| id.chars().take(EXTERNAL_ID_CHARACTERS).collect());
@@ -122,6 +126,65 @@ fn check_country(address: &Value) -> Result<(), Answer> {
     }
     let message = "'ship_to.country_code' must be a two-letter ISO 3166-1 code.";
     Err(errors::invalid("invalid_field_value", message))
+}
+
+/// `weight` of `openapi.yaml`, of each; and `dimensions`, if there are any.
+fn check_packages(packages: &Value) -> Result<(), Answer> {
+    for package in packages.as_array().into_iter().flatten() {
+        let weight = &package["weight"];
+        let is_weight = weight["value"].as_f64().is_some_and(|value| value > 0.0)
+            && matches!(
+                weight["unit"].as_str(),
+                Some("pound" | "ounce" | "gram" | "kilogram")
+            );
+        if !is_weight {
+            let message = "'packages.weight' must be more than nothing, in a known unit.";
+            return Err(errors::invalid("invalid_field_value", message));
+        }
+        let dimensions = &package["dimensions"];
+        let sides = ["length", "width", "height"];
+        let is_side = |name: &&str| dimensions[*name].as_f64().is_some_and(|side| side > 0.0);
+        let is_size = sides.iter().all(|name| is_side(name))
+            && matches!(dimensions["unit"].as_str(), Some("inch" | "centimeter"));
+        if !dimensions.is_null() && !is_size {
+            let message = "'packages.dimensions' must have three sides, in a known unit.";
+            return Err(errors::invalid("invalid_field_value", message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is sent abroad says in each package what customs ask for.
+pub(super) fn is_declared(shipment: &Value) -> bool {
+    if !is_international(shipment) {
+        return true;
+    }
+    let is_declared = |product: &Value| {
+        let text = |name: &str| product[name].as_str().is_some_and(|text| !text.is_empty());
+        text("description")
+            && text("harmonized_tariff_code")
+            && text("country_of_origin")
+            && product["quantity"]
+                .as_u64()
+                .is_some_and(|pieces| pieces > 0)
+            && product["value"]["amount"].is_number()
+            && product["value"]["currency"].is_string()
+    };
+    let customs = &shipment["customs"];
+    let packages = shipment["packages"].as_array();
+    customs["contents"].is_string()
+        && customs["non_delivery"].is_string()
+        && packages.is_some_and(|packages| {
+            packages.iter().all(|package| {
+                let products = package["products"].as_array();
+                products.is_some_and(|all| !all.is_empty() && all.iter().all(is_declared))
+            })
+        })
+}
+
+/// Whether it leaves the country of the warehouse.
+pub(super) fn is_international(shipment: &Value) -> bool {
+    shipment["ship_to"]["country_code"] != WAREHOUSE_COUNTRY
 }
 
 fn required(field: &str) -> Answer {
@@ -287,7 +350,7 @@ fn warehouse() -> Value {
         "city_locality": "Austin",
         "state_province": "TX",
         "postal_code": "78701",
-        "country_code": "US",
+        "country_code": WAREHOUSE_COUNTRY,
         "address_residential_indicator": "no",
     })
 }

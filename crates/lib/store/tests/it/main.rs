@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod accepting;
+mod catalogue;
 mod claims;
 mod requests;
 mod reviews;
