@@ -4,6 +4,7 @@
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
 mod adopt;
+mod aftermath;
 mod amount;
 mod books;
 mod error;

@@ -183,6 +183,9 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::UnbookRefused
         | Event::ReverseRefused
         | Event::Reversing
+        | Event::RefundFailed
+        | Event::Disputed
+        | Event::DisputeLost
         | Event::Failed
         | Event::Rejected
         | Event::Cancelled => "bad",
@@ -202,6 +205,7 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::ResendRequested
         | Event::ResolveRequested
         | Event::LetGoRequested
+        | Event::GiveBackRequested
         | Event::ShipmentWrittenOff
         | Event::PaymentWrittenOff => "warn",
         Event::Received
@@ -223,6 +227,8 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::Woken
         | Event::EndRecorded
         | Event::Settled
+        | Event::RefundMadeGood
+        | Event::DisputeWon
         | Event::Resolved => "ok",
     }
 }

@@ -92,6 +92,18 @@ words! {
         Settled = "settled",
         /// An operator had something let go of that the order's ledger did not account for.
         LetGoRequested = "let_go_requested",
+        /// An operator had money given back again whose refund had failed.
+        GiveBackRequested = "give_back_requested",
+        /// A refund failed after it had succeeded: the customer's money is ours again.
+        RefundFailed = "refund_failed",
+        /// That money went back after all.
+        RefundMadeGood = "refund_made_good",
+        /// The customer disputes the payment with their bank.
+        Disputed = "disputed",
+        /// The bank decided for us, or the customer withdrew it: the money is ours.
+        DisputeWon = "dispute_won",
+        /// The bank decided for the customer: the money is theirs.
+        DisputeLost = "dispute_lost",
         /// The monitor started an execution that had not been started.
         Started = "started",
         /// The monitor woke an execution that had missed a decision.
