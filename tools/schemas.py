@@ -57,14 +57,14 @@ def stripe() -> Schema:
     """From the client that is imported, which says what version of the API it is of."""
     client = importlib.import_module("stripe")
     defs: Schema = {}
-    for name in ("PaymentIntent", "Refund", "PaymentMethod", "Customer"):
+    for name in ("PaymentIntent", "Refund", "Dispute", "PaymentMethod", "Customer"):
         _add_class(defs, name, getattr(client, name))
     # The error of an answer and an intent's last error are one schema, `api_errors`, in the description.
     error = _ref("PaymentIntent.LastPaymentError")
     defs["error"] = _object({"error": error}, ["error"])
     # The client's classes for these have not all fields: https://docs.stripe.com/api/pagination,
     # https://docs.stripe.com/api/pagination/search.
-    for name in ("PaymentIntent", "Refund"):
+    for name in ("PaymentIntent", "Refund", "Dispute"):
         page = {"data": {"type": "array", "items": _ref(name)}, "has_more": {"type": "boolean"}}
         page["url"] = {"type": "string"}
         defs[f"{name}.list"] = _object({"object": {"enum": ["list"]}, **page}, ["object", *page])
@@ -119,11 +119,16 @@ def _is_closed(owner: str, name: str) -> bool:
 
 
 def _of_union(defs: Schema, owner: str, parts: tuple[Any, ...]) -> Schema:
-    # What could be expanded is an id unless that is asked for, https://docs.stripe.com/api/expanding_objects.
+    # What could be expanded is an id unless that is asked for, https://docs.stripe.com/api/expanding_objects. The
+    # sandbox does it with a payment.
     if str in parts:
-        parts = tuple(part for part in parts if part in (str, type(None)))
+        parts = tuple(part for part in parts if part in (str, type(None)) or _is_payment(part))
     choices = [{"type": "null"} if part is type(None) else _of_annotation(defs, owner, part) for part in parts]
     return {"anyOf": choices} if len(choices) > 1 else choices[0]
+
+
+def _is_payment(kind: Any) -> bool:
+    return isinstance(kind, typing.ForwardRef) and kind.__forward_arg__ == "PaymentIntent"
 
 
 def _is_literal(kind: Any) -> bool:

@@ -33,6 +33,10 @@ class Sandbox:
         """A fault for whatever order comes next."""
         self.post("faults", {"provider": provider, "operation": operation, "mode": mode, "order_id": "*", **more})
 
+    def happens(self, event: str, order_id: str = "ord-1") -> None:
+        """Something that nobody here has done."""
+        self.post("events", {"provider": "payment", "order_id": order_id, "event": event})
+
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
         ledger: dict[str, list[dict[str, Any]]] = self._session.get(f"{self.url}/_sandbox/ledger").json()
         return ledger

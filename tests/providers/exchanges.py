@@ -25,6 +25,7 @@ _STRIPE = {
     r"POST /v1/customers 200": "Customer",
     r"GET /v1/refunds 200": "Refund.list",
     r"(GET|POST) /v1/refunds(/re_\w+)? 200": "Refund",
+    r"GET /v1/disputes 200": "Dispute.list",
 }
 _ADDRESS = [
     "name",

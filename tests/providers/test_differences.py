@@ -15,7 +15,7 @@ import stripe
 from providers.conftest import Sandbox, client
 from providers.exchanges import Exchanges, Recorded
 from providers.test_shipstation import address, booking
-from providers.test_stripe import authorization, authorized
+from providers.test_stripe import authorization, authorized, captured
 
 pytestmark = pytest.mark.xfail(strict=True, raises=(AssertionError, pytest.fail.Exception, stripe.InvalidRequestError))
 
@@ -38,7 +38,7 @@ def test_all_that_is_sent_is_kept(payments: stripe.StripeClient) -> None:
 
 
 def test_a_version_that_never_was_is_refused(payments: stripe.StripeClient) -> None:
-    options: Any = {"stripe_version": "1999-01-01"}
+    options: Any = {"stripe_version": "2020-01-01"}
     with pytest.raises(stripe.InvalidRequestError):
         payments.v1.payment_intents.create(authorization(), options)
 
@@ -50,8 +50,11 @@ def test_an_error_names_its_page(payments: stripe.StripeClient) -> None:
     assert refused.value.error.doc_url == "https://stripe.com/docs/error-codes/resource-missing"
 
 
-def test_lists_of_refunds_are_filtered(payments: stripe.StripeClient) -> None:
-    payments.v1.refunds.list({"created": {"gte": 1}})
+def test_a_dispute_can_be_answered(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    captured(payments)
+    sandbox.happens("dispute")
+    dispute = payments.v1.disputes.list().data[0].id
+    payments.v1.disputes.update(dispute, {"submit": True})
 
 
 def test_a_method_is_whatever_pays(payments: stripe.StripeClient) -> None:

@@ -267,6 +267,100 @@ def test_a_list_of_refunds_is_paged_to_its_end(payments: stripe.StripeClient) ->
     assert len(_all(payments.v1.refunds.list({"limit": 100}))) == 13
 
 
+def test_refunds_are_listed_by_time_and_charge_and_with_their_payments(payments: stripe.StripeClient) -> None:
+    intent, other = captured(payments), captured(payments, "ord-2")
+    refund = payments.v1.refunds.create({"payment_intent": intent, "amount": 1})
+    payments.v1.refunds.create({"payment_intent": other})
+    assert refund.charge is not None
+    assert _all(payments.v1.refunds.list({"charge": str(refund.charge)})) == [refund.id]
+    assert len(_all(payments.v1.refunds.list({"created": {"gte": refund.created}}))) == 2
+    assert _all(payments.v1.refunds.list({"created": {"gt": refund.created + 60}})) == []
+    listed = payments.v1.refunds.list({"payment_intent": intent, "expand": ["data.payment_intent"]})
+    expanded = listed.data[0].payment_intent
+    assert isinstance(expanded, stripe.PaymentIntent)
+    assert expanded.metadata["order_id"] == "ord-1"
+
+
+def test_a_refund_fails_after_it_succeeded(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    intent = captured(payments)
+    refund = payments.v1.refunds.create({"payment_intent": intent})
+    assert refund.status == "succeeded"
+    sandbox.happens("refund_failed")
+    failed = payments.v1.refunds.retrieve(refund.id)
+    assert (failed.status, failed.failure_reason) == ("failed", "expired_or_canceled_card")
+    assert sandbox.ledger()["refunds"] == []
+    assert payments.v1.refunds.create({"payment_intent": intent}).amount == 3098
+
+
+def test_a_disputed_payment_is_not_refunded_until_that_is_won(payments: stripe.StripeClient, sandbox: Sandbox) -> None:
+    intent = captured(payments)
+    assert payments.v1.disputes.list().data == []
+    sandbox.happens("dispute")
+    listed = payments.v1.disputes.list({"payment_intent": intent, "expand": ["data.payment_intent"]})
+    [dispute] = listed.data
+    assert (dispute.status, dispute.amount, dispute.reason) == ("needs_response", 3098, "fraudulent")
+    assert isinstance(dispute.payment_intent, stripe.PaymentIntent)
+    assert dispute.evidence_details.due_by is not None
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        payments.v1.refunds.create({"payment_intent": intent})
+    assert refused.value.code == "charge_disputed"
+    sandbox.happens("dispute_won")
+    assert payments.v1.disputes.list().data[0].status == "won"
+    assert payments.v1.refunds.create({"payment_intent": intent}).status == "succeeded"
+
+
+@pytest.mark.parametrize(("said", "status"), [("succeeded", "requires_capture"), ("failed", "requires_payment_method")])
+def test_a_bank_may_take_its_time(payments: stripe.StripeClient, sandbox: Sandbox, said: str, status: str) -> None:
+    sandbox.plant("authorize", "pending")
+    intent = payments.v1.payment_intents.create(authorization())
+    assert (intent.status, sandbox.ledger()["authorizations"]) == ("processing", [])
+    for move in (payments.v1.payment_intents.capture, payments.v1.payment_intents.cancel):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            move(intent.id)
+        assert refused.value.code == "payment_intent_unexpected_state"
+    sandbox.post(f"settle?order_id=ord-1&status={said}")
+    assert payments.v1.payment_intents.retrieve(intent.id).status == status
+
+
+def test_a_restricted_key_may_what_it_says(sandbox: Sandbox, exchanges: Exchanges) -> None:
+    reads = client(sandbox, exchanges, "rk_test_payment_intent_read")
+    assert reads.v1.payment_intents.list().data == []
+    calls: list[Callable[[], object]] = [
+        lambda: reads.v1.payment_intents.create(authorization()),
+        lambda: reads.v1.refunds.list(),
+        lambda: reads.v1.disputes.list(),
+    ]
+    needed = ("rak_payment_intent_write", "rak_charge_read", "rak_dispute_read")
+    for call, permission in zip(calls, needed, strict=True):
+        with pytest.raises(stripe.PermissionError) as refused:
+            call()
+        assert (refused.value.http_status, refused.value.code) == (403, None)
+        assert permission in str(refused.value)
+    writes = client(sandbox, exchanges, "rk_test_payment_intent_write-charge_read")
+    intent = authorized(writes)
+    assert writes.v1.payment_intents.retrieve(intent).id == intent
+
+
+def test_what_stripe_has_not_is_refused(payments: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        payments.v1.payment_intents.create(authorization(currency="xts"))
+    assert refused.value.param == "currency"
+    options: Any = {"stripe_version": "1999-01-01"}
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        payments.v1.payment_intents.create(authorization(), options)
+    assert "Invalid Stripe API version" in str(refused.value)
+
+
+def test_too_many_requests_are_told_when_to_come_again(
+    payments: stripe.StripeClient, sandbox: Sandbox, exchanges: Exchanges
+) -> None:
+    sandbox.plant("authorize", "error", status=429)
+    with pytest.raises(stripe.RateLimitError) as refused:
+        payments.v1.payment_intents.create(authorization())
+    assert (refused.value.http_status, exchanges.last.json()["error"]["code"]) == (429, "rate_limit")
+    assert exchanges.last.headers["retry-after"] == "1"
+
+
 def _all(page: Any) -> list[str]:
     """The ids on all of its pages; no test waits for a list without an end."""
     ids: list[str] = []

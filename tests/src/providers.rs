@@ -84,6 +84,15 @@ impl Sandbox {
         assert_eq!(settled["settled"], json!(1), "the fault fired");
     }
 
+    /// Something happens at the payment provider without anybody's doing: `dispute`, `refund_failed`.
+    pub async fn happens(&self, order_id: &str, event: &str) {
+        let request = self.http.post(format!("{}/_sandbox/events", self.url));
+        let body = json!({"provider": "payment", "order_id": order_id, "event": event});
+        let answer = request.json(&body).send().await.expect("an answer");
+        let happened: Value = answer.json().await.expect("an answer");
+        assert_eq!(happened, json!({"happened": 1}), "{event}");
+    }
+
     /// Does something at the payment provider that is none of this system's doing, as somebody does in
     /// its dashboard, or the shop's checkout: `path` is the API's, below `/v1`.
     pub async fn in_dashboard(&self, path: &str, form: &[(&str, &str)]) -> Value {

@@ -2,6 +2,9 @@
 //! steps.
 #![expect(clippy::expect_used, reason = "tests")]
 
+#[path = "books/aftermath.rs"]
+mod aftermath;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +36,8 @@ const ORDER: &str = "ord-1";
 struct Shop {
     database: Database,
     sandbox: Sandbox,
-    // Serves the steps' functions.
-    _step_functions: StepFunctions,
+    // Serves the steps' functions, too.
+    step_functions: StepFunctions,
     monitor: Monitor<Outbox>,
     actions: Actions,
     http: reqwest::Client,
@@ -56,7 +59,7 @@ impl Shop {
             actions: self::reach(&database, &step_functions).actions,
             database,
             sandbox,
-            _step_functions: step_functions,
+            step_functions,
             http: http.expect("a client"),
         }
     }
@@ -108,11 +111,11 @@ impl Shop {
             .collect()
     }
 
-    /// Sweeps so many minutes from now, once for each pass; what is an orphan then.
+    /// Sweeps so many minutes from now, three times, once for each pass; what is an orphan then.
     async fn found_after(&self, minutes: i64) -> Vec<Orphan> {
         let now = Timestamp::now().as_millisecond() + minutes * 60_000;
         let now = Timestamp::from_millisecond(now).expect("a time");
-        for _ in 0..2 {
+        for _ in 0..3 {
             self.monitor.sweep(now).await.expect("a sweep");
         }
         self.orphans().await

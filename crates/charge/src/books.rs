@@ -2,14 +2,14 @@
 //! accounts for.
 
 use domain::books::{Posting, Stands};
-use domain::ports::{Books, Orders, PaymentProvider, PaymentState, ProviderError};
-use domain::{ErrorName, StepError};
+use domain::ports::{Orders, PaymentBooks, PaymentProvider, PaymentState, ProviderError};
+use domain::{ErrorName, OrderId, StepError};
 use serde_json::{Value, json};
 use step::Ask;
 
 use crate::{Charge, pending};
 
-impl<O: Orders, P: PaymentProvider + Books> Charge<O, P> {
+impl<O: Orders, P: PaymentProvider + PaymentBooks> Charge<O, P> {
     /// Answers a question about the books.
     ///
     /// # Errors
@@ -20,8 +20,19 @@ impl<O: Orders, P: PaymentProvider + Books> Charge<O, P> {
                 let page = self.provider.page(since, until, page.as_deref()).await;
                 Ok(json!(page.map_err(|error| failed(&error))?))
             }
+            Ask::Refunds { since, until, page } => {
+                let page = self.provider.refunds(since, until, page.as_deref()).await;
+                Ok(json!(page.map_err(|error| failed(&error))?))
+            }
+            Ask::Disputes { since, until, page } => {
+                let page = self.provider.disputes(since, until, page.as_deref()).await;
+                Ok(json!(page.map_err(|error| failed(&error))?))
+            }
             Ask::Look { reference } => Ok(json!({"posting": self.look(&reference).await?})),
-            Ask::LetGo { reference } => self.let_go(&reference).await,
+            Ask::LetGo {
+                reference,
+                order_id,
+            } => self.let_go(&reference, order_id.as_ref()).await,
         }
     }
 
@@ -31,11 +42,15 @@ impl<O: Orders, P: PaymentProvider + Books> Charge<O, P> {
     }
 
     /// Lets go of what is held, or gives back what was taken. Nothing of an order that accounts for it.
-    async fn let_go(&self, reference: &str) -> Result<Value, StepError> {
+    async fn let_go(
+        &self,
+        reference: &str,
+        known_by: Option<&OrderId>,
+    ) -> Result<Value, StepError> {
         let Some(posting) = self.look(reference).await? else {
             return Ok(json!({"posting": null}));
         };
-        step::may_be_let_go(&self.orders, &posting).await?;
+        step::may_be_let_go(&self.orders, &posting, known_by).await?;
         self.undo(&posting).await.map_err(|error| failed(&error))?;
         let posting = Posting {
             stands: Stands::Nothing,

@@ -4,6 +4,7 @@
 //! <https://docs.stripe.com/api/refunds>. Errors: <https://docs.stripe.com/error-low-level>.
 
 mod adopt;
+mod aftermath;
 mod amount;
 mod books;
 mod error;
@@ -65,6 +66,11 @@ impl Stripe {
         })
     }
 
+    /// A key of this environment's own. A dot is in no environment's name, and in no key of ours.
+    fn own(&self, key: &str) -> String {
+        format!("{}.{key}", self.environment)
+    }
+
     async fn post(
         &self,
         path: &str,
@@ -72,8 +78,6 @@ impl Stripe {
         form: &[(&str, String)],
     ) -> Result<Answer, ProviderError> {
         let request = self.http.request(reqwest::Method::POST, path);
-        // A dot is in no environment's name, and in no key of ours.
-        let key = format!("{}.{key}", self.environment);
         self.sent(request.header("Idempotency-Key", key).form(form))
             .await
     }
@@ -170,7 +174,9 @@ impl PaymentProvider for Stripe {
             form.push(("customer", customer.as_str().to_owned()));
             form.push(("off_session", "true".to_owned()));
         }
-        let answer = self.post("/v1/payment_intents", key, &form).await?;
+        let answer = self
+            .post("/v1/payment_intents", &self.own(key), &form)
+            .await?;
         if answer.status.is_success() {
             let payment = answer.json::<Intent>()?.payment()?;
             // What is repeated is what was true then; somebody may have let go of it since.
@@ -213,12 +219,14 @@ impl PaymentProvider for Stripe {
     ) -> Result<Payment, ProviderError> {
         let form = [("amount_to_capture", wire_amount(amount)?.to_string())];
         let path = format!("/v1/payment_intents/{reference}/capture");
-        moved(&self.post_anew(&path, key, &form).await?, reference)
+        let answer = self.post_anew(&path, &self.own(key), &form).await?;
+        moved(&answer, reference)
     }
 
     async fn void(&self, key: &str, reference: &str) -> Result<Payment, ProviderError> {
         let path = format!("/v1/payment_intents/{reference}/cancel");
-        moved(&self.post_anew(&path, key, &[]).await?, reference)
+        let answer = self.post_anew(&path, &self.own(key), &[]).await?;
+        moved(&answer, reference)
     }
 
     async fn refund(
@@ -236,9 +244,8 @@ impl PaymentProvider for Stripe {
             ("payment_intent", reference.to_owned()),
             ("amount", rest.to_string()),
         ];
-        let answer = self
-            .post_anew("/v1/refunds", &made.next_key(key), &form)
-            .await?;
+        let key = self.own(&made.next_key(key));
+        let answer = self.post_anew("/v1/refunds", &key, &form).await?;
         if answer.status.is_success() {
             return answer.json::<Refund>()?.given();
         }

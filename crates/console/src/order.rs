@@ -534,6 +534,7 @@ fn quicker<'a>(
             GIVEN_UP,
         ],
         Action::Settle => &[(Event::Settled, "the order was settled")],
+        Action::GiveBack => &[(Event::GiveBackRequested, "the money was given back")],
         Action::Resolve => &[
             (Event::ResolveRequested, "the providers were asked"),
             GIVEN_UP,

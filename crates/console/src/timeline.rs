@@ -183,6 +183,9 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::UnbookRefused
         | Event::ReverseRefused
         | Event::Reversing
+        | Event::RefundFailed
+        | Event::Disputed
+        | Event::DisputeLost
         | Event::Failed
         | Event::Rejected
         | Event::Cancelled => "bad",
@@ -203,6 +206,7 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::ResolveRequested
         | Event::LetGoRequested
         | Event::LabelOpened
+        | Event::GiveBackRequested
         | Event::ShipmentWrittenOff
         | Event::PaymentWrittenOff => "warn",
         Event::Received
@@ -224,6 +228,8 @@ fn tone(event: Event, person: bool) -> &'static str {
         | Event::Woken
         | Event::EndRecorded
         | Event::Settled
+        | Event::RefundMadeGood
+        | Event::DisputeWon
         | Event::Resolved => "ok",
     }
 }

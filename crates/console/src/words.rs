@@ -188,6 +188,8 @@ pub(crate) const fn incident(incident: Incident) -> &'static str {
         Incident::Unfinished => "Ended before everything was done",
         Incident::OutcomeUnknown => "Nobody knows what came of it",
         Incident::ProviderDiffers => "A provider sees it otherwise",
+        Incident::RefundFailed => "A refund has failed",
+        Incident::Disputed => "The customer disputes the payment",
         Incident::MessageNotSent => "The customer was not told",
         Incident::NotStarted => "Accepted and not started",
         Incident::ReviewOverdue => "Nobody decided in time",
@@ -207,7 +209,11 @@ pub(crate) fn problem(problem: Problem) -> String {
 pub(crate) const fn problem_tone(problem: Problem) -> &'static str {
     match problem {
         Problem::Incident(
-            Incident::Unfinished | Incident::OutcomeUnknown | Incident::ProviderDiffers,
+            Incident::Unfinished
+            | Incident::OutcomeUnknown
+            | Incident::ProviderDiffers
+            | Incident::RefundFailed
+            | Incident::Disputed,
         ) => "bad",
         Problem::Incident(_) => "warn",
         Problem::Reversed(_) => "off",
@@ -235,6 +241,7 @@ pub(crate) const fn verb(action: Action) -> &'static str {
         Action::Resend => "Resend",
         Action::Resolve => "Resolve",
         Action::Settle => "Settle",
+        Action::GiveBack => "Give back",
     }
 }
 
@@ -262,7 +269,8 @@ pub(crate) const fn is_dangerous(action: Action) -> bool {
         | Action::Restart
         | Action::Reprocess
         | Action::Resend
-        | Action::Resolve => false,
+        | Action::Resolve
+        | Action::GiveBack => false,
     }
 }
 

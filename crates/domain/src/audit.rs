@@ -49,6 +49,9 @@ pub struct AuditEvent {
     pub by: Actor,
     /// Why.
     pub reason: String,
+    /// The provider's reference of what it is about, where an order may have several of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// If the same happened again, with nothing else in between: how often, this once included, and when last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
@@ -72,7 +75,17 @@ impl AuditEvent {
             event,
             by,
             reason: reason.into(),
+            about: None,
             again: None,
+        }
+    }
+
+    /// The same, about what the provider calls this.
+    #[must_use]
+    pub fn about(self, reference: impl Into<String>) -> Self {
+        Self {
+            about: Some(reference.into()),
+            ..self
         }
     }
 
@@ -85,7 +98,11 @@ impl AuditEvent {
     /// Who and why, for people: `monitor: the providers were asked (12 times, last at 12:03:05)`.
     #[must_use]
     pub fn text(&self) -> String {
-        let (by, reason) = (&self.by, &self.reason);
+        let by = &self.by;
+        let reason = match &self.about {
+            Some(about) => format!("{about}, {}", self.reason),
+            None => self.reason.clone(),
+        };
         match self.again {
             Some(Again { times, last }) => {
                 let last = format!("{last:.0}");

@@ -82,10 +82,78 @@ pub struct Posting {
 pub struct BookPage {
     /// This environment's postings, in the provider's order.
     pub postings: Vec<Posting>,
-    /// This environment's postings that this version cannot read.
-    pub unreadable: usize,
+    /// The references of this environment's postings that this version cannot read.
+    pub unreadable: Vec<String>,
     /// What the next page is asked for by. `None` after the last one.
     pub next: Option<String>,
+}
+
+/// What became of refunds: a page of those that were made in some time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundPage {
+    /// Payments of this environment of which a refund has not given anything back: it failed, was cancelled or is
+    /// on its way. What came of the others is not said.
+    pub in_question: Vec<String>,
+    /// What the next page is asked for by. `None` after the last one.
+    pub next: Option<String>,
+}
+
+words! {
+    /// How a dispute stands.
+    pub enum Standing {
+        /// The bank has not decided.
+        Open = "open",
+        /// It has decided for us, or there is nothing to decide any more: the money is ours.
+        Won = "won",
+        /// It has decided for the customer: the money is theirs.
+        Lost = "lost",
+    }
+}
+
+/// A payment that its customer disputes with their bank. Nothing in it is personal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// The provider's reference: `du_…`.
+    pub reference: String,
+    /// The payment's.
+    pub payment: String,
+    /// Whose the payment says it is. `None` if it does not say.
+    pub order_id: Option<OrderId>,
+    /// How much is disputed.
+    pub amount: Money,
+    /// How it stands.
+    pub standing: Standing,
+    /// What the customer says, in the provider's word: `fraudulent`, `product_not_received`.
+    pub reason: String,
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// Until when it can be answered.
+    pub answer_by: Option<Timestamp>,
+}
+
+/// A page of the disputes that began in some time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputePage {
+    /// This environment's, in the provider's order.
+    pub disputes: Vec<Dispute>,
+    /// The references of this environment's that this version cannot read.
+    pub unreadable: Vec<String>,
+    /// What the next page is asked for by. `None` after the last one.
+    pub next: Option<String>,
+}
+
+/// Whether an order's ledger says that a payment went back of which something is ours: its refund has failed.
+#[must_use]
+pub fn says_it_went_back(record: &Record, posting: &Posting) -> bool {
+    let is_ours = matches!(posting.stands, Stands::Kept(_));
+    let mut states = std::iter::once(&record.state).chain(&record.earlier);
+    is_ours
+        && !accounts_for(record, posting)
+        && states.any(|state| {
+            let reversal = state.reverse.as_ref().and_then(Entry::outcome);
+            state.held_payment() == Some(posting.reference.as_str())
+                && matches!(reversal, Some(Reversal::Refunded { .. }))
+        })
 }
 
 /// Whether the ledger of an order accounts for what stands of a posting: it names it and has not undone it,
@@ -363,6 +431,32 @@ mod tests {
             ..record().state
         };
         assert_eq!(may(&closed), [false, false]);
+    }
+
+    #[test]
+    fn a_refund_of_which_something_is_ours_has_failed() {
+        let mut record = record();
+        let amount = record.state.total;
+        let kept = |reference: &str| Posting {
+            stands: Stands::Kept(amount),
+            ..posting(reference)
+        };
+        record.state.authorize = Some(held("pi_1"));
+        assert!(!says_it_went_back(&record, &kept("pi_1")));
+        let refund = "re_1".to_owned();
+        record.state.reverse = Some(done(Reversal::Refunded { refund, amount }));
+        assert!(says_it_went_back(&record, &kept("pi_1")));
+        assert!(!says_it_went_back(&record, &kept("pi_2")));
+        let held = Posting {
+            stands: Stands::Held(amount),
+            ..posting("pi_1")
+        };
+        assert!(!says_it_went_back(&record, &held));
+        // Also once another attempt has begun.
+        record.earlier = vec![record.state.clone()];
+        record.state.authorize = None;
+        record.state.reverse = None;
+        assert!(says_it_went_back(&record, &kept("pi_1")));
     }
 
     #[test]

@@ -94,6 +94,18 @@ words! {
         LetGoRequested = "let_go_requested",
         /// An operator had the label's document shown, which has the customer's name and address.
         LabelOpened = "label_opened",
+        /// An operator had money given back again whose refund had failed.
+        GiveBackRequested = "give_back_requested",
+        /// A refund failed after it had succeeded: the customer's money is ours again.
+        RefundFailed = "refund_failed",
+        /// That money went back after all.
+        RefundMadeGood = "refund_made_good",
+        /// The customer disputes the payment with their bank.
+        Disputed = "disputed",
+        /// The bank decided for us, or the customer withdrew it: the money is ours.
+        DisputeWon = "dispute_won",
+        /// The bank decided for the customer: the money is theirs.
+        DisputeLost = "dispute_lost",
         /// The monitor started an execution that had not been started.
         Started = "started",
         /// The monitor woke an execution that had missed a decision.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+pub mod aftermath;
 mod audit;
 pub mod books;
 mod catalogue;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audit::AuditEvent;
-use crate::books::{BookPage, Posting};
+use crate::books::{BookPage, DisputePage, Posting, RefundPage};
 use crate::catalogue::Goods;
 use crate::label::Label;
 use crate::ledger::{Authorization, Booking, Effect, Unbooking};
@@ -567,6 +567,26 @@ pub trait Books: Send + Sync {
         &self,
         reference: &str,
     ) -> impl Future<Output = Result<Option<Posting>, ProviderError>> + Send;
+}
+
+/// What a payment provider's books have of money after it was taken.
+pub trait PaymentBooks: Books {
+    /// A page of what became of the refunds that were made from `since` on and before `until`. One request to the
+    /// provider.
+    fn refunds(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        page: Option<&str>,
+    ) -> impl Future<Output = Result<RefundPage, ProviderError>> + Send;
+    /// A page of the disputes that began from `since` on and before `until`, as they stand now. One request to the
+    /// provider.
+    fn disputes(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        page: Option<&str>,
+    ) -> impl Future<Output = Result<DisputePage, ProviderError>> + Send;
 }
 
 /// A message to one person.

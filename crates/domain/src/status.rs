@@ -93,6 +93,10 @@ words! {
         Voided = "voided",
         /// It went back.
         Refunded = "refunded",
+        /// It is to go back: a refund has failed after it was made.
+        RefundPending = "refund_pending",
+        /// The customer disputes it with their bank, which has not decided yet.
+        Disputed = "disputed",
         /// The bank said no.
         Declined = "declined",
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::aftermath::{failed_refunds, open_disputes};
 use crate::error::{ASK_FIRST, NEEDS_ATTENTION, SETTLE};
 use crate::event::{Event, Origin};
 use crate::execution::ExecutionStatus;
@@ -155,7 +156,10 @@ impl StatusView {
         Self {
             order_id: state.order_id.clone(),
             status: Status::of(state, execution),
-            payment: payment(state, now),
+            payment: PaymentView {
+                status: payment_status(record, now),
+                ..payment(state, now)
+            },
             shipment: ShipmentView {
                 label: record.label().cloned(),
                 ..shipment(state, now)
@@ -356,6 +360,18 @@ pub fn payment(state: &OrderState, now: Timestamp) -> PaymentView {
         authorized: if was_held { state.total } else { nothing },
         captured,
         refunded,
+    }
+}
+
+/// Where an order's money stands, with what has happened to it since.
+fn payment_status(record: &Record, now: Timestamp) -> PaymentStatus {
+    let audit = &record.audit;
+    if !open_disputes(audit).is_empty() {
+        PaymentStatus::Disputed
+    } else if !failed_refunds(audit).is_empty() {
+        PaymentStatus::RefundPending
+    } else {
+        payment(&record.state, now).status
     }
 }
 

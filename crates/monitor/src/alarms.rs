@@ -41,7 +41,7 @@ pub struct Rule {
 }
 
 /// Every alarm but those of the dead-letter queues, whose text is with them.
-pub const ALARMS: [Alarm; 13] = [
+pub const ALARMS: [Alarm; 14] = [
     Alarm {
         name: "NeedsAttention",
         metric: Some(Metric::NeedsAttention),
@@ -85,6 +85,21 @@ pub const ALARMS: [Alarm; 13] = [
             period_s: 60,
             periods: 5,
             times: 3,
+        }),
+    },
+    Alarm {
+        name: "UnreadablePostings",
+        metric: Some(Metric::UnreadablePostings),
+        meaning: "A provider's books hold something of ours that the monitor cannot read: nobody \
+            has held it against an order's ledger.",
+        action: "The monitor's log names it; look at it in the provider's dashboard.",
+        rule: Some(Rule {
+            statistic: "Maximum",
+            of: None,
+            above: 0,
+            period_s: 60,
+            periods: 1,
+            times: 1,
         }),
     },
     Alarm {

@@ -1,5 +1,6 @@
 //! The sweep of what the providers hold: each payment and each label is held against the orders' ledgers, soon
-//! after it was made and again a day later. What no ledger accounts for is an orphan.
+//! after it was made, a day later and almost a week later. What no ledger accounts for is an orphan. What a ledger
+//! says went back, and did not, is an incident of its order.
 //!
 //! Whoever acts does not audit: this knows the ledgers and the providers' lists, and nothing of how the steps came
 //! to them.
@@ -8,38 +9,46 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actions::STEP;
-use domain::books::{Posting, PostingKind, accounts_for};
+use domain::aftermath::failed_refunds;
+use domain::books::{Posting, PostingKind, accounts_for, says_it_went_back};
 use domain::ports::{Operators, Orders as _, Record};
-use domain::{OrderId, Timestamp};
-use operations::{Orphan, Pass, Stretch};
+use domain::{Actor, AuditEvent, Event, OrderId, Timestamp};
+use operations::{Orphan, Pass, Round, Stretch};
 use tracing::{error, info, warn};
 
 use crate::metrics::{Measured, Metric};
 use crate::{Failed, Monitor, Reach};
 
 /// Nothing of a provider's is begun after so long; what is left is read by the next sweep.
-const READING: Duration = Duration::from_secs(20);
+pub(crate) const READING: Duration = Duration::from_secs(20);
 /// What the longest look at the books can take: the last step that is asked takes its time, and the database.
 pub(crate) const READ: Duration = Duration::from_secs(READING.as_secs() + STEP.as_secs() + 20);
 /// So many pages of one provider are read in a sweep at most. In quiet hours it is one.
-const MOST_PAGES: usize = 5;
+pub(crate) const MOST_PAGES: usize = 5;
 /// So many orphans are looked at again in a sweep at most, those first that nobody has looked at for longest …
 const MOST_LOOKED: usize = 5;
 /// … and none that somebody has looked at so lately.
 const LOOKED: Duration = Duration::from_mins(5);
 
 /// Orders of one page, each read once.
-type Records = HashMap<OrderId, Option<Record>>;
+pub(crate) type Records = HashMap<OrderId, Option<Record>>;
 
 impl<P: Operators> Monitor<P> {
     /// Reads on in the providers' books, looks again at what was found, and says how things stand.
     pub(crate) async fn audit(&self, now: Timestamp) {
         let began = Instant::now();
+        let mut unreadable = 0;
         for kind in PostingKind::ALL {
-            if let Err(failed) = self.read_books(*kind, began, now).await {
+            if let Err(failed) = self.read_books(*kind, &mut unreadable, began, now).await {
                 warn!(books = kind.as_str(), %failed, "failed to read a provider's books");
             }
         }
+        for round in Round::ALL {
+            if let Err(failed) = self.read_round(*round, &mut unreadable, began, now).await {
+                warn!(books = round.as_str(), %failed, "failed to read a provider's books");
+            }
+        }
+        self.emit(&[Measured::plain(Metric::UnreadablePostings, unreadable)]);
         match self.look_again(began, now).await {
             Ok(orphans) => {
                 let orphans = u64::try_from(orphans).unwrap_or(u64::MAX);
@@ -57,6 +66,7 @@ impl<P: Operators> Monitor<P> {
     async fn read_books(
         &self,
         kind: PostingKind,
+        unreadable: &mut u64,
         began: Instant,
         now: Timestamp,
     ) -> Result<(), Failed> {
@@ -68,7 +78,12 @@ impl<P: Operators> Monitor<P> {
                 break;
             };
             // Quiet hours: the other pass has its turn in the next sweep.
-            let is_more = self.read_page(kind, pass, stretch, began, now).await?;
+            let reading = Reading {
+                kind,
+                pass,
+                stretch,
+            };
+            let is_more = self.read_page(reading, unreadable, began, now).await?;
             if !is_more && page == 0 {
                 break;
             }
@@ -103,12 +118,16 @@ impl<P: Operators> Monitor<P> {
     /// Whether the stretch goes on.
     async fn read_page(
         &self,
-        kind: PostingKind,
-        pass: Pass,
-        stretch: Stretch,
+        reading: Reading,
+        unreadable: &mut u64,
         began: Instant,
         now: Timestamp,
     ) -> Result<bool, Failed> {
+        let Reading {
+            kind,
+            pass,
+            stretch,
+        } = reading;
         let Reach {
             actions,
             read_models,
@@ -118,13 +137,7 @@ impl<P: Operators> Monitor<P> {
         let page = actions
             .books(kind, since, until, stretch.page.as_deref())
             .await?;
-        if page.unreadable > 0 {
-            let unreadable = page.unreadable;
-            warn!(
-                books = kind.as_str(),
-                unreadable, "failed to read some postings"
-            );
-        }
+        *unreadable += not_read(kind.as_str(), &page.unreadable);
         let done = stretch.after.as_deref().and_then(|after| {
             let mut postings = page.postings.iter();
             postings.position(|posting| posting.reference == after)
@@ -138,7 +151,8 @@ impl<P: Operators> Monitor<P> {
                 return Ok(false);
             }
             if !self.is_accounted_for(posting, &mut records).await? {
-                self.suspect(posting, now).await?;
+                let (kind, reference) = (posting.kind, &posting.reference);
+                self.suspect(kind, reference, &mut records, now).await?;
             }
             after = Some(posting.reference.clone());
         }
@@ -156,50 +170,91 @@ impl<P: Operators> Monitor<P> {
         if !posting.stands.is_something() {
             return Ok(true);
         }
-        let Some(order_id) = &posting.order_id else {
-            return Ok(false);
-        };
-        if !records.contains_key(order_id) {
-            let record = self.reach.store.load(order_id).await?;
-            records.insert(order_id.clone(), record);
-        }
-        let record = records.get(order_id).and_then(Option::as_ref);
+        let record = self.owner(posting, records).await?;
         Ok(record.is_some_and(|record| accounts_for(record, posting)))
     }
 
-    /// A closer look, with what was given back: a list does not tell. What still stands is an orphan.
-    async fn suspect(&self, listed: &Posting, now: Timestamp) -> Result<(), Failed> {
+    /// The order whose posting it is. `None` if there is none.
+    async fn owner<'a>(
+        &self,
+        posting: &Posting,
+        records: &'a mut Records,
+    ) -> Result<Option<&'a Record>, Failed> {
+        let Some(order_id) = self.reach.actions.owner(posting).await? else {
+            return Ok(None);
+        };
+        if !records.contains_key(&order_id) {
+            let record = self.reach.store.load(&order_id).await?;
+            records.insert(order_id.clone(), record);
+        }
+        Ok(records.get(&order_id).and_then(Option::as_ref))
+    }
+
+    /// A closer look, with what was given back: a list does not tell. What still stands, and is not accounted for, is
+    /// an orphan, or an incident of its order.
+    pub(crate) async fn suspect(
+        &self,
+        kind: PostingKind,
+        reference: &str,
+        records: &mut Records,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
         let Reach {
             actions,
             read_models,
             ..
         } = &self.reach;
-        let seen = actions.look_up(listed.kind, &listed.reference).await?;
+        let seen = actions.look_up(kind, reference).await?;
         let Some(posting) = seen.filter(|posting| posting.stands.is_something()) else {
             return Ok(());
         };
+        if self.is_accounted_for(&posting, records).await? {
+            return Ok(());
+        }
         let known = read_models.orphan(&posting.reference).await?;
         let revision = match known {
-            // It is looked at again by itself.
-            Some(known) if known.over_at.is_none() => return Ok(()),
+            // It is looked at again by itself; or a person has decided.
+            Some(known) if known.over_at.is_none() || known.written_off.is_some() => return Ok(()),
             Some(over) => over.revision,
             None => 0,
         };
-        error!(
-            reference = posting.reference,
-            kind = posting.kind.as_str(),
-            order_id = posting.order_id.as_ref().map(OrderId::as_str),
-            stands = %posting.stands,
-            made_at = %posting.made_at,
-            "orphan found"
-        );
+        let record = self.owner(&posting, records).await?;
+        let failed = record.filter(|record| says_it_went_back(record, &posting));
         let orphan = Orphan {
             revision: revision + 1,
+            is_of_order: failed.is_some(),
             ..Orphan::found(posting, now)
         };
-        // Somebody else who found it meanwhile found the same.
+        let posting = &orphan.posting;
+        let Some(record) = failed else {
+            error!(
+                reference = posting.reference,
+                kind = posting.kind.as_str(),
+                order_id = posting.order_id.as_ref().map(OrderId::as_str),
+                stands = %posting.stands,
+                made_at = %posting.made_at,
+                "orphan found"
+            );
+            // Somebody else who found it meanwhile found the same.
+            read_models.put_orphan(&orphan).await?;
+            return Ok(());
+        };
+        let order_id = record.state.order_id.clone();
+        error!(
+            reference = posting.reference,
+            order_id = order_id.as_str(),
+            stands = %posting.stands,
+            "refund failed after it had succeeded"
+        );
+        // On the order first: what is a row already is not noted any more.
+        if !failed_refunds(&record.audit).contains(&posting.reference.as_str()) {
+            let why = format!("{}, and our ledger says that it went back", posting.stands);
+            let event = AuditEvent::new(now, Event::RefundFailed, Actor::Monitor, why);
+            let event = event.about(&posting.reference);
+            self.reach.store.note(&order_id, &event).await?;
+        }
         read_models.put_orphan(&orphan).await?;
-        Ok(())
+        self.observe(&order_id, None, now).await
     }
 
     /// Whether what was found still stands, and no ledger accounts for it by now. How many there are after it.
@@ -209,8 +264,8 @@ impl<P: Operators> Monitor<P> {
             read_models,
             ..
         } = &self.reach;
-        let mut orphans = read_models.orphans().await?;
-        let mut left = orphans.len();
+        let mut orphans = read_models.standing().await?;
+        let mut left = orphans.iter().filter(|orphan| !orphan.is_of_order).count();
         orphans.retain(|orphan| orphan.seen_at + LOOKED <= now);
         orphans.sort_by_key(|orphan| orphan.seen_at);
         for orphan in orphans.into_iter().take(MOST_LOOKED) {
@@ -233,7 +288,11 @@ impl<P: Operators> Monitor<P> {
             };
             if !stands {
                 info!(reference, "orphan is over");
-                left -= 1;
+                if orphan.is_of_order {
+                    self.made_good(&orphan.posting, now).await?;
+                } else {
+                    left -= 1;
+                }
             }
             let looked = Orphan {
                 over_at: (!stands).then_some(now),
@@ -248,6 +307,22 @@ impl<P: Operators> Monitor<P> {
         Ok(left)
     }
 
+    /// A refund that had failed was made good.
+    async fn made_good(&self, posting: &Posting, now: Timestamp) -> Result<(), Failed> {
+        let mut records = Records::new();
+        let Some(record) = self.owner(posting, &mut records).await? else {
+            return Ok(());
+        };
+        let order_id = &record.state.order_id;
+        if failed_refunds(&record.audit).contains(&posting.reference.as_str()) {
+            let why = "nothing of it is ours any more";
+            let event = AuditEvent::new(now, Event::RefundMadeGood, Actor::Monitor, why);
+            let event = event.about(&posting.reference);
+            self.reach.store.note(order_id, &event).await?;
+        }
+        self.observe(order_id, None, now).await
+    }
+
     async fn behind(&self, now: Timestamp) -> Result<Duration, Failed> {
         let mut behind = Duration::ZERO;
         for kind in PostingKind::ALL {
@@ -257,6 +332,26 @@ impl<P: Operators> Monitor<P> {
                 behind = behind.max(late.unwrap_or_default());
             }
         }
+        for round in Round::ALL {
+            let stretch = self.reach.read_models.round(*round).await?;
+            let late = stretch.map(|stretch| stretch.round_behind(*round, now));
+            behind = behind.max(late.unwrap_or_default());
+        }
         Ok(behind)
     }
+}
+
+/// What is read next.
+struct Reading {
+    kind: PostingKind,
+    pass: Pass,
+    stretch: Stretch,
+}
+
+/// How many of a provider's books this version cannot read; each is in the log.
+pub(crate) fn not_read(books: &str, references: &[String]) -> u64 {
+    for reference in references {
+        error!(books, reference, "failed to read a posting");
+    }
+    u64::try_from(references.len()).unwrap_or(u64::MAX)
 }

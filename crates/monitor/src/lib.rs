@@ -9,6 +9,7 @@ mod notice;
 mod payload;
 mod reconcile;
 mod repair;
+mod rounds;
 mod snapshot;
 mod sweep;
 pub mod trigger;

@@ -99,6 +99,8 @@ metrics! {
     UnknownOutcomes: Count;
     /// What a provider holds and no order's ledger accounts for.
     Orphans: Count;
+    /// What is in a provider's books that this version cannot read.
+    UnreadablePostings: Count;
     /// For how long something of the providers' books has been due to be read, at the most.
     BooksBehind: Seconds;
     /// What the monitor has repaired.

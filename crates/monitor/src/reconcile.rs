@@ -4,7 +4,7 @@ use domain::ports::{Operators, Orders as _, Record};
 use domain::{Discrepancy, Execution, ExecutionStatus, FailedTry, OrderId, OrderState, Timestamp};
 use operations::trend::{Counter, Flow, Increment};
 use operations::{
-    Movement, Observation, ProcessState, Projection, Retry, Tally, durations, retries, skus,
+    After, Movement, Observation, ProcessState, Projection, Retry, Tally, durations, retries, skus,
 };
 use read_models::{Reference, Row};
 use tracing::{info, warn};
@@ -55,6 +55,7 @@ impl<P: Operators> Monitor<P> {
             let observed = Observation {
                 execution: reported,
                 ended_with,
+                after: After::of(&stored.record.audit),
                 ..Observation::default()
             };
             if self.follow(&stored, &observed, now).await?.is_some() {
@@ -85,6 +86,7 @@ impl<P: Operators> Monitor<P> {
             let observed = Observation {
                 execution: Some(described.execution),
                 asked: true,
+                after: After::of(&stored.record.audit),
                 retry: self.retry(&stored.record, &described).await?,
                 ended_with: self.ended_with(&stored, described.execution).await?,
                 compared: self.compared(&stored, &described, now).await,

@@ -123,6 +123,13 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Gives money back again whose refund has failed.
+    GiveBack {
+        order: OrderId,
+        /// Why, without personal data; it is kept on the order.
+        #[arg(long)]
+        reason: String,
+    },
     /// Has the providers asked what became of an effect whose outcome nobody knows.
     Resolve {
         order: OrderId,
@@ -221,6 +228,9 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         } => restart::reprocess(&connection, &order, &payment, &reason).await,
         Command::Resend { order, reason } => {
             act(&connection, Action::Resend, &order, &reason).await
+        }
+        Command::GiveBack { order, reason } => {
+            act(&connection, Action::GiveBack, &order, &reason).await
         }
         Command::Resolve { order, reason } => {
             act(&connection, Action::Resolve, &order, &reason).await

@@ -2,9 +2,9 @@
 //!
 //! An order has it once its metadata name the order and its environment. Stripe writes metadata unconditionally, so that
 //! two orders that name one payment could both find it free and both write. What tells them apart is
-//! the key of the write: it follows from the payment and not from the order, and Stripe refuses a key
-//! that comes with other parameters (<https://docs.stripe.com/api/idempotent_requests>). Once Stripe may
-//! have forgotten the key, the metadata have long been there to be seen.
+//! the key of the write: it follows from the payment alone, not from the order or its environment, and Stripe
+//! refuses a key that comes with other parameters (<https://docs.stripe.com/api/idempotent_requests>). Once
+//! Stripe may have forgotten the key, the metadata have long been there to be seen.
 
 use domain::PaymentToken;
 use domain::ports::{AuthorizeRequest, Payment, ProviderError};
@@ -30,6 +30,7 @@ impl Stripe {
             return seen.payment();
         }
         let path = path(intent);
+        // No environment in it: two on one account may be given the same payment.
         let key = format!("adopt-{}", intent.as_str());
         let form = [
             ("metadata[order_id]", order_id.to_owned()),

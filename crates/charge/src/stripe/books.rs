@@ -14,7 +14,7 @@ use super::{List, Stripe};
 
 /// The most that one page may have.
 /// <https://docs.stripe.com/api/pagination>
-const PAGE: &str = "100";
+pub(super) const PAGE: &str = "100";
 
 impl Books for Stripe {
     async fn page(
@@ -36,14 +36,17 @@ impl Books for Stripe {
         let list = answer.json::<List<Intent>>()?;
         let next = list.data.last().filter(|_| list.has_more);
         let next = next.map(|last| last.id.clone());
-        let ours = list.data.iter().filter(|intent| self.is_ours(intent));
-        let read: Vec<_> = ours.map(Intent::posting).collect();
-        let unreadable = read.iter().filter(|posting| posting.is_none()).count();
-        Ok(BookPage {
-            postings: read.into_iter().flatten().collect(),
-            unreadable,
+        let mut read = BookPage {
             next,
-        })
+            ..BookPage::default()
+        };
+        for intent in list.data.iter().filter(|intent| self.is_ours(intent)) {
+            match intent.posting() {
+                Some(posting) => read.postings.push(posting),
+                None => read.unreadable.push(intent.id.clone()),
+            }
+        }
+        Ok(read)
     }
 
     async fn posting(&self, reference: &str) -> Result<Option<Posting>, ProviderError> {
@@ -67,7 +70,11 @@ impl Books for Stripe {
         };
         // What is on its way back may come to nothing, and counts as ours until it has arrived.
         let given = self.refunds_of(reference).await?.amount_given();
-        let left = intent.taken().saturating_sub(given);
+        let mut left = intent.taken().saturating_sub(given);
+        if left > 0 {
+            // What the bank has given to the customer is not ours to give.
+            left = left.saturating_sub(self.lost(reference).await?);
+        }
         let left = domain_amount(left, &intent.currency)?;
         Ok(Some(Posting {
             stands: kept(left),
@@ -78,7 +85,7 @@ impl Books for Stripe {
 
 impl Stripe {
     /// Whether a payment carries this environment's name. One without any is nobody's to audit.
-    fn is_ours(&self, intent: &Intent) -> bool {
+    pub(super) fn is_ours(&self, intent: &Intent) -> bool {
         intent.environment() == Some(&self.environment)
     }
 }

@@ -32,8 +32,10 @@ fn look(reference: &str) -> Ask {
 }
 
 fn let_go(reference: &str) -> Ask {
-    let reference = reference.to_owned();
-    Ask::LetGo { reference }
+    Ask::LetGo {
+        reference: reference.to_owned(),
+        order_id: None,
+    }
 }
 
 /// Stripe's own form for a payment with this metadata.
@@ -58,7 +60,7 @@ async fn what_was_made_is_told_with_what_stands_of_it() {
     let [posting] = page.postings.as_slice() else {
         panic!("{page:?}");
     };
-    assert_eq!((page.unreadable, page.next), (0, None));
+    assert_eq!((page.unreadable.len(), page.next), (0, None));
     let expected = Posting {
         kind: PostingKind::Payment,
         reference: payment.clone(),

@@ -46,17 +46,28 @@ impl Shop {
 
     async fn with_search_lag(search_lag: Duration) -> Self {
         let (database, sandbox) = (database().await, sandbox().await);
-        let charge = Charge::new(
-            database.store.clone(),
-            stripe(&sandbox.url).await,
-            search_lag,
-        );
+        Self::on(database, sandbox, "test", search_lag).await
+    }
+
+    async fn on(
+        database: Database,
+        sandbox: Sandbox,
+        environment: &str,
+        search_lag: Duration,
+    ) -> Self {
+        let stripe = stripe_of(&sandbox.url, environment).await;
         Self {
+            charge: Charge::new(database.store.clone(), stripe, search_lag),
             database,
             sandbox,
-            charge,
             invocations: AtomicU32::new(0),
         }
+    }
+
+    /// A shop of another environment, with the same account at the provider.
+    async fn in_environment(&self, environment: &str) -> Self {
+        let sandbox = self.sandbox.clone();
+        Self::on(database().await, sandbox, environment, Duration::ZERO).await
     }
 
     /// A shop with an order whose stock is reserved.
@@ -155,8 +166,12 @@ impl Shop {
 }
 
 async fn stripe(url: &str) -> Stripe {
+    stripe_of(url, "test").await
+}
+
+async fn stripe_of(url: &str, environment: &str) -> Stripe {
     let secrets = sdk_config(&nobody().await);
-    Stripe::new(url, Secret::known(&secrets, "sk_test_local"), "test").expect("a client")
+    Stripe::new(url, Secret::known(&secrets, "sk_test_local"), environment).expect("a client")
 }
 
 fn task(action: Action, by: Invocation) -> Task<Action> {

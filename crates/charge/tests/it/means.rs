@@ -254,6 +254,36 @@ async fn of_two_orders_that_name_one_payment_one_gets_it() {
     }
 }
 
+/// The same order in two environments, which have databases of their own and one account.
+#[tokio::test]
+async fn of_two_environments_that_are_given_one_payment_one_gets_it() {
+    // Whose write is on its way while the other reads and writes.
+    for mode in ["delay", "late", "lose_response"] {
+        let (shop, intent) = with_intent("3098", &[]).await;
+        let other = shop.in_environment("prod").await;
+        let mut document = document(ORDER);
+        document["payment"] = json!({"intent": intent});
+        other.database.validated(&document).await;
+        let fault = json!({"provider": "payment", "operation": "authorize", "mode": mode,
+            "delay_ms": 300, "order_id": "*"});
+        shop.sandbox.plant_fault(&fault).await;
+        let (mut one, mut two) =
+            tokio::join!(shop.run(Action::Authorize), other.run(Action::Authorize));
+        assert_eq!(shop.sandbox.fired().await, [format!("authorize {mode}")]);
+        for (outcome, shop) in [(&mut one, &shop), (&mut two, &other)] {
+            if let Err(error) = outcome
+                && error.name() == ErrorName::PaymentUnavailable
+            {
+                *outcome = shop.run(Action::Authorize).await;
+            }
+        }
+        let (got, not) = if one.is_ok() { (one, two) } else { (two, one) };
+        assert_eq!(got, Ok(json!({"payment_id": intent})), "{mode}");
+        assert_eq!(code(not), "intent_used_by_another_order", "{mode}");
+        assert_eq!(shop.sandbox.effects().await, ["authorizations"]);
+    }
+}
+
 #[tokio::test]
 async fn whatever_breaks_taking_over_is_retryable_and_the_retry_has_it() {
     for (operation, mode) in [

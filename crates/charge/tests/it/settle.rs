@@ -77,6 +77,21 @@ async fn a_refund_that_is_refused_is_known_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_undo_that_meets_a_dispute_waits_for_a_person_and_goes_on_once_that_is_won() {
+    let shop = Shop::with_shipped_order().await;
+    shop.run(Action::Capture).await.expect("captured");
+    shop.sandbox.happens(ORDER, "dispute").await;
+    shop.unbooked().await;
+    assert_eq!(shop.error(Action::Reverse).await, ErrorName::Internal);
+    let state = shop.database.state(ORDER).await;
+    let said = refused_undo(&state).expect("what the provider said");
+    assert!(said.contains("charge_disputed"), "{said}");
+    shop.sandbox.happens(ORDER, "dispute_won").await;
+    let refunded = shop.run(Action::Reverse).await.expect("refunded");
+    assert_eq!(refunded["refunded"], json!(money(3098, "USD")));
+}
+
+#[tokio::test]
 async fn a_payment_is_written_off_only_while_the_provider_refuses_and_stays_ours() {
     let shop = Shop::with_disputed_charge(9).await;
     let settled = shop.settle(Settlement::PaymentWrittenOff).await;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::exchange::Received;
-use crate::faults::Fault;
+use crate::faults::{Fault, Provider};
 use crate::ledger::Ledger;
+use crate::stripe::disputes::{self, Standing};
 use crate::world::Shared;
 use crate::{shipstation, stripe};
 
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/_sandbox/forget_keys", post(forget_keys))
         .route("/_sandbox/lapse", post(lapse))
         .route("/_sandbox/settle", post(settle))
+        .route("/_sandbox/events", post(happen))
         .route("/_sandbox/reset", post(reset))
 }
 
@@ -89,6 +91,47 @@ async fn settle(State(shared): State<Shared>, Query(of): Query<Settlement>) -> a
     let succeeded = of.status == RefundEnd::Succeeded;
     let settled = stripe::settle(&mut shared.lock(), &of.order_id, succeeded);
     axum::Json(json!({ "settled": settled }))
+}
+
+/// What happens at a provider without our doing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Event {
+    Dispute,
+    DisputeWon,
+    DisputeLost,
+    RefundSucceeded,
+    RefundFailed,
+    IntentCanceled,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Happening {
+    provider: Provider,
+    order_id: String,
+    event: Event,
+}
+
+async fn happen(State(shared): State<Shared>, received: axum::body::Bytes) -> Response {
+    let of: Happening = match serde_json::from_slice(&received) {
+        Ok(of) => of,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if of.provider != Provider::Payment {
+        let message = "provider: only at the payment provider does anything happen by itself";
+        return refusal(StatusCode::BAD_REQUEST, message);
+    }
+    let world = &mut shared.lock();
+    let happened = match of.event {
+        Event::Dispute => disputes::begin(world, &of.order_id),
+        Event::DisputeWon => disputes::end(world, &of.order_id, Standing::Won),
+        Event::DisputeLost => disputes::end(world, &of.order_id, Standing::Lost),
+        Event::RefundSucceeded => stripe::settle(world, &of.order_id, true),
+        Event::RefundFailed => stripe::fail(world, &of.order_id),
+        Event::IntentCanceled => stripe::lapse(world, &of.order_id),
+    };
+    axum::Json(json!({ "happened": happened })).into_response()
 }
 
 async fn reset(State(shared): State<Shared>) -> axum::Json<Value> {

@@ -22,7 +22,7 @@ pub(crate) enum Verdict {
     AsUsual,
     /// A planted `decline`.
     No,
-    /// A planted `pending`: only of a refund.
+    /// A planted `pending`: of a refund or an authorisation.
     Pending,
     /// A planted `fail`: only of a refund.
     Fails,

@@ -69,7 +69,8 @@ pub(crate) enum Mode {
     Challenge,
     /// Only of a `find`: what was made in the last `delay_ms` is not found.
     Hide,
-    /// A refund is accepted and stays pending until `/_sandbox/settle` says what came of it.
+    /// A refund is accepted and stays pending, or a payment is being processed, until `/_sandbox/settle` says
+    /// what came of it.
     Pending,
     /// A refund is accepted, which the answer calls pending, and has failed when it is next looked at
     /// (<https://docs.stripe.com/refunds#failed-refunds>).
@@ -142,8 +143,12 @@ impl Fault {
         if self.stored && self.mode != Mode::Error {
             return Err("stored: only an error can be stored".to_owned());
         }
-        if matches!(self.mode, Mode::Pending | Mode::Fail) && self.operation != Operation::Refund {
-            return Err("mode: only a refund can stay pending or fail later".to_owned());
+        if self.mode == Mode::Fail && self.operation != Operation::Refund {
+            return Err("mode: only a refund can fail later".to_owned());
+        }
+        let may_take_its_time = [Operation::Authorize, Operation::Refund];
+        if self.mode == Mode::Pending && !may_take_its_time.contains(&self.operation) {
+            return Err("mode: only a refund or an authorisation can stay pending".to_owned());
         }
         let finds = self.operation == Operation::Find;
         if self.mode == Mode::Challenge && self.operation != Operation::Authorize {

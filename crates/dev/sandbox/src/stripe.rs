@@ -6,9 +6,11 @@
 //! <https://docs.stripe.com/search>, and the shapes of
 //! <https://github.com/stripe/openapi>.
 
+mod access;
 pub(crate) mod book;
 mod cards;
 mod decline;
+pub(crate) mod disputes;
 pub(crate) mod errors;
 mod form;
 mod intent;
@@ -33,13 +35,14 @@ use crate::ledger::Reference;
 use crate::world::{Shared, World};
 
 use form::Form;
+use lists::Wanted;
 use methods::{NewCustomer, NewMethod};
 use payments::{Authorization, Confirmation, Update};
 use refunds::Refunding;
 use search::Query;
 
 pub(crate) use payments::lapse;
-pub(crate) use refunds::settle;
+pub(crate) use refunds::{fail, settle};
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -54,6 +57,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/v1/customers", post(create_customer))
         .route("/v1/refunds", post(refund).get(list_refunds))
         .route("/v1/refunds/{id}", get(retrieve_refund))
+        .route("/v1/disputes", get(list_disputes))
         .layer(map_response(replayed))
 }
 
@@ -211,15 +215,21 @@ async fn list(received: Received) -> Response {
 }
 
 async fn list_refunds(received: Received) -> Response {
-    match read(&received, Form::of_query, lists::read_refunds) {
+    list_of(received, lists::refunds).await
+}
+
+async fn list_disputes(received: Received) -> Response {
+    list_of(received, disputes::list).await
+}
+
+/// What was made of payments, or of one.
+async fn list_of(received: Received, list: fn(&World, &Wanted, Verdict) -> Answer) -> Response {
+    match read(&received, Form::of_query, Wanted::read) {
         Err(answer) => answer.into_response(),
-        Ok((of, page)) => {
-            let order_id = of
-                .as_ref()
-                .and_then(|id| received.shared.lock().payments.order_of(id));
-            let act = move |world: &mut World, verdict, _| {
-                lists::refunds(world, of.as_deref(), &page, verdict)
-            };
+        Ok(wanted) => {
+            let of = wanted.payment_intent();
+            let order_id = of.and_then(|id| received.shared.lock().payments.order_of(id));
+            let act = move |world: &mut World, verdict, _| list(world, &wanted, verdict);
             carry_out(received, Operation::Find, order_id, act).await
         }
     }
@@ -234,24 +244,14 @@ async fn retrieve_refund(Path(id): Path<String>, received: Received) -> Response
     carry_out(received, Operation::Find, order_id, act).await
 }
 
-/// Credential first, then the parameters, as Stripe answers them; none of it uses a key up.
+/// Credential and version first, then the parameters, as Stripe answers them; none of it uses a key up.
 fn read<T>(
     received: &Received,
     parameters: impl FnOnce(&Received) -> Result<Form, Answer>,
     make: impl FnOnce(&Form) -> Result<T, Answer>,
 ) -> Result<T, Answer> {
-    authenticate(received)?;
+    access::check(received)?;
     make(&parameters(received)?)
-}
-
-/// Bearer, or Basic's user name, which Stripe takes too, is left out: our adapter sends Bearer.
-fn authenticate(received: &Received) -> Result<(), Answer> {
-    let given = received.header("authorization");
-    match given.and_then(|value| value.strip_prefix("Bearer ")) {
-        None => Err(errors::no_credential()),
-        Some(key) if key.starts_with("sk_test_") && key.len() > "sk_test_".len() => Ok(()),
-        Some(_) => Err(errors::invalid_credential()),
-    }
 }
 
 async fn carry_out<Act>(

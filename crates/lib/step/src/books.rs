@@ -2,7 +2,7 @@
 
 use domain::books::{Posting, accounts_for, may_still_take};
 use domain::ports::Orders;
-use domain::{ErrorName, StepError, Timestamp};
+use domain::{ErrorName, OrderId, StepError, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,6 +22,26 @@ pub enum Ask {
         #[serde(default)]
         page: Option<String>,
     },
+    /// What became of the refunds that were made in this time, a page of it. Reads and tells, no more.
+    Refunds {
+        /// From then on.
+        since: Timestamp,
+        /// Before then.
+        until: Timestamp,
+        /// What the answer before this one named as its next page.
+        #[serde(default)]
+        page: Option<String>,
+    },
+    /// The disputes that began in this time, a page of them. Reads and tells, no more.
+    Disputes {
+        /// From then on.
+        since: Timestamp,
+        /// Before then.
+        until: Timestamp,
+        /// What the answer before this one named as its next page.
+        #[serde(default)]
+        page: Option<String>,
+    },
     /// How one posting stands now. Reads and tells, no more.
     Look {
         /// The provider's reference.
@@ -31,6 +51,9 @@ pub enum Ask {
     LetGo {
         /// The provider's reference.
         reference: String,
+        /// The order that operators know it by, if the posting names none.
+        #[serde(default)]
+        order_id: Option<OrderId>,
     },
 }
 
@@ -41,7 +64,7 @@ impl Ask {
     /// [`ErrorName::InvalidInput`] with what is wrong.
     pub(crate) fn read(payload: &Value) -> Option<Result<Self, StepError>> {
         let action = payload["action"].as_str()?;
-        if !matches!(action, "list" | "look" | "let_go") {
+        if !matches!(action, "list" | "refunds" | "disputes" | "look" | "let_go") {
             return None;
         }
         let ask = Self::deserialize(payload).map_err(|error| {
@@ -55,6 +78,8 @@ impl Ask {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::List { .. } => "list",
+            Self::Refunds { .. } => "refunds",
+            Self::Disputes { .. } => "disputes",
             Self::Look { .. } => "look",
             Self::LetGo { .. } => "let_go",
         }
@@ -63,27 +88,29 @@ impl Ask {
     /// The posting that it is about, for the log.
     pub(crate) fn reference(&self) -> Option<&str> {
         match self {
-            Self::List { .. } => None,
-            Self::Look { reference } | Self::LetGo { reference } => Some(reference),
+            Self::List { .. } | Self::Refunds { .. } | Self::Disputes { .. } => None,
+            Self::Look { reference } | Self::LetGo { reference, .. } => Some(reference),
         }
     }
 }
 
-/// Whether nobody needs what stands of a posting, so that it may be undone.
+/// Whether nobody needs what stands of a posting, so that it may be undone. One that names no order is that of
+/// the order that operators know it by, or nobody's.
 ///
 /// # Errors
-/// [`ErrorName::InvalidInput`] if an order's ledger accounts for it or may yet, or if nobody can tell whose it is;
-/// [`ErrorName::StoreUnavailable`].
-pub async fn may_be_let_go<O: Orders>(orders: &O, posting: &Posting) -> Result<(), StepError> {
+/// [`ErrorName::InvalidInput`] if an order's ledger accounts for it or may yet; [`ErrorName::StoreUnavailable`].
+pub async fn may_be_let_go<O: Orders>(
+    orders: &O,
+    posting: &Posting,
+    known_by: Option<&OrderId>,
+) -> Result<(), StepError> {
     if !posting.stands.is_something() {
         return Ok(());
     }
     let reference = &posting.reference;
     let refused = |text: String| Err(StepError::new(ErrorName::InvalidInput, text));
-    let Some(order_id) = &posting.order_id else {
-        return refused(format!(
-            "the provider does not say whose {reference} is: undo it there, once you know"
-        ));
+    let Some(order_id) = posting.order_id.as_ref().or(known_by) else {
+        return Ok(());
     };
     let record = orders.load(order_id).await;
     let record = record.map_err(|error| store_error(&error))?;
@@ -117,7 +144,17 @@ mod tests {
         };
         let let_go = json!({"action": "let_go", "reference": "pi_1"});
         let reference = "pi_1".to_owned();
-        assert_eq!(Ask::read(&let_go), Some(Ok(Ask::LetGo { reference })));
+        let order_id = None;
+        let expected = Ask::LetGo {
+            reference,
+            order_id,
+        };
+        assert_eq!(Ask::read(&let_go), Some(Ok(expected)));
+        let disputes = json!({"action": "disputes", "since": "2026-11-23T10:00:00Z",
+            "until": "2026-11-23T10:02:00Z"});
+        let Some(Ok(Ask::Disputes { page: None, .. })) = Ask::read(&disputes) else {
+            panic!("{:?}", Ask::read(&disputes));
+        };
         let nothing = Ask::read(&json!({"action": "let_go"}));
         let error = nothing.expect("a question").expect_err("unreadable");
         assert_eq!(error.name(), ErrorName::InvalidInput);

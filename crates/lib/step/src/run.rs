@@ -97,7 +97,10 @@ where
             request_id = event.context.request_id,
         );
         // What is listed is not for the log.
-        let is_list = matches!(ask, Ask::List { .. });
+        let is_list = matches!(
+            ask,
+            Ask::List { .. } | Ask::Refunds { .. } | Ask::Disputes { .. }
+        );
         timed(answer(ask), !is_list)
             .instrument(span)
             .await

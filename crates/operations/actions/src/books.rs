@@ -1,19 +1,23 @@
 //! The providers' books, through the steps, which have their credentials; and what an operator does about a
 //! posting that no ledger accounts for.
 
-use domain::books::{BookPage, Posting, PostingKind};
-use domain::ports::Orders as _;
-use domain::{Event, Timestamp};
+use domain::aftermath::failed_refunds;
+use domain::books::{BookPage, Dispute, DisputePage, Posting, PostingKind, RefundPage};
+use domain::ports::{Orders as _, Record};
+use domain::{Event, OrderId, Timestamp};
 use operations::{LetGo, Orphan};
+use read_models::Reference;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{Actions, Attribution, Refused, event};
 
+const CHARGE: &str = "charge";
+
 /// The step whose provider has such postings.
 const fn step(kind: PostingKind) -> &'static str {
     match kind {
-        PostingKind::Payment => "charge",
+        PostingKind::Payment => CHARGE,
         PostingKind::Label => "ship",
     }
 }
@@ -48,8 +52,67 @@ impl Actions {
         read(step(kind), answer["posting"].take())
     }
 
+    /// A page of what became of the refunds that were made from `since` on and before `until`.
+    ///
+    /// # Errors
+    /// If the step, or its provider, does not tell.
+    pub async fn refunds(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        page: Option<&str>,
+    ) -> Result<RefundPage, Refused> {
+        let ask = json!({"action": "refunds", "since": since, "until": until, "page": page});
+        read(CHARGE, self.ask(CHARGE, &ask).await?)
+    }
+
+    /// A page of the disputes that began from `since` on and before `until`.
+    ///
+    /// # Errors
+    /// If the step, or its provider, does not tell.
+    pub async fn disputes(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        page: Option<&str>,
+    ) -> Result<DisputePage, Refused> {
+        let ask = json!({"action": "disputes", "since": since, "until": until, "page": page});
+        read(CHARGE, self.ask(CHARGE, &ask).await?)
+    }
+
+    /// Whose a posting is: as it says itself, or else as a ledger has it. Metadata can be edited by whoever has the
+    /// provider's dashboard.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn owner(&self, posting: &Posting) -> Result<Option<OrderId>, Refused> {
+        match (&posting.order_id, posting.kind) {
+            (Some(order_id), _) => Ok(Some(order_id.clone())),
+            // What a label is called cannot be edited.
+            (None, PostingKind::Label) => Ok(None),
+            (None, PostingKind::Payment) => self.payer_of(&posting.reference).await,
+        }
+    }
+
+    /// Whose payment is disputed, in the same way.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn payer(&self, dispute: &Dispute) -> Result<Option<OrderId>, Refused> {
+        match &dispute.order_id {
+            Some(order_id) => Ok(Some(order_id.clone())),
+            None => self.payer_of(&dispute.payment).await,
+        }
+    }
+
+    async fn payer_of(&self, payment: &str) -> Result<Option<OrderId>, Refused> {
+        let known = self.read_models.find(Reference::Payment, payment).await?;
+        Ok(known.into_iter().next())
+    }
+
     /// Lets go of an orphan: releases what is held, gives back what was captured, voids the label. The step
-    /// looks again first, and refuses if an order's ledger accounts for it by now.
+    /// looks again first, and refuses if an order's ledger accounts for it by now. A label that the carrier never
+    /// voids is written off.
     ///
     /// # Errors
     /// If there is no such orphan, it is refused, or something does not answer.
@@ -73,29 +136,65 @@ impl Actions {
             let text = "somebody else has looked at it meanwhile: try again";
             return Err(Refused::NotPossible(text.to_owned()));
         }
-        if let Some(order_id) = &asked.posting.order_id
-            && self.store.load(order_id).await?.is_some()
-        {
-            let noted = event(Event::LetGoRequested, who);
-            self.store.note(order_id, &noted).await?;
+        let mut order = self.owner(&asked.posting).await?;
+        if let Some(order_id) = &order {
+            if self.store.load(order_id).await?.is_some() {
+                let word = if asked.is_of_order {
+                    Event::GiveBackRequested
+                } else {
+                    Event::LetGoRequested
+                };
+                let noted = event(word, who).about(reference);
+                self.store.note(order_id, &noted).await?;
+            } else {
+                order = None;
+            }
         }
         let step = step(asked.posting.kind);
-        let ask = json!({"action": "let_go", "reference": reference});
+        let mut ask = json!({"action": "let_go", "reference": reference});
+        if let (None, Some(order_id)) = (&asked.posting.order_id, &order) {
+            ask["order_id"] = json!(order_id);
+        }
         let answer = self.invoke(step, &ask).await?;
         let mut answer = answer.map_err(|ended| ended.refused_as_impossible(step))?;
+        let refused = answer["refused"].as_str().map(str::to_owned);
         let posting: Option<Posting> = read(step, answer["posting"].take())?;
-        let Some(posting) = posting.filter(|posting| posting.stands.is_something()) else {
-            let over = Orphan {
-                over_at: Some(who.at),
-                seen_at: who.at,
-                revision: asked.revision + 1,
-                ..asked
-            };
-            // Whoever wrote it meanwhile, or the monitor, sees the same.
-            let _ = self.read_models.put_orphan(&over).await;
-            return Ok("nothing stands of it any more".to_owned());
+        let stands = posting.filter(|posting| posting.stands.is_something());
+        if let (Some(posting), None) = (&stands, &refused) {
+            return Ok(format!("asked for; {} still", posting.stands));
+        }
+        let over = Orphan {
+            over_at: Some(who.at),
+            seen_at: who.at,
+            written_off: refused.clone(),
+            revision: asked.revision + 1,
+            ..asked
         };
-        Ok(format!("asked for; {} still", posting.stands))
+        // Whoever wrote it meanwhile, or the monitor, sees that nothing stands. That it is written off nobody sees.
+        if !self.read_models.put_orphan(&over).await? && refused.is_some() {
+            let text = "somebody else has looked at it meanwhile: try again";
+            return Err(Refused::NotPossible(text.to_owned()));
+        }
+        if let (Some(order_id), true) = (&order, over.is_of_order) {
+            let noted = event(Event::RefundMadeGood, who).about(reference);
+            self.store.note(order_id, &noted).await?;
+        }
+        Ok(match refused {
+            Some(code) => format!("the provider does not undo it ({code}): it is written off"),
+            None => "nothing stands of it any more".to_owned(),
+        })
+    }
+
+    /// Gives back again what an order's ledger says went back, and a bank has sent to us.
+    pub(crate) async fn give_back(
+        &self,
+        record: &Record,
+        who: Attribution<'_>,
+    ) -> Result<String, Refused> {
+        for payment in failed_refunds(&record.audit) {
+            self.let_go(payment, who).await?;
+        }
+        Ok("the money went back".to_owned())
     }
 
     async fn ask(&self, step: &str, ask: &Value) -> Result<Value, Refused> {

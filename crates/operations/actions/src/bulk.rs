@@ -132,6 +132,7 @@ impl Actions {
             | Action::Restart
             | Action::Resend
             | Action::Resolve
+            | Action::GiveBack
             | Action::Settle => ProcessState::of(state).map(|(at, _)| at),
         };
         Ok(Ok(Part {

@@ -1,5 +1,6 @@
 //! What is possible now.
 
+use domain::aftermath::failed_refunds;
 use domain::ledger::{Entry, Reversal, Unbooking};
 use domain::ports::Record;
 use domain::view::{asks_first, is_held_otherwise, payment_is_unknown, shipment_is_unknown};
@@ -111,9 +112,17 @@ pub fn possible(
                 refuse("redrive or restart it: its execution asks by itself then")
             }
         }
+        Action::GiveBack => has_failed_refund(record),
         Action::Settle if !ended => refuse("its execution is at work, and tries by itself"),
         Action::Settle => Settlement::possible(state).map(drop).map_err(str::to_owned),
     }
+}
+
+fn has_failed_refund(record: &Record) -> Result<(), String> {
+    if failed_refunds(&record.audit).is_empty() {
+        return Err("no refund of it has failed".to_owned());
+    }
+    Ok(())
 }
 
 /// Whether its execution has ended, also if Step Functions has forgotten it, 90 days after that.

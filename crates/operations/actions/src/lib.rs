@@ -168,6 +168,10 @@ impl Actions {
                 let (record, _) = self.check(action, order_id, who).await?;
                 self.resolve(&record, who).await
             }
+            Action::GiveBack => {
+                let (record, _) = self.check(action, order_id, who).await?;
+                self.give_back(&record, who).await
+            }
             Action::Settle => {
                 self.check(action, order_id, who).await?;
                 Err(Refused::NotPossible(settle::as_what()))

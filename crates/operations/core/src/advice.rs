@@ -54,15 +54,18 @@ words! {
         Resolve = "resolve",
         /// Puts on record what has become of what a provider does not undo, once the provider was asked.
         Settle = "settle",
+        /// Gives money back again whose refund has failed.
+        GiveBack = "give-back",
     }
 }
 
 impl Action {
-    /// Whether it can be done to many orders at once. What is settled differs from order to order.
+    /// Whether it can be done to many orders at once. What is settled differs from order to order, and so does why
+    /// a bank did not take a refund.
     #[must_use]
     pub const fn is_for_many(self) -> bool {
         match self {
-            Self::Settle => false,
+            Self::Settle | Self::GiveBack => false,
             Self::Approve
             | Self::Reject
             | Self::Cancel
@@ -102,6 +105,10 @@ impl Action {
                 "The provider is asked whether it is so, and what it says is on record. Then the \
                  order can be redriven or restarted, and its reversal goes on."
             }
+            Self::GiveBack => {
+                "The payment provider is asked how much of it is ours, and that much is refunded. \
+                 Nothing that is already with the customer goes there twice."
+            }
             Self::Resolve => {
                 "The providers are asked what became of it; nothing is paid or shipped. Where \
                  only a message is missing, it is given up."
@@ -128,6 +135,30 @@ pub struct Advice {
     /// The section of `docs/RUNBOOK.md`, as its heading.
     pub runbook: &'static str,
 }
+
+const REFUND_FAILED: Advice = Advice {
+    class: Class::Dependency,
+    meaning: "A refund failed after it had succeeded: the customer's bank has sent the \
+        money back to us.",
+    who: Responsible::Operator,
+    again: RetrySafety::Safe,
+    recommended_action: "Give it back again. If that fails, too, the card is gone: pay \
+        the customer in another way, and tell the payment provider.",
+    action: Some(Action::GiveBack),
+    runbook: "RefundFailed",
+};
+
+const DISPUTED: Advice = Advice {
+    class: Class::Customer,
+    meaning: "The customer disputes the payment with their bank, which holds the money \
+        until it has decided.",
+    who: Responsible::Operator,
+    again: RetrySafety::Pointless,
+    recommended_action: "Answer it in the payment provider's dashboard before it is \
+        due, or accept it there. Do not refund it: it would go back twice.",
+    action: None,
+    runbook: "Disputed",
+};
 
 impl Incident {
     /// What is to be known about it.
@@ -164,6 +195,8 @@ impl Incident {
                 action: Some(Action::Cancel),
                 runbook: "ProviderDiffers",
             },
+            Self::RefundFailed => REFUND_FAILED,
+            Self::Disputed => DISPUTED,
             Self::MessageNotSent => Advice {
                 class: Class::Dependency,
                 meaning: "The order is done or reversed, and its customer was not told.",

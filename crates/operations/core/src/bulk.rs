@@ -540,7 +540,7 @@ impl Part {
                 _ => Outcome::Running,
             },
             // None is made of it.
-            Action::Settle => Outcome::Running,
+            Action::Settle | Action::GiveBack => Outcome::Running,
             Action::Approve | Action::Redrive | Action::Restart | Action::Reprocess => {
                 if stopped_again {
                     Outcome::FailedAgain

@@ -143,6 +143,8 @@ pub(crate) fn held(state: &OrderState, now: Timestamp) -> Money {
         | PaymentStatus::None
         | PaymentStatus::Voided
         | PaymentStatus::Refunded
+        | PaymentStatus::RefundPending
+        | PaymentStatus::Disputed
         | PaymentStatus::Declined => Money::zero(state.total.currency()),
     }
 }

@@ -12,6 +12,10 @@ words! {
         Unfinished = "unfinished",
         /// A provider sees its payment or its shipment otherwise than our ledger does.
         ProviderDiffers = "provider_differs",
+        /// A refund of it failed after it had succeeded: what its ledger says went back is ours again.
+        RefundFailed = "refund_failed",
+        /// Its customer disputes the payment with their bank.
+        Disputed = "disputed",
         /// It is paid and shipped, or reversed, and its customer was not told.
         MessageNotSent = "message_not_sent",
         /// It was accepted, and its execution cannot be started.
@@ -37,6 +41,8 @@ impl Incident {
             Self::OutcomeUnknown
             | Self::Unfinished
             | Self::ProviderDiffers
+            | Self::RefundFailed
+            | Self::Disputed
             | Self::MessageNotSent
             | Self::NotStarted
             | Self::ReviewOverdue

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod advice;
+mod after;
 pub mod bulk;
 mod cause;
 mod derived;
@@ -20,11 +21,12 @@ pub mod snapshot;
 pub mod sort;
 pub mod trend;
 
+pub use after::After;
 pub use cause::{Cause, Problem};
 pub use incident::Incident;
 pub use limits::{InvalidLimits, Limits};
 pub use movement::Movement;
-pub use orphan::{LetGo, Orphan, Pass, Stretch};
+pub use orphan::{LetGo, Orphan, Pass, Round, Stretch};
 pub use process::{Health, ProcessState, durations};
 pub use projection::{Observation, Projection, REVIEW_DEADLINE, Tally, normalised, skus};
 pub use retries::Retry;

@@ -20,9 +20,16 @@ pub struct Orphan {
     /// Who wanted it let go of, if somebody did.
     #[serde(default)]
     pub let_go: Option<LetGo>,
-    /// When nothing stood of it any more, or a ledger accounted for it.
+    /// When nothing stood of it any more, a ledger accounted for it, or it was written off.
     #[serde(default)]
     pub over_at: Option<Timestamp>,
+    /// What the provider said that refuses to undo it for good: whoever let go of it wrote it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_off: Option<String>,
+    /// Whether it is an incident of its order, whose ledger says that it went back. It is not among the orphans
+    /// then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_order: bool,
     /// Raised by every write.
     pub revision: u64,
 }
@@ -48,6 +55,8 @@ impl Orphan {
             seen_at: now,
             let_go: None,
             over_at: None,
+            written_off: None,
+            is_of_order: false,
             revision: 1,
         }
     }
@@ -61,20 +70,53 @@ impl Orphan {
                  customer. Nothing of it can be taken again."
             }
             PostingKind::Label => {
-                "The label is voided, and nothing can be shipped with it. The carrier refuses if \
-                 it was used."
+                "The label is voided, and nothing can be shipped with it. If the carrier refuses \
+                 for good, for it was used or is too old, its price is written off."
             }
         }
     }
 }
 
 words! {
-    /// How old what is looked at is. What was made is looked at twice: soon, and once all retries are over.
+    /// How old what is looked at is. What was made is looked at three times: soon, once all retries are over, and
+    /// before the last hold lapses.
     pub enum Pass {
         /// Half an hour: a step's retries at a provider that answers are over.
         Soon = "soon",
         /// More than a day: what was left to retries, to undos and to people that day is settled.
         Later = "later",
+        /// Almost a week: a payment of the checkout's may have been taken over days after it was made.
+        Latest = "latest",
+    }
+}
+
+words! {
+    /// What of the providers' books is read again and again, for it changes long after it was made.
+    pub enum Round {
+        /// What became of refunds: a bank may send one back for 30 days.
+        Refunds = "refunds",
+        /// Disputes: most are decided within three months.
+        Disputes = "disputes",
+    }
+}
+
+impl Round {
+    /// How far back it is read.
+    #[must_use]
+    pub const fn span(self) -> Duration {
+        match self {
+            Self::Refunds => Duration::from_secs(35 * 24 * HOUR),
+            Self::Disputes => Duration::from_secs(180 * 24 * HOUR),
+        }
+    }
+
+    /// How often.
+    #[must_use]
+    pub const fn every(self) -> Duration {
+        match self {
+            Self::Refunds => Duration::from_secs(6 * HOUR),
+            Self::Disputes => Duration::from_secs(HOUR),
+        }
     }
 }
 
@@ -85,6 +127,7 @@ impl Pass {
         match self {
             Self::Soon => Duration::from_secs(30 * MINUTE),
             Self::Later => Duration::from_secs(26 * HOUR),
+            Self::Latest => Duration::from_secs(6 * 24 * HOUR),
         }
     }
 }
@@ -130,6 +173,35 @@ impl Stretch {
             after: None,
             is_read: false,
         })
+    }
+
+    /// What is to be read in a round, after what was read `last`. `None` if it is too early.
+    #[must_use]
+    pub fn round(last: Option<&Self>, round: Round, now: Timestamp) -> Option<Self> {
+        let until = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        match last {
+            Some(last) if !last.is_read => return Some(last.clone()),
+            Some(last) if now < last.until + round.every() => return None,
+            Some(_) | None => {}
+        }
+        Some(Self {
+            since: until - round.span(),
+            until,
+            page: None,
+            after: None,
+            is_read: false,
+        })
+    }
+
+    /// How long a round, or what is left of it, has been due.
+    #[must_use]
+    pub fn round_behind(&self, round: Round, now: Timestamp) -> Duration {
+        let due = if self.is_read {
+            self.until + round.every()
+        } else {
+            self.until
+        };
+        Duration::try_from(now.duration_since(due)).unwrap_or_default()
     }
 
     /// The same once a page was read, and the next one is `page`.
@@ -183,5 +255,22 @@ mod tests {
         assert_eq!(late, Duration::from_secs(240 * MINUTE));
         let late = next.turned(None).behind(Pass::Soon, at(121));
         assert_eq!(late, Duration::from_secs(MINUTE));
+    }
+
+    #[test]
+    fn a_round_is_read_to_its_end_and_begins_anew_when_it_is_time() {
+        let first = Stretch::round(None, Round::Disputes, at(0)).unwrap();
+        assert_eq!(first.until, at(0));
+        assert_eq!(first.until.duration_since(first.since).as_hours(), 180 * 24);
+        let turned = first.turned(Some("du_9".to_owned()));
+        let next = Stretch::round(Some(&turned), Round::Disputes, at(500));
+        assert_eq!(next.as_ref(), Some(&turned));
+        let late = turned.round_behind(Round::Disputes, at(500));
+        assert_eq!(late, Duration::from_secs(500 * MINUTE));
+        let read = turned.turned(None);
+        assert_eq!(Stretch::round(Some(&read), Round::Disputes, at(59)), None);
+        assert_eq!(read.round_behind(Round::Disputes, at(59)), Duration::ZERO);
+        let second = Stretch::round(Some(&read), Round::Disputes, at(60)).unwrap();
+        assert_eq!(second.until, at(60));
     }
 }

@@ -13,6 +13,7 @@ use domain::{
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
+use crate::after::After;
 use crate::cause::{Cause, Problem};
 use crate::derived::{
     counted, deadline, held, held_from_to, incidents_of, known_status, stopped_in,
@@ -34,6 +35,8 @@ pub struct Observation {
     pub retry: Option<Option<Retry>>,
     /// The try that the execution ended with, if its history was read.
     pub ended_with: Option<FailedTry>,
+    /// What has happened to its money since.
+    pub after: After,
     /// What the providers say otherwise than the ledger, if they were asked just now.
     pub compared: Option<Vec<Discrepancy>>,
 }
@@ -312,6 +315,7 @@ impl Projection {
         if !discrepancies.is_empty() {
             found.push(Incident::ProviderDiffers);
         }
+        found.extend(observed.after.incidents());
         let failing_since = retry.as_ref().and_then(|retry| retry.since);
         if failing_since.is_some_and(|since| now >= since + limits.keeps_failing_after) {
             found.push(Incident::KeepsFailing);
@@ -359,6 +363,7 @@ impl Projection {
         next.due_at = next.due(state, observed.asked, limits, now);
         next.looked_at_again =
             next.has_come_to_its_end(state, observed.asked) && next.due_at.is_some();
+        next.stays_open_for(observed.after, now);
         // A task that is retried writes the ledger with each try. What only follows that must not put off the
         // time at which Step Functions is asked itself.
         if same_state && !observed.asked {
@@ -367,6 +372,15 @@ impl Projection {
                 .map(|due| self.due_at.map_or(due, |was| was.min(due)));
         }
         next
+    }
+
+    /// It needs a person, however long it has been over.
+    fn stays_open_for(&mut self, after: After, now: Timestamp) {
+        if let Some(every) = after.reconciled_every() {
+            let due = now + every;
+            self.due_at = Some(self.due_at.map_or(due, |at| at.min(due)));
+            self.looked_at_again = false;
+        }
     }
 
     /// What needs a person now, and since when.

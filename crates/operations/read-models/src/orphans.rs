@@ -2,7 +2,7 @@
 
 use domain::books::PostingKind;
 use domain::ports::StoreError;
-use operations::{Orphan, Pass, Stretch};
+use operations::{Orphan, Pass, Round, Stretch};
 use serde_dynamo::from_attribute_value;
 use store::announcement::row_key;
 use store::error::unreadable;
@@ -42,11 +42,22 @@ impl ReadModels {
             .transpose()
     }
 
-    /// Every orphan that somebody has to do something about, the oldest first.
+    /// Every orphan that somebody has to do something about, the oldest first. Not what is an incident of its
+    /// order.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
+        let mut orphans = self.standing().await?;
+        orphans.retain(|orphan| !orphan.is_of_order);
+        Ok(orphans)
+    }
+
+    /// The same together with what is an incident of its order.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn standing(&self) -> Result<Vec<Orphan>, StoreError> {
         let rows = self.rows(ORPHANS).await?.into_iter();
         let mut orphans: Vec<Orphan> = rows
             .filter_map(|row| {
@@ -71,7 +82,19 @@ impl ReadModels {
         kind: PostingKind,
         pass: Pass,
     ) -> Result<Option<Stretch>, StoreError> {
-        let row = self.row(BOOKS, &place(kind, pass)).await?;
+        self.read_to(&place(kind, pass)).await
+    }
+
+    /// How far a round has come. `None` if there was none, or if another version knows.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn round(&self, round: Round) -> Result<Option<Stretch>, StoreError> {
+        self.read_to(round.as_str()).await
+    }
+
+    async fn read_to(&self, place: &str) -> Result<Option<Stretch>, StoreError> {
+        let row = self.row(BOOKS, place).await?;
         let stretch = row.and_then(|mut row| row.remove("stretch"));
         Ok(stretch.and_then(|stretch| from_attribute_value(stretch).ok()))
     }
@@ -86,7 +109,19 @@ impl ReadModels {
         pass: Pass,
         stretch: &Stretch,
     ) -> Result<(), StoreError> {
-        let mut item = row_key(BOOKS, place(kind, pass));
+        self.put_read_to(place(kind, pass), stretch).await
+    }
+
+    /// Keeps how far a round has come. Whoever reads the same again finds the same.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn put_round(&self, round: Round, stretch: &Stretch) -> Result<(), StoreError> {
+        self.put_read_to(round.to_string(), stretch).await
+    }
+
+    async fn put_read_to(&self, place: String, stretch: &Stretch) -> Result<(), StoreError> {
+        let mut item = row_key(BOOKS, place);
         item.insert("stretch".to_owned(), value(stretch)?);
         self.put(item).await
     }

@@ -50,17 +50,21 @@ impl Books for ShipStation {
         let answer = read(self.send(Method::GET, &path, None).await?)?;
         let labels: Answered = answer.json()?;
         let next = (labels.page < labels.pages).then(|| (labels.page + 1).to_string());
-        let ours = labels
-            .labels
-            .into_iter()
-            .filter(|label| self.is_ours(label));
-        let read: Vec<_> = ours.map(Listed::posting).collect();
-        let unreadable = read.iter().filter(|posting| posting.is_none()).count();
-        Ok(BookPage {
-            postings: read.into_iter().flatten().collect(),
-            unreadable,
+        let mut found = BookPage {
             next,
-        })
+            ..BookPage::default()
+        };
+        for label in labels.labels {
+            if !self.is_ours(&label) {
+                continue;
+            }
+            let reference = label.label_id.clone();
+            match label.posting() {
+                Some(posting) => found.postings.push(posting),
+                None => found.unreadable.push(reference),
+            }
+        }
+        Ok(found)
     }
 
     async fn posting(&self, reference: &str) -> Result<Option<Posting>, ProviderError> {

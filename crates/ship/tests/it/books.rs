@@ -25,7 +25,11 @@ async fn read(shop: &Shop) -> BookPage {
 
 fn let_go(reference: &str) -> Ask {
     let reference = reference.to_owned();
-    Ask::LetGo { reference }
+    let order_id = None;
+    Ask::LetGo {
+        reference,
+        order_id,
+    }
 }
 
 /// Another label of the order, by somebody of this environment.

@@ -1,5 +1,6 @@
 //! All that there is on the account.
 
+use super::disputes::Dispute;
 use super::errors;
 use super::intent::{Intent, Refund};
 use super::methods::{Customer, Method};
@@ -10,6 +11,7 @@ use crate::answer::Answer;
 pub(crate) struct Payments {
     pub(super) intents: Vec<Intent>,
     pub(super) refunds: Vec<Refund>,
+    pub(super) disputes: Vec<Dispute>,
     pub(super) methods: Vec<Method>,
     pub(super) customers: Vec<Customer>,
 }

@@ -196,13 +196,35 @@ pub(crate) fn no_credential() -> Answer {
 }
 
 pub(crate) fn invalid_credential() -> Answer {
-    let message = "Invalid API Key provided. The sandbox takes any key that starts with sk_test_.";
+    let message = "Invalid API Key provided. The sandbox takes any key that starts with sk_test_ \
+        or rk_test_.";
     error(
         StatusCode::UNAUTHORIZED,
         "invalid_request_error",
         message,
         json!({}),
     )
+}
+
+/// <https://docs.stripe.com/keys/restricted-api-keys>, in the words that
+/// <https://github.com/stripe/stripe-node/issues/2246> has.
+pub(crate) fn not_permitted(needed: &str) -> Answer {
+    let message = format!(
+        "The provided key 'rk_test_****' does not have the required permissions for this endpoint \
+         on account 'acct_1'. Having the 'rak_{needed}' permission would allow this request to \
+         continue."
+    );
+    error(
+        StatusCode::FORBIDDEN,
+        "invalid_request_error",
+        &message,
+        json!({}),
+    )
+}
+
+/// <https://docs.stripe.com/api/versioning>
+pub(crate) fn unknown_version(version: &str) -> Answer {
+    invalid(&format!("Invalid Stripe API version: {version}"), json!({}))
 }
 
 pub(crate) fn unknown_path(method: &Method, path: &str) -> Answer {

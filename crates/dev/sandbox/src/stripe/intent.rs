@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::decline::Decline;
+use super::lists::Expanded;
 use crate::ledger::{Money, Reference};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,6 +14,8 @@ pub(crate) enum Status {
     RequiresPaymentMethod,
     RequiresConfirmation,
     RequiresAction,
+    /// The bank has not answered yet.
+    Processing,
     RequiresCapture,
     Succeeded,
     Canceled,
@@ -24,6 +27,7 @@ impl Status {
             Self::RequiresPaymentMethod => "requires_payment_method",
             Self::RequiresConfirmation => "requires_confirmation",
             Self::RequiresAction => "requires_action",
+            Self::Processing => "processing",
             Self::RequiresCapture => "requires_capture",
             Self::Succeeded => "succeeded",
             Self::Canceled => "canceled",
@@ -103,6 +107,7 @@ impl Intent {
             Status::RequiresPaymentMethod
             | Status::RequiresConfirmation
             | Status::RequiresAction
+            | Status::Processing
             | Status::Succeeded
             | Status::Canceled => 0,
         };
@@ -193,8 +198,8 @@ pub(crate) struct Refund {
 }
 
 impl Refund {
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
+    pub(super) fn to_json(&self, expanded: &Expanded<'_>) -> Value {
+        let mut json = json!({
             "id": self.id,
             "object": "refund",
             "amount": self.amount,
@@ -204,12 +209,16 @@ impl Refund {
             "currency": self.currency,
             "destination_details": { "card": { "type": "refund" }, "type": "card" },
             "metadata": self.metadata,
-            "payment_intent": self.payment_intent,
+            "payment_intent": expanded.payment_intent(&self.payment_intent),
             "reason": self.reason,
             "receipt_number": null,
             "source_transfer_reversal": null,
             "status": self.status.as_str(),
             "transfer_reversal": null,
-        })
+        });
+        if self.status == RefundStatus::Failed {
+            json["failure_reason"] = json!("expired_or_canceled_card");
+        }
+        json
     }
 }

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::book::Payments;
 use super::errors;
 use super::form::Form;
-use super::intent::{Intent, Refund};
+use super::intent::Intent;
 use super::payments::either;
 use crate::answer::Answer;
 use crate::exchange::Verdict;
@@ -45,7 +46,7 @@ impl Page {
     }
 
     /// The page of these objects, each with its id.
-    fn of(&self, url: &str, all: Vec<(String, Value)>) -> Result<Value, Answer> {
+    pub(super) fn of(&self, url: &str, all: Vec<(String, Value)>) -> Result<Value, Answer> {
         let place_of = |parameter: &str, id: &String| {
             let place = all.iter().position(|(one, _)| one == id);
             place.ok_or_else(|| errors::no_such("object", id, parameter))
@@ -140,30 +141,73 @@ pub(crate) fn list(world: &World, wanted: &Listing, verdict: Verdict) -> Answer 
     either(wanted.page.of("/v1/payment_intents", all))
 }
 
-/// The intent whose refunds are wanted, those of all when `None`, and which page of them.
-pub(crate) fn read_refunds(form: &Form) -> Result<(Option<String>, Page), Answer> {
-    form.allow(&[&Page::PARAMETERS[..], &["payment_intent", "expand"]].concat())?;
-    let payment_intent = form.get("payment_intent").map(str::to_owned);
-    Ok((payment_intent, Page::read(form)?))
+/// Which of what was made of payments is wanted, refunds or disputes, and which page of it.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    created: Created,
+    charge: Option<String>,
+    payment_intent: Option<String>,
+    expands: bool,
+    pub(super) page: Page,
+}
+
+impl Wanted {
+    pub(crate) fn read(form: &Form) -> Result<Self, Answer> {
+        let own = ["charge", "created", "payment_intent", "expand"];
+        form.allow(&[&Page::PARAMETERS[..], &own].concat())?;
+        let expand = form.list("expand");
+        Ok(Self {
+            created: Created::read(form)?,
+            charge: form.get("charge").map(str::to_owned),
+            payment_intent: form.get("payment_intent").map(str::to_owned),
+            expands: expand.iter().any(|one| one == "data.payment_intent"),
+            page: Page::read(form)?,
+        })
+    }
+
+    /// The payment that all of it is of, if one was named.
+    pub(crate) fn payment_intent(&self) -> Option<&str> {
+        self.payment_intent.as_deref()
+    }
+
+    pub(super) fn includes(&self, at: Timestamp, payment_intent: &str, charge: &str) -> bool {
+        let is = |wanted: &Option<String>, it: &str| wanted.as_ref().is_none_or(|one| one == it);
+        self.created.includes(at)
+            && is(&self.payment_intent, payment_intent)
+            && is(&self.charge, charge)
+    }
+
+    pub(super) fn expanded<'a>(&self, payments: &'a Payments) -> Expanded<'a> {
+        Expanded(self.expands.then_some(payments))
+    }
+}
+
+/// What is shown of a payment in what was made of it: its id, unless more was asked for.
+/// <https://docs.stripe.com/expand>
+pub(super) struct Expanded<'a>(Option<&'a Payments>);
+
+impl Expanded<'_> {
+    /// Nothing more was asked for.
+    pub(super) const NOT: Self = Self(None);
+
+    pub(super) fn payment_intent(&self, id: &str) -> Value {
+        let found = self.0.and_then(|payments| payments.find(id).ok());
+        found.map_or_else(|| json!(id), Intent::to_json)
+    }
 }
 
 /// <https://docs.stripe.com/api/refunds/list>
-pub(crate) fn refunds(
-    world: &World,
-    payment_intent: Option<&str>,
-    page: &Page,
-    verdict: Verdict,
-) -> Answer {
-    let is_wanted = |refund: &&Refund| {
-        let its = payment_intent.is_none_or(|id| refund.payment_intent == id);
-        verdict.sees(refund.created) && its
-    };
+pub(crate) fn refunds(world: &World, wanted: &Wanted, verdict: Verdict) -> Answer {
+    let expanded = wanted.expanded(&world.payments);
     let refunds = world.payments.refunds.iter().rev();
     let all = refunds
-        .filter(is_wanted)
-        .map(|refund| (refund.id.clone(), refund.to_json()))
+        .filter(|one| {
+            verdict.sees(one.created)
+                && wanted.includes(one.created, &one.payment_intent, &one.charge)
+        })
+        .map(|one| (one.id.clone(), one.to_json(&expanded)))
         .collect();
-    either(page.of("/v1/refunds", all))
+    either(wanted.page.of("/v1/refunds", all))
 }
 
 /// <https://docs.stripe.com/api/refunds/retrieve>
@@ -174,7 +218,7 @@ pub(crate) fn retrieve_refund(world: &World, id: &str, verdict: Verdict) -> Answ
         .iter()
         .filter(|refund| refund.id == id);
     match named.next() {
-        Some(refund) if verdict.sees(refund.created) => Answer::ok(refund.to_json()),
+        Some(refund) if verdict.sees(refund.created) => Answer::ok(refund.to_json(&Expanded::NOT)),
         Some(_) | None => errors::no_such_refund(id),
     }
 }

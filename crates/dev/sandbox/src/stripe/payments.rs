@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::book::no_such_intent;
 use super::cards::Outcome;
-use super::decline::AUTHENTICATION_REQUIRED;
+use super::decline::{AUTHENTICATION_REQUIRED, GENERIC_DECLINE};
 use super::errors;
 use super::form::Form;
 use super::intent::{Intent, Status};
@@ -125,11 +125,28 @@ impl Authorization {
     }
 }
 
+/// <https://docs.stripe.com/currencies#presentment-currencies>
+const CURRENCIES: &str = "\
+    usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd \
+    bwp byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp \
+    gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw \
+    kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad \
+    ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek \
+    sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst \
+    xaf xcd xcg xof xpf yer zar zmw";
+
 /// <https://docs.stripe.com/currencies>: lower case, and three-decimal amounts end in 0.
 fn check_currency(currency: &str, amount: u64) -> Result<(), Answer> {
     let code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_lowercase());
     if !code {
         let message = format!("Invalid currency: {currency}. Use a three-letter lowercase code.");
+        return Err(errors::bad_value("currency", &message));
+    }
+    if !CURRENCIES.split(' ').any(|known| known == currency) {
+        let known = CURRENCIES.replace(' ', ", ");
+        let message = format!(
+            "Invalid currency: {currency}. Stripe currently supports these currencies: {known}"
+        );
         return Err(errors::bad_value("currency", &message));
     }
     let three_decimals = matches!(currency, "bhd" | "jod" | "kwd" | "omr" | "tnd");
@@ -222,9 +239,10 @@ pub(crate) fn confirm(
     let found = world.payments.find(id).and_then(|intent| {
         let method = confirmable(intent, how.method.as_deref())?;
         let card = world.payments.card(&method, intent.customer.as_deref())?;
-        Ok((method, verdict_of(card, verdict)))
+        let processing = verdict == Verdict::Pending;
+        Ok((method, verdict_of(card, verdict), processing))
     });
-    let (method, card) = match found {
+    let (method, card, processing) = match found {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };
@@ -245,6 +263,10 @@ pub(crate) fn confirm(
         Ok(match card {
             Outcome::Asks | Outcome::Declined(_) => {
                 intent.status = Status::RequiresAction;
+                (intent.to_json(), None)
+            }
+            Outcome::Approved if processing => {
+                intent.status = Status::Processing;
                 (intent.to_json(), None)
             }
             Outcome::Approved if intent.manual => {
@@ -274,7 +296,7 @@ pub(crate) fn confirm(
 fn confirmable(intent: &Intent, method: Option<&str>) -> Result<String, Answer> {
     match intent.status {
         Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
-        Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
+        Status::Processing | Status::RequiresCapture | Status::Succeeded | Status::Canceled => {
             let message = format!(
                 "You cannot confirm this PaymentIntent because it has a status of {}.",
                 intent.status.as_str()
@@ -412,7 +434,9 @@ pub(crate) fn cancel(
             {
                 false
             }
-            Status::RequiresCapture
+            // Only "in rare cases" can one that is processing be cancelled.
+            Status::Processing
+            | Status::RequiresCapture
             | Status::RequiresPaymentMethod
             | Status::RequiresConfirmation
             | Status::RequiresAction
@@ -457,6 +481,34 @@ pub(crate) fn lapse(world: &mut World, order_id: &str) -> usize {
         .collect();
     let count = lapsed.len();
     world.ledger.voids.extend(lapsed);
+    count
+}
+
+/// What the bank says of an order's payments that are being processed; how many there were.
+/// <https://docs.stripe.com/payments/paymentintents/lifecycle>
+pub(super) fn process(world: &mut World, order_id: &str, succeeded: bool) -> usize {
+    let its = |intent: &&mut Intent| intent.order_id().as_deref() == Some(order_id);
+    let under_way = world.payments.intents.iter_mut().filter(its);
+    let under_way = under_way.filter(|intent| intent.status == Status::Processing);
+    let mut count = 0;
+    for intent in under_way {
+        count += 1;
+        if !succeeded {
+            intent.status = Status::RequiresPaymentMethod;
+            intent.payment_method = None;
+            intent.decline = Some(GENERIC_DECLINE);
+            continue;
+        }
+        let effect = intent.effect(intent.amount, intent.id(), Reference::default());
+        if intent.manual {
+            intent.status = Status::RequiresCapture;
+            world.ledger.authorizations.push(effect);
+        } else {
+            intent.status = Status::Succeeded;
+            intent.amount_received = intent.amount;
+            world.ledger.captures.push(effect);
+        }
+    }
     count
 }
 

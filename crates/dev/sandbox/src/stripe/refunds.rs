@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::errors;
 use super::form::Form;
 use super::intent::{Intent, Refund, RefundStatus, Status};
-use super::payments::either;
+use super::lists::Expanded;
+use super::payments::{self, either};
 use crate::answer::Answer;
 use crate::exchange::Verdict;
 use crate::ledger::Reference;
@@ -45,6 +46,10 @@ pub(crate) fn refund(
     reference: Reference,
 ) -> Answer {
     let number = world.number();
+    let mut disputes = world.payments.disputes.iter();
+    let of_it =
+        disputes.any(|one| one.payment_intent == wanted.payment_intent && one.has_the_money());
+    let disputed = of_it || verdict == Verdict::No;
     let refunded = world
         .payments
         .find_mut(&wanted.payment_intent)
@@ -58,7 +63,7 @@ pub(crate) fn refund(
             );
             return Err(errors::unexpected_state(&message, intent));
         }
-        if verdict == Verdict::No {
+        if disputed {
             let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
             return Err(errors::charge("charge_disputed", &message, &charge));
         }
@@ -102,22 +107,41 @@ pub(crate) fn refund(
         let json = match refund.status {
             RefundStatus::Succeeded => {
                 world.ledger.refunds.push(effect);
-                refund.to_json()
+                refund.to_json(&Expanded::NOT)
             }
             // That it has failed is not known yet.
             RefundStatus::Pending | RefundStatus::Failed => Refund {
                 status: RefundStatus::Pending,
                 ..refund.clone()
             }
-            .to_json(),
+            .to_json(&Expanded::NOT),
         };
         world.payments.refunds.push(refund);
         json
     }))
 }
 
-/// What came of an order's refunds that are pending; how many there were.
+/// What came of an order's refunds that are pending, and of its payments that are being processed; how many
+/// there were.
 pub(crate) fn settle(world: &mut World, order_id: &str, succeeded: bool) -> usize {
+    let status = if succeeded {
+        RefundStatus::Succeeded
+    } else {
+        RefundStatus::Failed
+    };
+    let pending = [RefundStatus::Pending];
+    turn(world, order_id, &pending, status) + payments::process(world, order_id, succeeded)
+}
+
+/// The bank sends an order's refunds back that had succeeded, as it may for 30 days; how many there were.
+/// <https://docs.stripe.com/refunds#failed-refunds>
+pub(crate) fn fail(world: &mut World, order_id: &str) -> usize {
+    let from = [RefundStatus::Pending, RefundStatus::Succeeded];
+    turn(world, order_id, &from, RefundStatus::Failed)
+}
+
+/// An order's refunds that stand so stand otherwise from now on; how many there were.
+fn turn(world: &mut World, order_id: &str, from: &[RefundStatus], to: RefundStatus) -> usize {
     let mut count = 0;
     for refund in &mut world.payments.refunds {
         let its = |intent: &&mut Intent| intent.id() == refund.payment_intent;
@@ -125,21 +149,26 @@ pub(crate) fn settle(world: &mut World, order_id: &str, succeeded: bool) -> usiz
             continue;
         };
         let its = intent.order_id().as_deref() == Some(order_id);
-        if !its || refund.status != RefundStatus::Pending {
+        if !its || !from.contains(&refund.status) {
             continue;
         }
         count += 1;
-        if succeeded {
-            refund.status = RefundStatus::Succeeded;
-            let reference = Reference {
-                key: refund.key.clone(),
-                ..Reference::default()
-            };
-            let effect = intent.effect(refund.amount, refund.id.clone(), reference);
-            world.ledger.refunds.push(effect);
-        } else {
-            refund.status = RefundStatus::Failed;
-            intent.amount_refunded -= refund.amount;
+        refund.status = to;
+        match to {
+            RefundStatus::Pending => {}
+            RefundStatus::Succeeded => {
+                let reference = Reference {
+                    key: refund.key.clone(),
+                    ..Reference::default()
+                };
+                let effect = intent.effect(refund.amount, refund.id.clone(), reference);
+                world.ledger.refunds.push(effect);
+            }
+            // The customer has not got it, or not any more.
+            RefundStatus::Failed => {
+                intent.amount_refunded -= refund.amount;
+                world.ledger.refunds.retain(|effect| effect.id != refund.id);
+            }
         }
     }
     count
