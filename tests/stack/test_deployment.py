@@ -15,7 +15,9 @@ from support.waiting import PATIENCE_S
 # Before anything is deployed: it stops whatever runs.
 def test_orders_that_wait_are_stopped_before_a_state_machine_goes_away(shop: Shop) -> None:
     order = shop.in_review()
-    arguments = argparse.Namespace(env=None, stack="e2e", yes=True, canary=False, artifacts=None, var=[], brief=False)
+    arguments = argparse.Namespace(
+        env=None, stack="e2e", yes=True, canary=False, artifacts=None, var=[], brief=False, unfinished=False
+    )
     outputs = {"state_machine_arn": shop.endpoints["state_machine_arn"]}
     deploy.stop_executions(deploy.Environment(arguments), outputs)
     view = shop.becomes(order, {"workflow": {"status": "ABORTED"}}, patience_s=2 * PATIENCE_S)

@@ -110,7 +110,7 @@ _COMMANDS = {
     "table": Command("completed", lambda shop, _: shop.completed()),
     "orders": Command("ReviewOrder", None, (("OpenOrders", "dynamodb:Query"),)),
     "groups": Command("As of", None),
-    "orphans": Command("", None, (("ReadModels", "dynamodb:Query"),)),
+    "orphans": Command("the ledgers account for", None, (("ReadModels", "dynamodb:Query"),)),
     "money": Command("Money by day", None, (("ReadModels", "dynamodb:Query"),)),
     "group": Command(
         "message_not_sent",
@@ -368,7 +368,7 @@ class Deployer:
         where = ("--env", _ENVIRONMENT, "--stack", stack.name, "--artifacts", str(stack.artifacts))
         # This engine has no Logs Insights, and the stack has its own sender.
         carrier = (
-            'id="se-1",service_code="usps",warehouse_id="se-1",contact_phone="+1 555 0100",'
+            'id="se-1",service_code="usps",warehouse_id="se-1",contact_phone="+1 555 0142",'
             'grams_per_piece=500,domestic_countries=["US"]'
         )
         always = ("saved_queries=false", f"sender_address={_SENDER}", f"carrier={{{carrier}}}")

@@ -74,7 +74,7 @@ def production(shop: Shop, deployments: Deployments) -> Production:
         'operator_emails=["on-call@shop.test"]',
         "sender_address=orders@shop.test",
         'carrier={id="se-1",service_code="usps_priority_mail",warehouse_id="se-1",'
-        'contact_phone="+1 555 0100",grams_per_piece=500,domestic_countries=["US"]}',
+        'contact_phone="+1 555 0142",grams_per_piece=500,domestic_countries=["US"]}',
         # This engine has no Logs Insights.
         "saved_queries=false",
     )

@@ -6,7 +6,7 @@ use domain::ErrorName;
 use domain::ledger::{Booking, Entry};
 use serde_json::json;
 use ship::{Action, Ship};
-use tests::{Fault, Faulty, Plan};
+use tests::{Fault, Faulty, Plan, packing};
 
 use crate::{ORDER, Shop, ship_station, task};
 
@@ -54,7 +54,8 @@ async fn a_ledger_that_changes_while_the_carrier_is_asked_does_not_differ() {
     let plan = Plan::new(Fault::CrashAfter, 1);
     let store = Arc::new(shop.database.store.clone());
     let carrier = Arc::new(ship_station(&shop.sandbox.url).await);
-    let ship = Ship::new(Faulty::new(&store, &plan), Faulty::new(&carrier, &plan));
+    let (store, carrier) = (Faulty::new(&store, &plan), Faulty::new(&carrier, &plan));
+    let ship = Ship::new(store, carrier, packing());
     shop.sandbox.void_label(&label).await;
     let compare = ship.handle(task(Action::Compare, shop.invocation(), None));
     let meanwhile = async {
