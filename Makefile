@@ -9,7 +9,7 @@ FOR_ENV = $(if $(ENV),,$(error say which environment: make $@ ENV=dev, or ENV=pr
 DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ $(FOR_ENV) $(if $(YES),--yes)
 
 # What ruff and mypy look at.
-PYTHON_CODE := tools tests/stack tests/providers
+PYTHON_CODE := tools tests/stack tests/providers tests/audit
 
 # A fresh stack for the rest of a recipe of one shell, with which it ends, whatever becomes of that. `make test`
 # has brought it up already, while something else ran.
@@ -17,7 +17,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults unit end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -69,7 +69,7 @@ down: ## Ends the local stack and leaves nothing running
 env: ## eval "$(make -s env)": point any AWS tool of this shell at the local stack
 	@$(PYTHON) tools/stack.py env
 
-logs: ## What the functions have logged; ORDER=ord-1001 shows one order's lines, FOLLOW=1 goes on
+logs: .venv/current ## What the functions have logged; ORDER=ord-1001 shows one order's lines, FOLLOW=1 goes on
 	@$(VENV_PYTHON) tools/log.py $(if $(ORDER),--order $(ORDER)) $(if $(FOLLOW),--follow)
 
 relay: build
@@ -78,13 +78,14 @@ relay: build
 watch: free-ports relay ## Every function served by cargo lambda watch: edit, save, and the next order uses it
 	@$(VENV_PYTHON) tools/watch.py
 
-check-watch: free-test-ports relay ## The sample orders and a changed file through make watch
+check-watch: free-test-ports relay ## The sample orders, a changed file and a compile error through make watch
 	@$(VENV_PYTHON) tools/watch.py --check
 
-situations: ## An order for each file in tests/events, and the command that sends it to its function
+situations: .venv/current ## An order for each file in tests/events, and the command that sends it to its function
+	@$(VENV_PYTHON) tools/stack.py needed
 	@cargo run --quiet --locked --example situations
 
-samples: ## The sample orders through a stack that is up, followed live
+samples: .venv/current ## The sample orders through a stack that is up, followed live
 	@$(VENV_PYTHON) tools/run.py
 
 run: free-ports build ## A fresh local stack, and the sample orders followed live through it
@@ -199,6 +200,9 @@ fault-sample: free-test-ports sabotage
 
 faults: free-test-ports sabotage ## Every fault in every step through the state machine, and a table of how each ended
 	$(call with-faults,the_whole_matrix)
+
+soak: free-test-ports build ## Many orders through the local stack while things go wrong, and an auditor; ORDERS=2000, SEED=1
+	@$(call with-stack,e2e) && $(VENV_PYTHON) tools/soak.py $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED))
 
 check-walks: setup ## The walks of docs/DEVELOPING.md, edit by edit in a copy of the project
 	@$(VENV_PYTHON) tools/walks.py

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import re
+import socket
 import sys
 import time
 import urllib.parse
@@ -38,12 +39,21 @@ def say(text: str) -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether it leads to this machine."""
-    host = urllib.parse.urlsplit(url).hostname or ""
+    """Whether it leads to this machine, however that is written."""
+    host = urllib.parse.urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    host = host.rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False
+    return any(_is_here(ipaddress.ip_address(address.partition("%")[0])) for address in found)
+
+
+def _is_here(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address.is_loopback or address.is_unspecified or (mapped is not None and _is_here(mapped))
 
 
 def opener(url: str) -> urllib.request.OpenerDirector:
@@ -108,11 +118,17 @@ class Stack:
     def endpoints_file(self) -> Path:
         return self.folder / "endpoints.json"
 
+    @property
+    def watched_log(self) -> Path:
+        """What the functions print while `make watch` serves them: they run outside of the stack then."""
+        return self.logs / "watched.log"
+
     def endpoints(self) -> dict[str, Any]:
-        """Where everything of it is; a stack that was ended has left nothing."""
+        """Where everything of it is. A stack that was ended has left nothing; one that was killed leaves this file."""
         try:
             endpoints: dict[str, Any] = json.loads(self.endpoints_file.read_text())
-        except FileNotFoundError:
+            socket.create_connection(("127.0.0.1", self.aws_port), timeout=5).close()
+        except (FileNotFoundError, ConnectionRefusedError):
             remedy = "make up, or make watch" if self.name == "local" else f"tools/stack.py up --name {self.name}"
             raise Problem(f"the {self.name} stack is not up", remedy) from None
         return endpoints

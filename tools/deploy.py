@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--canary", action="store_true", help="send a part of the new orders to the new version")
     parser.add_argument("--artifacts", type=Path, help="zips that are there already; nothing is built then")
     parser.add_argument("--var", action="append", default=[], help="name=value, over what the tfvars say")
+    parser.add_argument("--unfinished", action="store_true", help="roll back only what was not finished")
     parser.add_argument("--brief", action="store_true", help="of a plan, only which resources change")
     arguments = parser.parse_args()
     if not arguments.env and not arguments.stack:
@@ -52,7 +53,7 @@ def main() -> None:
         terraform.require_environment(arguments.env)
         readiness.refuse_loopback(arguments.env)
     environment = Environment(arguments)
-    with aws.told("AWS refuses it", "see above; once it is mended, run the same command again"):
+    with aws.told("AWS refused the request", "see above; once it is mended, run the same command again"):
         # Building asks nobody: a pipeline may do it without credentials.
         if arguments.env and arguments.command != "release":
             _check_account(environment)
@@ -83,6 +84,7 @@ class Environment:
         variables = [f"-var=artifacts_dir={self.artifacts.resolve()}"] if self.artifacts else []
         variables += [f"-var={assignment}" for assignment in arguments.var]
         self.brief: bool = arguments.brief
+        self.unfinished: bool = arguments.unfinished
         if arguments.stack:
             of_stack = terraform.of_stack(stack_named(arguments.stack))
             if arguments.env:
@@ -129,7 +131,7 @@ class Environment:
         if self.yes:
             return
         if not sys.stdin.isatty():
-            raise Problem("nobody is there to be asked", "look at the plan, then run it again with YES=1")
+            raise Problem("there is no terminal to confirm on", "look at the plan, then run it again with YES=1")
         if input(f"\n{question} Type {self.name} to go on: ").strip() != self.name:
             raise Problem("nothing was changed", "run it again when you are sure")
 
@@ -240,6 +242,7 @@ def plan(environment: Environment) -> None:
     live = _live(environment, terraform.outputs(environment.deployment))
     planned = terraform.plan(environment.deployment, *_release(environment, live))
     print(_briefly(planned) if environment.brief else planned.text)
+    _check_concurrency(environment, planned)
     say(f"{len(planned.changes)} resources would change; `make deploy ENV={environment.name}` asks before it does it")
 
 
@@ -330,14 +333,22 @@ def _tell(environment: Environment, outputs: dict[str, Any], live: dict[str, Any
 
 def rollback(environment: Environment) -> None:
     """Moves the aliases back. Orders in flight stay on the version they started with."""
-    previous = environment.recorded("pending") or environment.recorded("previous")
+    pending, previous = environment.recorded("pending"), environment.recorded("previous")
+    if environment.unfinished and not pending and not _has_canary(environment, previous):
+        say(f"nothing of `{environment.name}` is unfinished")
+        return
+    # What takes all orders to a canary goes back to what was before that.
+    if pending and not pending["canary"]:
+        previous = pending
     if not previous:
         raise Problem(
             f"there is no deployment of `{environment.name}` to go back from",
             "deploy the commit that you want to go back to",
         )
     version = previous["state_machine_version_arn"]
-    environment.confirm(f"New orders start on version {version.rpartition(':')[2]} of the process again.")
+    functions = ", ".join(name.removeprefix(f"orders-{environment.name}-") for name in previous["functions"])
+    number = version.rpartition(":")[2]
+    environment.confirm(f"New orders start on version {number} of the process again; {functions} go back with it.")
     with aws.told(
         "the aliases could not be moved", "see that you may update aliases, then run it again: it is safe to repeat"
     ):
@@ -345,12 +356,17 @@ def rollback(environment: Environment) -> None:
             stateMachineAliasArn=previous["state_machine_alias_arn"],
             routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}],
         )
-        for name, number in previous["functions"].items():
-            environment.client("lambda").update_alias(FunctionName=name, Name="live", FunctionVersion=number)
-    say(
-        f"new orders start on version {version.rpartition(':')[2]}; "
-        "the next `make deploy` moves them to what it deploys"
-    )
+        for name, was_live in previous["functions"].items():
+            environment.client("lambda").update_alias(FunctionName=name, Name="live", FunctionVersion=was_live)
+    say(f"new orders start on version {number} of the process, and {functions} are what they were with it")
+    say("the next `make deploy` moves them to what it deploys")
+
+
+def _has_canary(environment: Environment, previous: dict[str, Any]) -> bool:
+    """Whether a part of new orders goes to a version that the others do not go to."""
+    if not previous:
+        return False
+    return len(_alias(environment, {"function_aliases": {}, **previous})) > 1
 
 
 def destroy(environment: Environment) -> None:

@@ -13,9 +13,8 @@ import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from common import STACK_NAMES, Problem, Stack, aws_environment, function_names, run_tool, stack_named
+from common import STACK_NAMES, Problem, Stack, aws_environment, function_names, run_tool, say, stack_named
 
 FUNCTIONS = tuple(function_names())
 
@@ -37,15 +36,17 @@ def main() -> None:
     arguments = parser.parse_args()
     stack = stack_named(arguments.name)
     wanted = arguments.functions or FUNCTIONS
-    if watched_file(stack).exists():
+    if stack.watched_log.exists():
         entries = _watched(stack, arguments.follow)
     else:
         # Without a stack it says so.
         stack.endpoints()
         entries = _from_cloudwatch(stack, wanted, arguments.follow)
+    if arguments.order and arguments.follow:
+        say(f"waiting for lines about {arguments.order}; Ctrl-C ends it")
     anything = False
     for function, message in entries:
-        if function not in wanted or (arguments.order and arguments.order not in message):
+        if function not in wanted or (arguments.order and not is_about(message, arguments.order)):
             continue
         if not arguments.raw and _is_metric(message):
             continue
@@ -54,6 +55,11 @@ def main() -> None:
     if arguments.order and not anything:
         remedy = "`target/debug/orderctl status` says whether there is such an order"
         raise Problem(f"nothing was logged about {arguments.order}", remedy)
+
+
+def is_about(message: str, order: str) -> bool:
+    """Whether a line names this order, its execution or a key of it, and not one whose id begins the same."""
+    return re.search(rf"(?<![\w-]){re.escape(order)}(-\d+(-[a-z_]+)?)?(?![\w-])", message) is not None
 
 
 def _from_cloudwatch(stack: Stack, functions: Iterable[str], follow: bool) -> Iterator[tuple[str, str]]:
@@ -87,13 +93,8 @@ def _from_cloudwatch(stack: Stack, functions: Iterable[str], follow: bool) -> It
         time.sleep(1)
 
 
-def watched_file(stack: Stack) -> Path:
-    """What the functions print while `make watch` serves them: they run outside of the stack then."""
-    return stack.logs / "watched.log"
-
-
 def _watched(stack: Stack, follow: bool) -> Iterator[tuple[str, str]]:
-    with watched_file(stack).open(encoding="utf-8") as file:
+    with stack.watched_log.open(encoding="utf-8") as file:
         while True:
             line = file.readline()
             if line:

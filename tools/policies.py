@@ -1,7 +1,7 @@
 """IAM policies of terraform/policies: what a deployer needs, and whether AWS knows what they name.
 
 policies.py deployer --env dev|prod    writes the deployer's, filled in, and says how they are made; with
-                                       --github owner/name also the role that its workflow deploys as
+                                       --github owner/name also the roles that its workflow deploys and plans as
 policies.py check                      holds every one against AWS's service authorization reference
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 def deployer(values: Mapping[str, str]) -> dict[str, Document]:
     """The policies that a deployer needs together, by their names in IAM."""
-    # Not by the prefix of what a deployer makes: he could widen his own.
+    # Not by the prefix of what a deployer makes: they could widen their own.
     return {
         f"deploy-orders-{values['environment']}-{file.stem}": _filled_in(file, values)
         for file in sorted((_FOLDER / "deployer").glob("*.json"))
@@ -85,21 +85,28 @@ def write_deployers(environment: str, repository: str | None) -> None:
         file.write_text(json.dumps(document, indent=2) + "\n")
         print(f"aws iam create-policy --policy-name {name} --policy-document file://{os.path.relpath(file)}")
     if repository:
-        values = {**values_of(environment, account, partition), "repository": repository}
-        file = folder / "trust.json"
-        file.write_text(json.dumps(_filled_in(_FOLDER / "pipeline" / "trust.json", values), indent=2) + "\n")
-        role = f"deploy-orders-{environment}"
         print(
             "aws iam create-open-id-connect-provider --url https://token.actions.githubusercontent.com "
             "--client-id-list sts.amazonaws.com   # once for an account"
         )
-        print(
-            f"aws iam create-role --role-name {role} --max-session-duration 7200 "
-            f"--assume-role-policy-document file://{os.path.relpath(file)}"
-        )
-        for name in deployer(values):
-            arn = f"arn:{partition}:iam::{account}:policy/{name}"
-            print(f"aws iam attach-role-policy --role-name {role} --policy-arn {arn}")
+        values = {**values_of(environment, account, partition), "repository": repository}
+        ours = [f"arn:{partition}:iam::{account}:policy/{name}" for name in deployer(values)]
+        _write_role("rollout", f"deploy-orders-{environment}", values, folder, ours)
+        # What runs with it is the pull request's own code.
+        reading = [f"arn:{partition}:iam::aws:policy/ReadOnlyAccess"]
+        _write_role("plan", f"plan-orders-{environment}", values, folder, reading)
+
+
+def _write_role(job: str, role: str, values: Mapping[str, str], folder: Path, policies: list[str]) -> None:
+    """Whom a role for a job of the workflow trusts, and how it is made."""
+    file = folder / f"{job}.json"
+    file.write_text(json.dumps(_filled_in(_FOLDER / "pipeline" / f"{job}.json", values), indent=2) + "\n")
+    print(
+        f"aws iam create-role --role-name {role} --max-session-duration 7200 "
+        f"--assume-role-policy-document file://{os.path.relpath(file)}"
+    )
+    for arn in policies:
+        print(f"aws iam attach-role-policy --role-name {role} --policy-arn {arn}")
 
 
 def check() -> None:
@@ -115,6 +122,21 @@ def check() -> None:
         if wrong:
             raise Problem(f"the policy {name} is wrong\n  " + "\n  ".join(wrong), "see terraform/policies")
         say(f"{name}: {size} characters, fine")
+    values = {**values_of("prod", _ANY_ACCOUNT), "repository": "owner/name"}
+    for file in sorted((_FOLDER / "pipeline").glob("*.json")):
+        _check_trust(file.stem, _filled_in(file, values))
+        say(f"pipeline/{file.stem}: fine")
+
+
+def _check_trust(job: str, document: Document) -> None:
+    """Only a job of that repository, by GitHub's token for AWS: anybody's token would do without a subject."""
+    for statement in document["Statement"]:
+        equal = statement["Condition"].get("StringEquals", {})
+        subject = equal.get("token.actions.githubusercontent.com:sub", "")
+        audience = equal.get("token.actions.githubusercontent.com:aud")
+        is_bound = re.fullmatch(r"repo:owner/name:(environment:\w+|pull_request)", subject)
+        if statement["Action"] != "sts:AssumeRoleWithWebIdentity" or audience != "sts.amazonaws.com" or not is_bound:
+            raise Problem(f"pipeline/{job}.json trusts more than one job of one repository", "see terraform/policies")
 
 
 def _wrong_with(statement: Statement) -> Iterator[str]:

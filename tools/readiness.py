@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # (AWS Lambda Developer Guide, "Configuring reserved concurrency").
 UNRESERVED = 100
 # What stands in the tfvars until somebody has put in their own.
-_PLACEHOLDERS = re.compile(r"[\w.+-]*@example\.(?:com|net|org)|se-123456\b|se-654321\b")
+_PLACEHOLDERS = re.compile(r"[\w.+-]*@example\.(?:com|net|org)|se-123456\b|se-654321\b|\+1 555 0100\b")
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def concurrency(environment: Environment, reserved: int, names: list[str]) -> It
             continue
     if reserved and reserved - ours + UNRESERVED > free:
         yield Finding(
-            f"this account has {free + ours} functions at once to give; "
-            f"{reserved} are to be reserved and {UNRESERVED} have to stay free",
+            f"this account can reserve {max(free + ours - UNRESERVED, 0)} concurrent executions "
+            f"({UNRESERVED} must stay unreserved), and {reserved} are wanted",
             "ask for a higher quota (Service Quotas, Lambda, Concurrent executions), or, outside of prod, set "
             f"reserved_concurrency = null in {environment.name}.tfvars",
         )
@@ -156,7 +156,9 @@ def _sender(environment: Environment, variables: Mapping[str, str]) -> Iterator[
     mail = environment.client("sesv2")
     verified: dict[str, bool] = {}
     try:
-        sandboxed = not mail.get_account()["ProductionAccessEnabled"]
+        account = mail.get_account()
+        sandboxed = not account["ProductionAccessEnabled"]
+        daily = account.get("SendQuota", {}).get("Max24HourSend")
         for identity in (address, address.rpartition("@")[2]):
             try:
                 found = mail.get_email_identity(EmailIdentity=identity)
@@ -171,6 +173,8 @@ def _sender(environment: Environment, variables: Mapping[str, str]) -> Iterator[
             "SES is in its sandbox: it mails verified addresses only, so no customer of yours. "
             "Ask for production access in SES's console"
         )
+    elif daily is not None and daily >= 0 and environment.name != "local":
+        yield Finding(f"SES sends at most {daily:.0f} mails a day for this account; an order takes one")
     if expected and not any(verified.values()):
         yield Finding(
             f"sender_is_verified is true, and SES has verified neither {address} nor its domain",
@@ -225,7 +229,7 @@ def _key(environment: Environment, variables: Mapping[str, str], provider: str) 
             "--secret-string file:///dev/stdin",
         )
     elif status != 200:
-        yield Finding(f"whether {url} takes the key in {name} could not be told ({status or 'no answer'})")
+        yield Finding(f"whether {url} takes the key in {name} could not be determined ({status or 'no answer'})")
     elif environment.name == "prod" and key.startswith(("sk_test_", "rk_test_", "TEST_")):
         yield Finding(f"the key in {name} is one of the provider's test mode: no money moves with it")
 

@@ -3,7 +3,8 @@
     rollout.py --env dev|prod [--minutes 15] [what deploy.py takes]
     rollout.py --stack e2e …            a local stack in the place of AWS
 
-Alarms that are raised before it begins are a no-go, too: what comes after could not be told from them.
+Alarms that are raised before it begins are a no-go, too: what comes after could not be told from them. A rollout
+that breaks off, whatever the reason, goes back as well: nobody watches it any more.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> None:
         if subprocess.run(called, cwd=ROOT, check=False).returncode != 0:
             raise Problem(f"`{command}` of `{name}` failed", "see above")
 
-    with aws.told("AWS refuses it", "see above; once it is mended, run the same command again"):
+    with aws.told("AWS refused the request", "see above; once it is mended, run the same command again"):
         alarms = Alarms(aws.client("cloudwatch", settings, region), f"orders-{name}-")
         roll_out(name, alarms, step, arguments.minutes * 60)
 
@@ -75,13 +76,25 @@ class Alarms:
 def roll_out(name: str, alarms: Alarms, step: Callable[..., None], watched_s: float) -> None:
     if raised := alarms.raised():
         raise Problem(f"no-go: raised before anything is deployed: {_told(raised)}", "mend that, or `make deploy`")
-    say(f"{name}: a part of new orders to the new version")
-    step("deploy", "--canary")
-    _watch(name, alarms, step, watched_s)
-    say(f"{name}: go; all new orders to the new version")
-    step("deploy")
-    _watch(name, alarms, step, watched_s)
+    try:
+        say(f"{name}: a part of new orders to the new version")
+        step("deploy", "--canary")
+        _watch(name, alarms, step, watched_s)
+        say(f"{name}: go; all new orders to the new version")
+        step("deploy")
+        _watch(name, alarms, step, watched_s)
+    except _RolledBack:
+        raise
+    # Ctrl-C as well.
+    except BaseException:
+        say(f"{name}: broken off; new orders go back to what was live")
+        step("rollback", "--unfinished")
+        raise
     say(f"{name}: rolled out")
+
+
+class _RolledBack(Problem):
+    pass
 
 
 def _watch(name: str, alarms: Alarms, step: Callable[..., None], watched_s: float) -> None:
@@ -91,7 +104,7 @@ def _watch(name: str, alarms: Alarms, step: Callable[..., None], watched_s: floa
         if raised := alarms.raised():
             say(f"{name}: no-go: {_told(raised)}")
             step("rollback")
-            raise Problem(
+            raise _RolledBack(
                 f"rolled back because of {', '.join(raised)}",
                 "docs/RUNBOOK.md has a section for each; orders in flight finish on what they started with",
             )

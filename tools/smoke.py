@@ -121,7 +121,7 @@ def smoke(environment: Environment) -> None:
     providers.void(label)
 
     if limit is None:
-        say("no order is reviewed here, so that none can be cancelled at leisure: that part is left out")
+        say("no order is reviewed here, so that none can be cancelled while it waits: that part is left out")
     else:
         order = f"smoke-{mark}-cancelled"
         say(f"{order}: waits for a review, and is cancelled")

@@ -1,6 +1,6 @@
 """The local stack: AWS on one port (ministack), the providers' sandbox on another, and our Terraform.
 
-stack.py check|ports|up|down|env [--name local|e2e|faults]
+stack.py check|ports|needed|up|down|env [--name local|e2e|faults]
 """
 
 from __future__ import annotations
@@ -40,13 +40,19 @@ WEBHOOK_KEY = "whsec_" + base64.b64encode(b"notices of the local stack").decode(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The local stack.")
-    parser.add_argument("command", choices=["check", "ports", "up", "down", "env"])
+    parser.add_argument("command", choices=["check", "ports", "needed", "up", "down", "env"])
     parser.add_argument("--name", choices=STACK_NAMES, default="local")
     arguments = parser.parse_args()
     stack = stack_named(arguments.name)
-    {"check": preflight.check, "ports": processes.require_ports, "up": up, "down": down, "env": env}[arguments.command](
-        stack
-    )
+    commands = {
+        "check": preflight.check,
+        "ports": processes.require_ports,
+        "needed": Stack.endpoints,
+        "up": up,
+        "down": down,
+        "env": env,
+    }
+    commands[arguments.command](stack)
 
 
 def up(stack: Stack) -> None:
@@ -119,7 +125,9 @@ def _start_ministack(stack: Stack) -> None:
             # A fiftieth of the waits between retries, for tests of outages that last.
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
-        processes.start(stack, "ministack", stack.aws_port, [sys.executable, "-m", "ministack"], environment)
+        processes.start(
+            stack, "ministack", stack.aws_port, [sys.executable, str(ROOT / "tools" / "engine.py")], environment
+        )
     processes.wait_until_healthy(stack, "ministack", f"{stack.aws_url}/_ministack/health")
 
 
@@ -141,8 +149,8 @@ def _built(binary: Path) -> Path:
 
 
 def _forget(stack: Stack) -> None:
-    for name in ("applied", "endpoints.json"):
-        (stack.folder / name).unlink(missing_ok=True)
+    for file in (stack.folder / "applied", stack.endpoints_file, stack.watched_log):
+        file.unlink(missing_ok=True)
     shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
 
 

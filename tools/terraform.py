@@ -291,6 +291,26 @@ def require_environment(name: str) -> None:
             f"there is no environment {name!r}",
             f"choose one of {', '.join(known)}, or write terraform/environments/<name>.tfvars and .s3.tfbackend",
         )
+    _require_own_files(name, known)
+
+
+def _require_own_files(name: str, known: list[str]) -> None:
+    """A copy of another environment's files that still has its name would plan against what that one has."""
+    folder = MODULE / "environments"
+    variables, backend = folder / f"{name}.tfvars", folder / f"{name}.s3.tfbackend"
+    if not backend.exists():
+        others = f"cp {folder.relative_to(ROOT)}/{{prod,{name}}}.s3.tfbackend, and put {name}'s key into it"
+        raise Problem(f"{name} has no {backend.relative_to(ROOT)}: where Terraform keeps its state", others)
+    for file, wanted in ((variables, f'environment = "{name}"'), (backend, f'key = "orders/{name}.tfstate"')):
+        written = re.sub(r"[ \t]*=[ \t]*", " = ", file.read_text())
+        if not re.search(rf"^{re.escape(wanted)}[ \t]*(#.*)?$", written, re.MULTILINE):
+            raise Problem(f"{file.relative_to(ROOT)} is not {name}'s own", f"it needs the line: {wanted}")
+    # Policies tell environments apart by the beginnings of names.
+    for shorter, longer in ((a, b) for a in known for b in known if b.startswith(f"{a}-")):
+        raise Problem(
+            f"the environment {longer} begins with the name of {shorter} and a hyphen",
+            "rename one of them: whoever may deploy the one could reach the other",
+        )
 
 
 def setting(environment: str, name: str) -> str:

@@ -2,8 +2,8 @@
 
     watch.py [--check]
 
-`--check` sends the sample orders through it, on the ports of the tests, changes a source file, breaks another
-with orders in flight, mends it, and ends once every order has completed.
+`--check` sends the sample orders through it, on the ports of the tests, and one by the queue, sets a breakpoint,
+changes a source file, breaks another with orders in flight, mends it, and ends once every order has completed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
-        log.watched_file(watched).unlink(missing_ok=True)
+        watched.watched_log.unlink(missing_ok=True)
         stack.down(watched)
 
 
@@ -93,7 +93,7 @@ def _serve(watched: Stack) -> subprocess.Popen[str]:
 
 def _show(watched: Stack, server: subprocess.Popen[str], news: queue.Queue[tuple[str, str]]) -> None:
     """Prints what the functions log, keeps it for `make logs`, and tells who is live."""
-    with log.watched_file(watched).open("w", encoding="utf-8") as kept:
+    with watched.watched_log.open("w", encoding="utf-8") as kept:
         for line in server.stdout or ():
             if own := log.show_watched(line.rstrip("\n")):
                 kept.write(f"{' '.join(own)}\n")
@@ -105,12 +105,41 @@ def _check(watched: Stack, news: queue.Queue[tuple[str, str]]) -> None:
     done = subprocess.run([sys.executable, "tools/run.py", "--name", watched.name], cwd=ROOT, check=False)
     if done.returncode != 0:
         raise Problem("the sample orders do not end as they should under cargo lambda watch", "see above")
+    _check_the_queue(watched)
+    _check_breakpoints()
     say("saving a file of `charge`")
     _forget(news)
     os.utime(ROOT / "crates/charge/src/lib.rs")
     _wait_for(news, "charge", "is live")
     _check_that_a_compile_error_blocks_nothing(watched, news)
     say("make watch: fine")
+
+
+def _check_the_queue(watched: Stack) -> None:
+    """The one function whose name has a hyphen."""
+    say("sending an order by the queue")
+    queues = aws.client("sqs", aws_environment(watched), REGION)
+    document = {**json.loads((ROOT / "orders/1001-plain.json").read_text()), "order_id": "ord-queue"}
+    url = queues.get_queue_url(QueueName="orders-local-orders")["QueueUrl"]
+    queues.send_message(QueueUrl=url, MessageBody=json.dumps(document))
+    run.follow(watched, "ord-queue")
+
+
+def _check_breakpoints() -> None:
+    """As docs/DEVELOPING.md sets one."""
+    if not shutil.which("gdb"):
+        say("breakpoints were not tried: there is no gdb")
+        return
+    say("setting a breakpoint in `charge`")
+    source = "crates/charge/src/lib.rs"
+    lines = (ROOT / source).read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "async fn authorize" in text)
+    running = subprocess.run(["pgrep", "-f", f"{TARGET}/debug/charge$"], capture_output=True, text=True, check=False)
+    pid = running.stdout.split()
+    command = ["gdb", "-batch", "-p", *pid[:1], "-ex", f"break {source}:{line}", "-ex", "detach"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if "Breakpoint 1 at 0x" not in done.stdout:
+        raise Problem(f"no breakpoint can be set at {source}:{line}", done.stdout + done.stderr)
 
 
 def _check_that_a_compile_error_blocks_nothing(watched: Stack, news: queue.Queue[tuple[str, str]]) -> None:

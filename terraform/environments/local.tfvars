@@ -7,7 +7,7 @@ deletion_protection    = false
 point_in_time_recovery = false
 log_retention_days     = 1
 sender_address         = "orders@example.com"
-# Neither has it Logs Insights.
+# It has no Logs Insights either.
 saved_queries = false
 # The sandbox receives what is posted.
 notices_webhook = true

@@ -25,6 +25,9 @@ from support.tables import Tables
 # Rights are taken away and given back, which restarts functions; deployments change what is there. So they come
 # last, each in its place: people sign in at what has been deployed, before that is rolled back.
 _SUITES = [
+    "test_tools",
+    "test_auditor",
+    "test_engine",
     "test_repairs",
     "test_notices",
     "test_incidents",

@@ -23,11 +23,27 @@ def events(view: View) -> list[str]:
 # --- redrive ----------------------------------------------------------------------------------
 
 
-# The local engine has no RedriveExecution, and says so.
-def test_a_redrive_that_is_refused_tells_why(shop: Shop, situations: Situations, monitor: Monitor) -> None:
-    order = situations.unheard_payment()
+def test_a_redriven_order_goes_on_where_it_stopped(shop: Shop, situations: Situations) -> None:
+    order = situations.stopped_before_capture()
+    shop.orderctl("redrive", order, "--reason", "a check of the monitor")
+    view = shop.becomes(order, {"status": "completed", "workflow": {"status": "SUCCEEDED"}})
+    assert view["workflow"]["attempt"] == 1
+    assert "redrive_requested" in events(view)
+    books = shop.books(order)
+    counted = {kind: len(books[kind]) for kind in ("authorizations", "captures", "shipments", "voids")}
+    assert counted == {"authorizations": 1, "captures": 1, "shipments": 1, "voids": 0}
+
+
+def test_a_payment_that_nobody_knows_is_resolved_before_a_redrive(
+    shop: Shop, situations: Situations, monitor: Monitor
+) -> None:
+    order = situations.unknown_outcome()
     monitor.sweep(order)
-    assert "redriv" in shop.refused("redrive", order).lower()
+    assert "resolve it first" in shop.refused("redrive", order)
+
+
+def test_an_order_that_is_over_is_not_redriven(shop: Shop, completed: str) -> None:
+    assert "nothing is left unfinished" in shop.refused("redrive", completed)
 
 
 # --- reprocess --------------------------------------------------------------------------------

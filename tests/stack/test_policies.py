@@ -1,6 +1,6 @@
 """The policies of who comes from outside, each as a user who has it and nothing else, on a stack with IAM enforced.
 
-Operators and senders are tried on the stack, whose API lets anyone in. A deployer makes an environment of his own
+Operators and senders are tried on the stack, whose API lets anyone in. A deployer makes an environment of their own
 beside it, with an API that asks for signatures, and takes it down again; in between, it is called.
 
 This engine asks IAM about less than AWS does: not about `iam:PassRole`, and not about the use of a key behind a
@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,7 @@ _COMMANDS = {
     "table": Command("completed", lambda shop, _: shop.completed()),
     "orders": Command("ReviewOrder", None, (("OpenOrders", "dynamodb:Query"),)),
     "groups": Command("As of", None),
+    "orphans": Command("", None, (("ReadModels", "dynamodb:Query"),)),
     "money": Command("Money by day", None, (("ReadModels", "dynamodb:Query"),)),
     "group": Command(
         "message_not_sent",
@@ -147,6 +149,7 @@ _COMMANDS = {
             ("StartOrdersByAlias", "states:StartExecution"),
         ),
     ),
+    "redrive": Command("goes on", _stopped, (("Executions", "states:RedriveExecution"),)),
     "restart": Command("has begun", _stopped, (("Executions", "states:DescribeExecution"),)),
     "modify": Command("changed", lambda _, situations: situations.waiting(), (("Orders", "dynamodb:UpdateItem"),)),
     "resend": Command(
@@ -166,11 +169,12 @@ _COMMANDS = {
         (("AskSteps", "lambda:InvokeFunction"),),
     ),
 }
-# Rights that nothing here breaks without: the stack's API lets anyone in, there is no redrive, StartOrders as above,
-# and decrypting happens behind the services.
+# Commands that are not tried here: another policy's, and nothing is an orphan before it is half an hour old.
+_NOT_TRIED = {"submit", "let-go"}
+# Rights that nothing here breaks without: the stack's API lets anyone in, StartOrders as above, and decrypting happens
+# behind the services.
 _NOT_MISSED = {
     ("Status", "execute-api:Invoke"),
-    ("Executions", "states:RedriveExecution"),
     ("StartOrders", "states:StartExecution"),
     ("Key", "kms:Decrypt"),
 }
@@ -224,6 +228,12 @@ def arguments(
     if command == "group":
         return ("orders", "--group", monitor.group(order))
     return (command, order) if command in ("label", "status", "watch", "table") else (command, order, *_WHY)
+
+
+def test_every_command_is_tried(shop: Shop) -> None:
+    listed = re.findall(r"^  ([a-z-]+) +\S", shop.run("--help").stdout.partition("Commands:")[2], re.MULTILINE)
+    # `orders --group` is one more way to ask.
+    assert {*listed} - {"help"} == ({*_COMMANDS} - {"group"}) | _NOT_TRIED
 
 
 def test_an_operator_can_use_the_command(
@@ -346,7 +356,7 @@ _SENDER = "deployed@shop.test"
 
 @dataclass(frozen=True)
 class Deployer:
-    """Somebody with the deployer's policies, and an environment of his own."""
+    """Somebody with the deployer's policies, and an environment of their own."""
 
     deployments: Deployments
     settings: dict[str, str]
@@ -485,7 +495,7 @@ def test_a_deployer_manages_the_key_of_his_environment_and_no_other(shop: Shop, 
     same = {"Description": f"Everything at rest of {_PREFIX}."}
     denied = {alias: is_denied(kms, "UpdateKeyDescription", {"KeyId": key, **same}) for alias, key in ids.items()}
     assert denied == {"alias/orders-local": True, f"alias/{_PREFIX}": False}
-    # Not even through his own tags.
+    # Not even through tags of their own.
     mine = [{"TagKey": "Environment", "TagValue": "local"}]
     assert is_denied(kms, "TagResource", {"KeyId": ids["alias/orders-local"], "Tags": mine})
 

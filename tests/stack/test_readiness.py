@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import aws
+import common
 import deploy
-from common import REGION, ROOT
+import readiness
+import terraform
+from common import REGION, ROOT, Problem
 from support.shop import Shop
 
 Done = subprocess.CompletedProcess[str]
@@ -22,7 +29,7 @@ _OURS = (
     'operator_emails=["on-call@shop.test"]',
     "sender_address=orders@shop.test",
     'carrier={id="se-1",service_code="usps_priority_mail",warehouse_id="se-1",'
-    'contact_phone="+1 555 0100",grams_per_piece=500,domestic_countries=["US"]}',
+    'contact_phone="+1 555 0142",grams_per_piece=500,domestic_countries=["US"]}',
 )
 
 
@@ -54,6 +61,63 @@ def test_a_laptops_environment_is_not_deployed() -> None:
     assert "`local` is the stack on this machine" in _deploy("deploy", "--env", "local").stderr
 
 
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project's, to write into."""
+    copied = tmp_path / "terraform"
+    shutil.copytree(terraform.MODULE / "environments", copied / "environments")
+    monkeypatch.setattr(terraform, "MODULE", copied)
+    monkeypatch.setattr(terraform, "ROOT", tmp_path)
+    return copied / "environments"
+
+
+def test_files_that_still_name_another_environment_are_refused(environments: Path) -> None:
+    (environments / "staging.tfvars").write_text((environments / "dev.tfvars").read_text())
+    with pytest.raises(Problem, match=r"staging has no .*staging\.s3\.tfbackend"):
+        terraform.require_environment("staging")
+    shutil.copy(environments / "dev.s3.tfbackend", environments / "staging.s3.tfbackend")
+    with pytest.raises(Problem, match=r"staging\.tfvars is not staging's own") as refused:
+        terraform.require_environment("staging")
+    assert refused.value.remedy == 'it needs the line: environment = "staging"'
+    variables = (environments / "dev.tfvars").read_text().replace('"dev"', '"staging"')
+    (environments / "staging.tfvars").write_text(variables)
+    with pytest.raises(Problem, match=r"staging\.s3\.tfbackend is not staging's own"):
+        terraform.require_environment("staging")
+    (environments / "staging.s3.tfbackend").write_text('key = "orders/staging.tfstate"\n')
+    terraform.require_environment("staging")
+
+
+def test_an_environment_whose_name_begins_with_anothers_is_refused(environments: Path) -> None:
+    variables = (environments / "dev.tfvars").read_text().replace('"dev"', '"dev-eu"')
+    (environments / "dev-eu.tfvars").write_text(variables)
+    (environments / "dev-eu.s3.tfbackend").write_text('key = "orders/dev-eu.tfstate"\n')
+    for name in ("dev", "dev-eu"):
+        with pytest.raises(Problem, match="dev-eu begins with the name of dev and a hyphen"):
+            terraform.require_environment(name)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:4566",
+        "http://0.0.0.0:4566",
+        "http://127.1:4566",
+        "localhost:4566",
+        "http://localhost.:4566",
+        "http://[::1]:4566",
+        "http://[::ffff:127.0.0.1]:4566",
+        "https://sts.localhost",
+    ],
+)
+def test_this_machine_is_recognised_however_it_is_written(url: str) -> None:
+    assert common.is_loopback(url)
+
+
+@pytest.mark.parametrize("url", ["https://192.0.2.1", "https://nowhere.invalid", "https://[2001:db8::1]:443"])
+def test_another_machine_is_not_this_one(url: str) -> None:
+    assert not common.is_loopback(url)
+
+
 @pytest.mark.parametrize("command", ["state-bucket", "plan", "deploy", "rollback", "destroy"])
 def test_a_shell_that_points_at_the_local_stack_reaches_no_other_environment(shop: Shop, command: str) -> None:
     s3 = aws.client("s3", shop.settings, REGION)
@@ -81,7 +145,7 @@ def test_release_zips_are_built_without_credentials(monkeypatch: pytest.MonkeyPa
 def test_placeholders_are_refused_all_at_once(shop: Shop) -> None:
     done = _deploy("plan", "--env", "prod", "--stack", shop.stack.name, "--artifacts", str(shop.stack.artifacts))
     assert done.returncode == 1
-    for placeholder in ("orders@example.com", "se-123456", "se-654321"):
+    for placeholder in ("orders@example.com", "se-123456", "se-654321", "+1 555 0100"):
         assert f"still has the placeholder {placeholder}" in done.stderr
 
 
@@ -92,11 +156,27 @@ def test_variables_that_terraform_does_not_take_are_told_before_the_build(shop: 
     assert "building the functions" not in done.stdout
 
 
-def test_concurrency_that_the_account_does_not_have_is_told(shop: Shop) -> None:
-    done = _plan(shop, "reserved_concurrency={}")
-    free = aws.client("lambda", shop.settings, REGION).get_account_settings()["AccountLimit"]
-    enough = free["UnreservedConcurrentExecutions"] >= 240
-    assert (done.returncode == 0) == enough, done.stderr
+class _Small:
+    """An account as new ones are: nothing can be reserved."""
+
+    class exceptions:
+        ResourceNotFoundException = KeyError
+
+    def get_account_settings(self) -> dict[str, Any]:
+        return {"AccountLimit": {"UnreservedConcurrentExecutions": 10}}
+
+    def get_function_concurrency(self, **_: str) -> dict[str, int]:
+        raise KeyError
+
+
+def test_concurrency_that_the_account_does_not_have_is_told() -> None:
+    environment = SimpleNamespace(name="prod", client=lambda _: _Small())
+    [found] = readiness.concurrency(cast("deploy.Environment", environment), 140, ["orders-prod-charge"])
+    assert (
+        found.what == "this account can reserve 0 concurrent executions (100 must stay unreserved), and 140 are wanted"
+    )
+    assert "reserved_concurrency = null in prod.tfvars" in str(found.remedy)
+    assert not list(readiness.concurrency(cast("deploy.Environment", environment), 0, []))
 
 
 @pytest.fixture

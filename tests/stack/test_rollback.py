@@ -9,8 +9,15 @@ def test_a_rollback_takes_all_new_orders_back_to_the_version_before(canary: Cana
     assert rolled_back.routes == [(canary.first_version, 100)]
 
 
-def test_a_rollback_takes_the_front_door_back(canary: Canary, rolled_back: RolledBack) -> None:
-    assert rolled_back.intake == canary.first_intake
+def test_a_rollback_takes_every_function_with_an_alias_back(canary: Canary, rolled_back: RolledBack) -> None:
+    assert rolled_back.aliases == canary.first_aliases
+    assert len(rolled_back.aliases) == 4
+
+
+def test_what_is_finished_is_not_rolled_back_as_unfinished(deployments: Deployments, rolled_back: RolledBack) -> None:
+    done = deployments.run("rollback", "--unfinished", "--stack", deployments.shop.stack.name)
+    assert (done.returncode, "is unfinished" in done.stdout) == (0, True)
+    assert deployments.routes() == rolled_back.routes
 
 
 # The local engine starts every order with the newest definition, whatever the alias says. So this looks at what the

@@ -63,6 +63,35 @@ def test_an_alarm_takes_new_orders_back(alarms: rollout.Alarms, raise_alarm: Rai
     assert steps.done[-2:] == [after, "rollback"]
 
 
+class Failing(Steps):
+    """One of the steps breaks off."""
+
+    def __init__(self, at: str, how: type[BaseException]):
+        super().__init__()
+        self._at, self._how = at, how
+
+    def __call__(self, command: str, *more: str) -> None:
+        super().__call__(command, *more)
+        if self.done[-1] == self._at:
+            raise self._how("a test", "nothing")
+
+
+@pytest.mark.parametrize("how", [Problem, KeyboardInterrupt])
+@pytest.mark.parametrize("at", ["deploy --canary", "deploy"])
+def test_a_rollout_that_breaks_off_goes_back(alarms: rollout.Alarms, at: str, how: type[BaseException]) -> None:
+    steps = Failing(at, how)
+    with pytest.raises(how):
+        rollout.roll_out("local", alarms, steps, 0)
+    assert steps.done[-2:] == [at, "rollback --unfinished"]
+
+
+def test_alarms_that_cannot_be_read_while_a_canary_is_out_take_it_back(alarms: rollout.Alarms) -> None:
+    steps = Steps("deploy --canary", lambda: setattr(alarms, "raised", lambda: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        rollout.roll_out("local", alarms, steps, 0)
+    assert steps.done == ["deploy --canary", "rollback --unfinished"]
+
+
 def test_nothing_is_deployed_while_an_alarm_is_raised(alarms: rollout.Alarms, raise_alarm: Raise) -> None:
     raise_alarm()
     steps = Steps()

@@ -24,7 +24,7 @@ def used_label(situations: Situations) -> str:
 
 @pytest.fixture(scope="module")
 def settled(shop: Shop, monitor: Monitor, used_label: str) -> View:
-    """Written off, and restarted: the local engine knows no redrive."""
+    """Written off, and restarted."""
     shop.orderctl("settle", used_label, "--as", "shipment_written_off", *_WHY)
     shop.orderctl("restart", used_label, "--reason", "it is settled")
     view = shop.becomes(used_label, {"status": "rejected", "workflow": {"attempt": 2, "status": "FAILED"}})

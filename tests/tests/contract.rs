@@ -9,6 +9,8 @@ use operations::advice::of_error;
 use operations::{Incident, ProcessState};
 use tests::definition::{UNDO, function_of, functions, names, read, rules, tasks};
 
+const DEFINITION: &str = "statemachine/order.asl.json";
+
 /// Names that Step Functions and Lambda give; all others must be ours.
 fn is_platforms(name: &str) -> bool {
     ["Lambda.", "States.", "Runtime.", "Sandbox."]
@@ -24,7 +26,8 @@ fn the_state_machine_names_no_error_that_is_not_in_the_catalogue() {
                 let known = is_platforms(&name) || name.parse::<ErrorName>().is_ok();
                 assert!(
                     known,
-                    "{state} names {name}, which the catalogue does not have"
+                    "{DEFINITION}: {state} names {name}, which the catalogue does not have: add it \
+                     to crates/domain/src/error.rs, or mend the name"
                 );
             }
         }
@@ -59,16 +62,18 @@ fn every_error_of_the_catalogue_is_retried_as_it_says_and_caught_where_it_leads(
         assert_eq!(
             retried.contains(name),
             error.retryable(),
-            "{name} is retried"
+            "{DEFINITION}: {name} is retried somewhere if and only if its line in \
+             crates/domain/src/error.rs says so"
         );
         assert_eq!(
             refused.contains(name),
             !error.retryable(),
-            "{name} is not retried"
+            "{DEFINITION}: {name} is in a rule with MaxAttempts 0 if and only if its line in \
+             crates/domain/src/error.rs says that it is not retried"
         );
-        let caught = caught
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} is caught nowhere"));
+        let caught = caught.get(name).unwrap_or_else(|| {
+            panic!("{DEFINITION}: add {name} to the Catch of each task that may raise it")
+        });
         for (state, next) in caught {
             let leads = match error.leads_to() {
                 LeadsTo::Review => "ReviewOrder",
@@ -77,7 +82,11 @@ fn every_error_of_the_catalogue_is_retried_as_it_says_and_caught_where_it_leads(
                 LeadsTo::GoesOn => "OrderCompleted",
                 LeadsTo::Rejected | LeadsTo::Cancelled | LeadsTo::Failed => "CancelShipment",
             };
-            assert_eq!(next, leads, "{name}, caught in {state}");
+            assert_eq!(
+                next, leads,
+                "{DEFINITION}: where {name}, caught in {state}, leads by its line in \
+                 crates/domain/src/error.rs"
+            );
         }
     }
 }
@@ -93,7 +102,8 @@ fn whatever_a_forward_step_retries_or_refuses_it_also_catches() {
             let ours = name.parse::<ErrorName>().is_ok();
             assert!(
                 !ours || caught.contains(&name),
-                "{state} does not catch {name}"
+                "{DEFINITION}: {state} retries or refuses {name}, and does not catch it: add it \
+                 to its Catch"
             );
         }
     }
@@ -101,14 +111,10 @@ fn whatever_a_forward_step_retries_or_refuses_it_also_catches() {
 
 #[test]
 fn the_documented_error_table_is_the_catalogue() {
-    let text = read("statemachine/README.md");
-    let table = text.split("## Error table").nth(1).expect("an error table");
-    let table = table.split("\n## ").next().expect("the section");
-    let mut documented = BTreeMap::new();
-    for line in table.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        documented.insert(cells[0].trim_matches('`').to_owned(), cells[1..4].join(" "));
-    }
+    let rows = error_table().into_iter();
+    let documented: BTreeMap<String, String> = rows
+        .map(|(name, cells)| (name, cells[1..4].join(" ")))
+        .collect();
     let catalogue: BTreeMap<String, String> = ErrorName::ALL
         .iter()
         .map(|error| {
@@ -127,7 +133,72 @@ fn the_documented_error_table_is_the_catalogue() {
             )
         })
         .collect();
-    assert_eq!(documented, catalogue);
+    assert_eq!(
+        documented, catalogue,
+        "the error table of statemachine/README.md, against the lines of crates/domain/src/error.rs"
+    );
+}
+
+/// The rows of the documented error table, by name.
+fn error_table() -> BTreeMap<String, Vec<String>> {
+    let text = read("statemachine/README.md");
+    let table = text.split("## Error table").nth(1).expect("an error table");
+    let table = table.split("\n## ").next().expect("the section");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| {
+        let cells = line.trim_matches('|').split('|');
+        let cells: Vec<String> = cells.map(|cell| cell.trim().to_owned()).collect();
+        (cells[0].trim_matches('`').to_owned(), cells)
+    })
+    .collect()
+}
+
+/// A task that is forgotten when an error gets a name would send it the way of what nobody knows.
+#[test]
+fn every_error_is_caught_in_the_states_that_its_row_names() {
+    let states: Vec<String> = tasks().into_iter().map(|(state, _)| state).collect();
+    let mut caught: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (state, task) in tasks() {
+        for rule in rules(&task, "Catch") {
+            let next = rule["Next"].as_str().expect("a state");
+            let ours = names(&rule).into_iter().filter(|name| !is_platforms(name));
+            for name in ours {
+                let pair = (state.clone(), next.to_owned());
+                caught.entry(name).or_default().insert(pair);
+            }
+        }
+    }
+    let forward = states.iter().filter(|state| {
+        let tells = ["NotifyCustomer", "NotifyFailure"].contains(&state.as_str());
+        !tells && !UNDO.contains(&state.as_str())
+    });
+    let forward = forward.cloned().collect::<Vec<_>>().join(", ");
+    for (name, cells) in error_table() {
+        let column = cells[5].replace("every task before NotifyCustomer", &forward);
+        let documented: BTreeSet<(String, String)> = column
+            .split("; ")
+            .filter_map(|part| part.split_once(": "))
+            .flat_map(|(states, next)| {
+                let states = states.split(", ").map(str::to_owned);
+                states.map(|state| (state, next.to_owned()))
+            })
+            .collect();
+        let mut found = caught.remove(&name).unwrap_or_default();
+        // There everything leads on, as the text says; only who fails to mail has it in its row.
+        if ErrorName::ALL
+            .iter()
+            .any(|error| error.as_str() == name && error.leads_to() != LeadsTo::GoesOn)
+        {
+            found.retain(|(state, _)| {
+                !["NotifyCustomer", "NotifyFailure"].contains(&state.as_str())
+            });
+        }
+        assert_eq!(
+            found, documented,
+            "{name}: the Catch rules of {DEFINITION}, against \"caught in\" of the error table in \
+             statemachine/README.md"
+        );
+    }
 }
 
 fn function_timeouts() -> BTreeMap<String, Duration> {

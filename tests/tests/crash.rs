@@ -24,22 +24,11 @@ const START: (usize, &str) = (0, "load");
 fn capture() -> (usize, &'static str) {
     let forward = Do::forward().into_iter();
     let before = forward.take_while(|what| *what != Do::Capture);
-    (before.map(points).sum(), "claim capture")
-}
-
-/// How many I/Os a task has, each a point to crash at.
-fn points(what: Do) -> usize {
-    match what {
-        Do::Capture => 3,
-        Do::Validate | Do::Authorize | Do::Shipped => 4,
-        Do::Book => 6,
-        Do::CancelShipment | Do::Reverse | Do::Release => 3,
-        Do::Failed => 4,
-    }
+    (points_of(&before.collect::<Vec<_>>()), "claim capture")
 }
 
 fn points_of(tasks: &[Do]) -> usize {
-    tasks.iter().copied().map(points).sum()
+    tasks.iter().map(|what| what.expected().points).sum()
 }
 
 /// What is done after the crash or the failure.

@@ -408,7 +408,7 @@ impl<O: Orders, P: PaymentProvider> Charge<O, P> {
             PaymentState::Declined(_) => PaymentStatus::Declined,
             PaymentState::Pending => ledger,
         };
-        if ledger == provider {
+        if ledger == provider || !step::unchanged(&self.orders, &state).await? {
             return same;
         }
         Ok(json!({"differs": Discrepancy::Payment { ledger, provider }}))

@@ -169,6 +169,33 @@ pub fn admit<E: Effect>(
     }
 }
 
+/// Whether nothing stands of an order that is being reversed, so that it may be closed: whatever order the
+/// state machine asks for the undos in.
+///
+/// # Errors
+/// What may still stand.
+pub fn undone(state: &OrderState) -> Result<(), &'static str> {
+    let refused = |booking: &Booking| matches!(booking, Booking::Refused { .. });
+    let declined =
+        |authorization: &Authorization| matches!(authorization, Authorization::Declined { .. });
+    let ships = state.to_replace().is_some()
+        || state
+            .book
+            .as_ref()
+            .is_some_and(|entry| !entry.outcome().is_some_and(refused));
+    if ships && state.unbook.as_ref().and_then(Entry::outcome).is_none() {
+        return Err("its shipment is not cancelled");
+    }
+    let pays = state
+        .authorize
+        .as_ref()
+        .is_some_and(|entry| !entry.outcome().is_some_and(declined));
+    if pays && state.reverse.as_ref().and_then(Entry::outcome).is_none() {
+        return Err("its payment is not reversed");
+    }
+    Ok(())
+}
+
 /// Whether `attempt` is the one that the order is at.
 ///
 /// # Errors

@@ -263,6 +263,8 @@ pub trait Orders: Send + Sync {
 
     /// Notes why the order is to be reversed, unless a reason is noted; the first one stands.
     /// From then on no forward effect is admitted. The same write claims the first undo.
+    ///
+    /// Of an order whose cancellation was accepted, MUST note [`Failure::after_cancellation`].
     fn begin_reversal(
         &self,
         by: &Invocation,
@@ -316,7 +318,8 @@ pub trait Stock: Send + Sync {
     ) -> impl Future<Output = Result<Reserved, StoreError>> + Send;
 
     /// Gives back exactly what the order in `state` has reserved and closes it: the last undo.
-    /// Does nothing to an order that is closed.
+    /// Does nothing to an order that is closed. MUST fail with [`StoreError::Defect`] and change nothing
+    /// while something else stands of it ([`crate::ledger::undone`]).
     fn release_and_close(
         &self,
         by: &Invocation,

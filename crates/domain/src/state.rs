@@ -73,6 +73,17 @@ impl Failure {
             at,
         }
     }
+
+    /// The same once a cancellation was accepted: whoever asked for it was told that it is cancelled, and not
+    /// that something failed, and nothing begins again what they do not want.
+    #[must_use]
+    pub fn after_cancellation(self) -> Self {
+        if self.error == ErrorName::OrderCancelled {
+            return self;
+        }
+        let message = format!("the order was cancelled ({}: {})", self.error, self.message);
+        Self::new(ErrorName::OrderCancelled, &message, self.at)
+    }
 }
 
 /// How an attempt began that goes on with what an earlier one did.
@@ -398,6 +409,18 @@ impl OrderState {
             }
             Some(Entry::Done { .. } | Entry::Open(_)) | None => None,
         }
+    }
+
+    /// Whether a cancellation was accepted that this attempt has not acted on. Another attempt sees it first of
+    /// all, and an execution that is at work sees it at its next step.
+    #[must_use]
+    pub fn cancelled_unseen(&self) -> bool {
+        let since = self.began_at();
+        let cancelled = self
+            .cancel
+            .as_ref()
+            .is_some_and(|cancel| cancel.at >= since);
+        cancelled && self.failure.is_none() && !self.stage.is_closed()
     }
 
     /// Whether the order may still be cancelled, and if not, why.

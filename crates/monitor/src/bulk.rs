@@ -69,13 +69,15 @@ impl<P: Operators> Monitor<P> {
             }
             return Ok(());
         };
-        if bulk.busy_until.is_some_and(|until| until > now) {
+        // The sweep may have begun minutes ago.
+        let clock = Timestamp::now();
+        if bulk.busy_until.is_some_and(|until| until > clock) {
             return Ok(());
         }
         if bulk.state() == BulkState::Paused && bulk.under_way().is_empty() {
             return Ok(());
         }
-        bulk.busy_until = Some(now + BUSY);
+        bulk.busy_until = Some(clock + BUSY);
         if !self.keep(&mut bulk, now).await? {
             return Ok(());
         }

@@ -57,6 +57,9 @@ impl<P: Operators> Monitor<P> {
             let why = "its execution had ended, and no event had reported it";
             self.repaired(&record, Event::EndRecorded, why, now).await?;
         }
+        if state.cancelled_unseen() && self.reverse_cancelled(&record, described, now).await {
+            return Ok(None);
+        }
         if state.closed_without_knowing().is_some() {
             return self.let_go_late(record, now).await.map(Some);
         }
@@ -74,6 +77,25 @@ impl<P: Operators> Monitor<P> {
                 let order_id = state.order_id.as_str();
                 warn!(order_id, %error, "failed to resolve an unknown outcome");
                 Ok(Some(record))
+            }
+        }
+    }
+
+    /// A cancellation was accepted that no step will see: an attempt of its own reverses the order. Whether it
+    /// has begun.
+    async fn reverse_cancelled(
+        &self,
+        record: &Record,
+        described: &Described,
+        now: Timestamp,
+    ) -> bool {
+        let actions = &self.reach.actions;
+        match actions.carry_out_cancellation(record, described, now).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                let order_id = record.state.order_id.as_str();
+                warn!(order_id, %error, "failed to reverse a cancelled order");
+                false
             }
         }
     }

@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_millis(400);
 const MOST_FAILURES: u32 = 10;
 /// So many of those that wait are looked at.
 const MOST_NAMED: usize = 5;
-/// Without news a line says so much later that it is still at it.
+/// After so long without news a line says that it is still waiting, and for what.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Prints each new event of each order, and how many have which status, until every order has ended or

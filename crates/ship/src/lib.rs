@@ -280,6 +280,9 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
                 },
             }),
         };
+        if differs.is_some() && !step::unchanged(&self.orders, state).await? {
+            return Ok(json!({"differs": null}));
+        }
         if let (None, Some(found)) = (&differs, found)
             && record.labels.iter().all(|noted| noted.id != found.id)
         {

@@ -43,7 +43,8 @@ class Canary:
     """A part of new orders goes to the new version; two orders wait for a review on the first one."""
 
     first_version: int
-    first_intake: str
+    # Of the functions that are called by an alias.
+    first_aliases: Versions
     first_functions: Versions
     waiting: list[str]
     routes: Routes
@@ -65,7 +66,7 @@ class RolledBack:
     """New orders start on the first version again."""
 
     routes: Routes
-    intake: str
+    aliases: Versions
 
 
 # --- how it is done -----------------------------------------------------------------------------
@@ -133,7 +134,7 @@ class Deployments:
 
     def canary(self) -> Canary:
         """The first step to another build, in which orders are not reviewed and people have to sign in."""
-        version, intake, functions = self.routes()[0][0], self.intake(), self.published()
+        version, intake, functions = self.routes()[0][0], self.aliases(), self.published()
         waiting = [self.shop.in_review(), self.shop.in_review()]
         stack = self.shop.stack
         # People sign in with the local engine's Cognito.
@@ -152,7 +153,7 @@ class Deployments:
 
     def roll_back(self) -> RolledBack:
         self.must_run("rollback", "--stack", self.shop.stack.name)
-        return RolledBack(self.routes(), self.intake())
+        return RolledBack(self.routes(), self.aliases())
 
     # --- what is deployed
 
@@ -164,10 +165,13 @@ class Deployments:
         ]
         return sorted(pairs, key=lambda pair: -pair[1])
 
-    def intake(self) -> str:
-        """The version of the front door."""
-        version: str = self._functions.get_alias(FunctionName="orders-local-intake", Name="live")["FunctionVersion"]
-        return version
+    def aliases(self) -> Versions:
+        """The versions that the functions with an alias answer with: the front doors and the operators'."""
+        functions = terraform.outputs(terraform.of_stack(self.shop.stack))["function_aliases"]
+        return {
+            name: self._functions.get_alias(FunctionName=name, Name=alias)["FunctionVersion"]
+            for name, alias in functions.items()
+        }
 
     def published(self) -> Versions:
         """Of the steps, what Terraform has published last."""

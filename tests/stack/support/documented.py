@@ -46,7 +46,7 @@ _DOCUMENTED = {
         "Redrive": {"states:RedriveExecution"},
         "StartOrders": {"states:StartExecution"},
     },
-    # This engine has no redrive.
+    # Tried with an operator's policy (test_policies.py).
     "console": {"Redrive": {"states:RedriveExecution"}, "StartOrders": {"states:StartExecution"}},
     # All of this Step Functions does itself.
     "workflow": {

@@ -1,11 +1,14 @@
 //! All steps and undos on the real adapters, an embedded database and embedded providers, with
 //! every call of theirs planned.
 
+mod calls;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use calls::Do;
 use charge::{Charge, Stripe};
 use domain::StepError;
 use domain::ports::Invocation;
@@ -13,9 +16,8 @@ use notify::Notify;
 use provider::Secret;
 use serde_json::{Value, json};
 use ship::{Account, Ship, ShipStation};
-use step::{FailureInput, Task};
+use step::Task;
 use store::Store;
-use tests::definition::{Call, Kind, calls};
 use tests::{Database, Faulty, Outbox, Plan, Sandbox, database, document, sandbox, sdk_config};
 use validate::Validate;
 
@@ -25,48 +27,6 @@ pub(crate) const ARTICLE: &str = "PIECE-01";
 pub(crate) const PIECES: u64 = 100_000;
 /// What such an order costs.
 pub(crate) const TOTAL: u64 = 1500;
-
-/// One task of the state machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Do {
-    Validate,
-    Authorize,
-    Book,
-    Capture,
-    Shipped,
-    CancelShipment,
-    Reverse,
-    Release,
-    Failed,
-}
-
-impl Do {
-    /// The steps, in their order.
-    pub(crate) fn forward() -> Vec<Self> {
-        let steps = calls().iter().filter(|call| call.kind == Kind::Forward);
-        steps.map(Self::of).collect()
-    }
-
-    /// What runs when the state machine calls it.
-    pub(crate) fn of(call: &Call) -> Self {
-        match (call.function, call.action) {
-            ("validate", "validate") => Self::Validate,
-            ("validate", "release") => Self::Release,
-            ("charge", "authorize") => Self::Authorize,
-            ("charge", "capture") => Self::Capture,
-            ("charge", "reverse") => Self::Reverse,
-            ("ship", "book") => Self::Book,
-            ("ship", "cancel") => Self::CancelShipment,
-            ("notify", "shipped") => Self::Shipped,
-            ("notify", "failed") => Self::Failed,
-            (function, action) => panic!(
-                "{} calls {function} with `{action}`, and `Do` in tests/tests/shop/mod.rs has no \
-                 variant for it; add one, and the compiler leads you through the rest",
-                call.state
-            ),
-        }
-    }
-}
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Value, StepError>> + Send + 'a>>;
 type FaultyNotify = Notify<Faulty<Store>, Faulty<Outbox>, Faulty<Outbox>, Faulty<Outbox>>;
@@ -119,35 +79,6 @@ impl Shop {
         document["lines"] = json!([{"sku": ARTICLE, "quantity": 1, "unit_price": 1000}]);
         document["total"] = json!(TOTAL);
         self.database.accepted(&document).await;
-    }
-
-    /// Runs one task. Only the first undo looks at the failure.
-    pub(crate) async fn run(
-        &self,
-        what: Do,
-        by: Invocation,
-        plan: &Plan,
-        failure: FailureInput,
-    ) -> Result<Value, StepError> {
-        // Boxed: the SDK's futures are large, and a test's stack is small.
-        let running: Running<'_> = match what {
-            Do::Validate => Box::pin(self.validate(plan, task(validate::Action::Validate, by))),
-            Do::Release => Box::pin(self.validate(plan, task(validate::Action::Release, by))),
-            Do::Authorize => Box::pin(self.charge(plan, task(charge::Action::Authorize, by))),
-            Do::Capture => Box::pin(self.charge(plan, task(charge::Action::Capture, by))),
-            Do::Reverse => Box::pin(self.charge(plan, task(charge::Action::Reverse, by))),
-            Do::Book => Box::pin(self.ship(plan, task(ship::Action::Book, by))),
-            Do::CancelShipment => {
-                let task = Task {
-                    failure: Some(failure),
-                    ..task(ship::Action::Cancel, by)
-                };
-                Box::pin(self.ship(plan, task))
-            }
-            Do::Shipped => Box::pin(self.notify(plan, task(notify::Action::Shipped, by))),
-            Do::Failed => Box::pin(self.notify(plan, task(notify::Action::Failed, by))),
-        };
-        running.await
     }
 
     async fn validate(

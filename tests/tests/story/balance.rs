@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use domain::ledger::{Authorization, Entry, Unbooking};
-use domain::{Money, OrderState, Stage, Timestamp};
+use domain::{ErrorName, Money, OrderState, Stage, Timestamp};
 use operations::trend::Flow;
 use operations::{Limits, Movement, Observation, Projection};
 use serde_json::Value;
@@ -91,15 +91,7 @@ impl Balance {
 
     /// Whether a cancellation was asked for before this task came to anything: it must not begin.
     pub(crate) fn is_cancelled_before(&self, task: Do) -> bool {
-        let state = &self.state;
-        let done = match task {
-            Do::Validate => state.stage != Stage::Received,
-            Do::Authorize => is_done(state.authorize.as_ref()),
-            Do::Book => is_done(state.book.as_ref()),
-            Do::Capture => is_done(state.capture.as_ref()),
-            Do::Shipped | Do::CancelShipment | Do::Reverse | Do::Release | Do::Failed => true,
-        };
-        self.cancelled && !done
+        self.cancelled && !(task.expected().is_done)(&self.state)
     }
 
     /// The planted faults that fired.
@@ -206,6 +198,12 @@ impl Balance {
         } else {
             let Some((error, _)) = failure.map(FailureInput::read) else {
                 return Err("a reversed order has no failure".to_owned());
+            };
+            // Whatever else failed: that is what was promised.
+            let error = if self.cancelled {
+                ErrorName::OrderCancelled
+            } else {
+                error
             };
             let noted = state.failure.as_ref().map(|failure| failure.error);
             must(noted == Some(error), "another failure is noted")?;

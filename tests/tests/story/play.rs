@@ -546,19 +546,12 @@ impl Play {
     }
 }
 
-/// What a task may ask which provider for. Validating does not; there it is what comes next.
+/// What a task may ask which provider for.
 fn asked_by(at: At) -> (&'static str, &'static [&'static str]) {
     let At::Task(task) = at else {
         return ("none", &[]);
     };
-    match task {
-        Do::Validate | Do::Authorize => ("payment", &["authorize", "find"]),
-        Do::Book => ("carrier", &["book", "find"]),
-        Do::Capture => ("payment", &["authorize", "capture", "find"]),
-        Do::CancelShipment => ("carrier", &["cancel", "find"]),
-        Do::Reverse => ("payment", &["void", "refund", "find"]),
-        Do::Shipped | Do::Release | Do::Failed => ("none", &[]),
-    }
+    task.expected().asks
 }
 
 /// Where the payments of an order stand, as the payment provider tells its customers.

@@ -1,14 +1,15 @@
 //! Asking the provider what became of a payment that nobody knows of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use charge::Action;
+use charge::{Action, Charge};
 use domain::ledger::{Authorize, Capture, Entry};
 use domain::{ErrorName, Stage};
 use serde_json::json;
-use tests::document;
+use tests::{Fault, Faulty, Plan, document};
 
-use crate::{ORDER, Shop};
+use crate::{ORDER, Shop, stripe, task};
 
 #[tokio::test]
 async fn money_that_was_held_and_nobody_heard_is_put_on_record() {
@@ -83,6 +84,29 @@ async fn an_undo_that_was_begun_is_carried_through() {
     let reverse = shop.database.state(ORDER).await.reverse;
     assert!(matches!(reverse, Some(Entry::Done { .. })), "{reverse:?}");
     assert_eq!(shop.sandbox.effects().await, ["authorizations", "voids"]);
+}
+
+/// The step goes on while the provider is asked.
+#[tokio::test]
+async fn a_ledger_that_changes_while_the_provider_is_asked_does_not_differ() {
+    let shop = Shop::with_held_money().await;
+    let plan = Plan::new(Fault::CrashAfter, 1);
+    let store = Arc::new(shop.database.store.clone());
+    let provider = Arc::new(stripe(&shop.sandbox.url).await);
+    let (store, provider) = (Faulty::new(&store, &plan), Faulty::new(&provider, &plan));
+    let charge = Charge::new(store, provider, Duration::ZERO);
+    shop.sandbox.lapse(ORDER).await;
+    let compare = charge.handle(task(Action::Compare, shop.invocation()));
+    let meanwhile = async {
+        plan.stopped().await;
+        shop.database
+            .reversing(ORDER, ErrorName::OrderCancelled)
+            .await;
+        plan.wake();
+    };
+    let (compared, ()) = tokio::join!(compare, meanwhile);
+    assert_eq!(plan.hit().as_deref(), Some("get"));
+    assert_eq!(compared, Ok(json!({"differs": null})));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{DEADLINE, Error, REBUILT, environment_of};
 pub(crate) async fn run() -> Result<(), Error> {
     let setting = |name: &str| std::env::var(name).map_err(|_| format!("{name} is missing"));
     let name = setting("AWS_LAMBDA_FUNCTION_NAME")?;
-    let function = name.rsplit('-').next().unwrap_or_default().to_owned();
+    let function = function_of(&name).to_owned();
     let server = setting("ORDERS_WATCH_URL")?;
     let folder = std::env::temp_dir().join("watched");
     std::fs::create_dir_all(&folder)?;
@@ -27,6 +27,12 @@ pub(crate) async fn run() -> Result<(), Error> {
         forward(client, url, event).await
     }))
     .await
+}
+
+/// The function of `orders-<environment>-<function>`, whose own name may have a hyphen; the environment of a
+/// local stack has none.
+fn function_of(deployed: &str) -> &str {
+    deployed.splitn(3, '-').nth(2).unwrap_or(deployed)
 }
 
 async fn forward(
@@ -65,5 +71,20 @@ fn raised(name: &str, message: String) -> Diagnostic {
     Diagnostic {
         error_type: name.to_owned(),
         error_message: message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_function_of_the_table_is_told_from_its_deployed_name() {
+        let table = include_str!("../../../../terraform/functions.json");
+        let table: BTreeMap<String, Value> = serde_json::from_str(table).expect("the table");
+        assert!(table.contains_key("intake-queue"));
+        for name in table.keys() {
+            assert_eq!(function_of(&format!("orders-local-{name}")), name);
+        }
     }
 }

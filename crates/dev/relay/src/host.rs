@@ -91,7 +91,7 @@ async fn serve(
         invocations,
         at_work: Arc::default(),
         late: Arc::default(),
-        patient: std::env::var_os("ORDERS_WATCH_PATIENT").is_some(),
+        patient: std::env::var("ORDERS_WATCH_PATIENT").is_ok_and(|set| is_on(&set)),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?.to_string();
@@ -107,6 +107,11 @@ async fn serve(
         between.report_exit(&ended).await;
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Whether a switch of the environment is on.
+fn is_on(set: &str) -> bool {
+    !matches!(set, "" | "0" | "false")
 }
 
 /// What the deployed function has, written by its forwarding half.
@@ -224,9 +229,14 @@ fn how_fresh(folder: &Path, name: &str) -> String {
     if let Err(error) = std::fs::write(&mark, "") {
         eprintln!("failed to write {}: {error}", mark.display());
     }
+    live(saved, was_live.ok(), SystemTime::now())
+}
+
+/// Without a save since it was last live it says nothing of one.
+fn live(saved: Option<SystemTime>, was_live: Option<SystemTime>, now: SystemTime) -> String {
     match (saved, was_live) {
-        (Some(saved), Ok(was_live)) if saved > was_live => {
-            let since = saved.elapsed().unwrap_or_default();
+        (Some(saved), Some(was_live)) if saved > was_live => {
+            let since = now.duration_since(saved).unwrap_or_default();
             format!("is live, {:.1} s after the last save", since.as_secs_f64())
         }
         _ => "is live".to_owned(),
@@ -251,4 +261,29 @@ fn newest(folder: &Path) -> Option<SystemTime> {
         }
     });
     times.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_save_is_told_of_only_if_there_was_one_since_the_function_was_live() {
+        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let after_a_save = live(Some(at(20)), Some(at(10)), at(27));
+        assert_eq!(after_a_save, "is live, 7.0 s after the last save");
+        for (saved, was_live) in [
+            (Some(at(20)), None),
+            (Some(at(20)), Some(at(100))),
+            (None, Some(at(10))),
+        ] {
+            assert_eq!(live(saved, was_live, at(104)), "is live");
+        }
+    }
+
+    #[test]
+    fn a_switch_that_says_no_is_off() {
+        assert!(is_on("1"));
+        assert!(["", "0", "false"].iter().all(|set| !is_on(set)));
+    }
 }

@@ -13,7 +13,7 @@ pub use books::{Ask, may_be_let_go};
 pub use env::InitError;
 pub use once::{
     Documents, documents, find_out, once, perform, provider_error, record, still_true, store_error,
-    time_left,
+    time_left, unchanged,
 };
 pub use packing::packing;
 pub use run::{init_tracing, run, run_with_books};

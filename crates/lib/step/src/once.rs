@@ -188,6 +188,16 @@ pub async fn record<O: Orders>(orders: &O, order_id: &OrderId) -> Result<Record,
     })
 }
 
+/// Whether an order is still as it was read, before a provider was asked: what differs from a ledger that goes on
+/// meanwhile is no difference.
+///
+/// # Errors
+/// The catalogue's.
+pub async fn unchanged<O: Orders>(orders: &O, state: &OrderState) -> Result<bool, StepError> {
+    let now = record(orders, &state.order_id).await?.state;
+    Ok(now.version == state.version)
+}
+
 /// The catalogue's name for a failing database.
 #[must_use]
 pub fn store_error(error: &StoreError) -> StepError {

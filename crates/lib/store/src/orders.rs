@@ -229,6 +229,41 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Notes why an order is reversed that was `cancelled` or was not, and claims the first undo. A cancellation
+    /// is either seen by this write or refused because of it.
+    async fn note_failure(
+        &self,
+        by: &Invocation,
+        failure: &Failure,
+        cancelled: bool,
+    ) -> Result<Written, StoreError> {
+        let cancel = if cancelled {
+            "attribute_exists(#cancel)"
+        } else {
+            // One whose reason is noted goes on with its undo.
+            "(attribute_not_exists(#cancel) OR attribute_exists(#failure))"
+        };
+        let update = self
+            .update_state(&by.order_id)
+            .update_expression(
+                "SET #failure = if_not_exists(#failure, :failure), #unbook = :claim, #version = \
+                 #version + :one",
+            )
+            .condition_expression(format!(
+                "attempt = :attempt AND attribute_not_exists(#unbook) AND \
+                 attribute_not_exists(closed_at) AND {cancel}"
+            ))
+            .expression_attribute_names("#failure", "failure")
+            .expression_attribute_names("#cancel", "cancel")
+            .expression_attribute_names("#unbook", Unbook::NAME)
+            .expression_attribute_values(":failure", value(failure)?)
+            .expression_attribute_values(":claim", open::<Unbook>(by)?)
+            .expression_attribute_values(":attempt", number(by.attempt));
+        self.write_state(update).await
+    }
+}
+
 /// A new claim by this invocation.
 fn open<E: Effect>(by: &Invocation) -> Result<AttributeValue, StoreError> {
     let claim = Claim::new(&by.owner, by.now, by.deadline);
@@ -261,10 +296,16 @@ impl Orders for Store {
             outcome: outcome.clone(),
             at,
         };
+        let closes = E::stage_after(&outcome).is_some_and(Stage::is_closed);
         let mut set = "SET #effect = :done, #version = #version + :one".to_owned();
         let mut update = self
             .update_state(&by.order_id)
             .condition_expression(match E::GATE {
+                // What ends the order well does not end one that is being reversed by now.
+                Gate::Forward(_) if closes => {
+                    "#effect.#owner = :owner AND attribute_not_exists(closed_at) AND \
+                     attribute_not_exists(failure)"
+                }
                 Gate::Forward(_) | Gate::Undo => {
                     "#effect.#owner = :owner AND attribute_not_exists(closed_at)"
                 }
@@ -403,22 +444,13 @@ impl Orders for Store {
         by: &Invocation,
         failure: Failure,
     ) -> Result<Claimed<Unbooking>, StoreError> {
-        let update = self
-            .update_state(&by.order_id)
-            .update_expression(
-                "SET #failure = if_not_exists(#failure, :failure), #unbook = :claim, #version = \
-                 #version + :one",
-            )
-            .condition_expression(
-                "attempt = :attempt AND attribute_not_exists(#unbook) AND \
-                 attribute_not_exists(closed_at)",
-            )
-            .expression_attribute_names("#failure", "failure")
-            .expression_attribute_names("#unbook", Unbook::NAME)
-            .expression_attribute_values(":failure", value(failure)?)
-            .expression_attribute_values(":claim", open::<Unbook>(by)?)
-            .expression_attribute_values(":attempt", number(by.attempt));
-        let written = self.write_state(update).await?;
+        let written = match self.note_failure(by, &failure, false).await? {
+            Written::No(Some(old)) if old.cancel.is_some() && old.failure.is_none() => {
+                let cancelled = failure.after_cancellation();
+                self.note_failure(by, &cancelled, true).await?
+            }
+            written => written,
+        };
         self.claimed::<Unbook>(by, written).await
     }
 

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
     CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::ledger::{Gate, current_attempt, pass};
+use domain::ledger::{Gate, current_attempt, pass, undone};
 use domain::ports::{Invocation, LineProblem, Reserved, Stock, StoreError};
 use domain::{Line, Order, OrderState, Review, Stage, StepError, Timestamp};
 
@@ -196,6 +196,11 @@ impl Stock for Store {
             };
             if state.stage.is_closed() {
                 return Ok(state);
+            }
+            // It stays so: nothing begins any more once a failure is noted, and what is undone stays undone.
+            if let Err(stands) = undone(&state) {
+                let text = format!("an order is not closed while {stands}");
+                return Err(StoreError::Defect(text));
             }
             let closed = Stage::reversed_because_of(failure.error);
             // As it is stored.

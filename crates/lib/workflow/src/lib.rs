@@ -239,10 +239,7 @@ impl Workflow {
                     Some(_) => Err(described
                         .redrive_status_reason
                         .unwrap_or_else(|| "Step Functions does not offer a redrive".to_owned())),
-                    None => Err(
-                        "this Step Functions knows no redrive; the local stack's has none"
-                            .to_owned(),
-                    ),
+                    None => Err("this Step Functions knows no redrive".to_owned()),
                 };
                 Ok(Described {
                     execution: Execution {

@@ -47,6 +47,41 @@ async fn what_was_accepted_and_never_started_is_started_once() {
     assert_eq!(starts(&shop).len(), 1);
 }
 
+/// Its sender was answered 202, and no step is left to see it.
+#[tokio::test]
+async fn a_cancellation_after_the_execution_has_ended_is_carried_out_by_an_attempt_of_its_own() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    let held = Authorization::Held {
+        payment: "pi_1".to_owned(),
+        made_at: None,
+    };
+    shop.database.did::<Authorize>(ORDER, held).await;
+    let aborted = json!({"status": "ABORTED", "stopDate": Timestamp::now().as_second()});
+    shop.step_functions.tells("ord-1-1", aborted.clone());
+    shop.sweep(60).await;
+    assert_eq!(
+        shop.projection(ORDER).await.status,
+        Status::NeedsAttention,
+        "a person decides what becomes of an order that nobody cancelled"
+    );
+    shop.database.cancelled(ORDER).await;
+    shop.ledger().await;
+    shop.sweep(180).await;
+    let state = shop.database.state(ORDER).await;
+    assert_eq!((state.attempt, state.cancel.is_some()), (2, true));
+    assert_eq!(state.held_payment(), Some("pi_1"), "to be let go of");
+    assert!(
+        events(&shop)
+            .await
+            .contains(&"monitor restart_requested".to_owned())
+    );
+    // Should that attempt end early, too, it is a person's.
+    shop.step_functions.tells("ord-1-2", aborted);
+    shop.sweep(400).await;
+    assert_eq!(shop.database.state(ORDER).await.attempt, 2);
+}
+
 #[tokio::test]
 async fn an_order_that_cannot_be_started_becomes_a_persons_and_is_tried_again() {
     let shop = Shop::open().await;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::ledger::{
-    Authorization, Authorize, Book, Booking, Capture, CaptureResult, Reversal, Reverse,
+    Authorization, Authorize, Book, Booking, Capture, CaptureResult, Reversal, Reverse, Unbook,
+    Unbooking,
 };
 use domain::ports::{
     Decided, Invocation, Mailer, Message, Operators, Orders as _, ProviderError, Reserved,
@@ -140,6 +141,9 @@ impl Shop {
             }
         };
         shop.database.reversing(ORDER, error).await;
+        shop.database
+            .did::<Unbook>(ORDER, Unbooking::Cancelled)
+            .await;
         shop.database.did::<Reverse>(ORDER, reversal).await;
         shop.database.released(ORDER).await;
         shop

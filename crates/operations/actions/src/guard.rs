@@ -46,9 +46,6 @@ pub fn possible(
         Action::Cancel => match state.cancellable() {
             Err(why) => refuse(why),
             Ok(()) if state.cancel.is_some() => refuse("its cancellation was asked for before"),
-            Ok(()) if ended => refuse(
-                "its execution has ended, and nothing would see it: redrive or restart it first",
-            ),
             Ok(()) => Ok(()),
         },
         Action::Redrive => {

@@ -232,7 +232,10 @@ impl Actions {
                 }
             }
         }
-        Ok("cancellation requested; the next step sees it".to_owned())
+        Ok(
+            "cancellation requested; the next step sees it, or the monitor within minutes"
+                .to_owned(),
+        )
     }
 
     async fn redrive(

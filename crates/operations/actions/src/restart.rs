@@ -2,7 +2,7 @@
 
 use domain::ledger::{Authorization, Booking, Entry};
 use domain::ports::Record;
-use domain::{Changes, Event, OrderId, OrderState, Timestamp};
+use domain::{Actor, AuditEvent, Changes, Event, OrderId, OrderState, Timestamp};
 use operations::ProcessState;
 use operations::advice::Action;
 use workflow::Described;
@@ -156,5 +156,32 @@ impl Actions {
             noted.reason = format!("{} ({})", noted.reason, more.join("; "));
         }
         self.begin(&record, fresh, personal.as_ref(), &noted).await
+    }
+
+    /// Begins the attempt that reverses an order whose cancellation was accepted after its execution had ended,
+    /// so that no step was left to see it. `false` if that is not so, or not possible before its outcomes are known.
+    ///
+    /// # Errors
+    /// If something does not answer.
+    pub async fn carry_out_cancellation(
+        &self,
+        record: &Record,
+        described: &Described,
+        now: Timestamp,
+    ) -> Result<bool, Refused> {
+        if !record.state.cancelled_unseen() {
+            return Ok(false);
+        }
+        let Ok(fresh) = fresh(record, described, None, now) else {
+            return Ok(false);
+        };
+        let why = "it was cancelled, and its execution had ended";
+        let noted = AuditEvent::new(now, Event::RestartRequested, Actor::Monitor, why);
+        match self.begin(record, fresh, None, &noted).await {
+            Ok(_) => Ok(true),
+            // Somebody was quicker.
+            Err(Refused::NotPossible(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

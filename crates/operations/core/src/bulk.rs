@@ -534,6 +534,8 @@ impl Part {
             }
             Action::Reject | Action::Cancel => match projection.status {
                 Status::Rejected | Status::Cancelled => Outcome::Recovered,
+                // It has ended otherwise, and nothing comes after that.
+                _ if projection.is_over() => Outcome::FailedAgain,
                 _ if stopped_again => Outcome::FailedAgain,
                 _ => Outcome::Running,
             },

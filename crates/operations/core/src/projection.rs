@@ -515,9 +515,9 @@ impl Projection {
         let status = self.execution.map(|execution| execution.status);
         let ended = status.is_some_and(ExecutionStatus::has_ended);
         if ended {
-            // What was only reported is reconciled soon: it may mend by itself.
+            // What was only reported is reconciled soon: it may mend by itself, as does what was cancelled.
             return Some(
-                now + if asked {
+                now + if asked && !state.cancelled_unseen() {
                     RECONCILED_SLOWLY_EVERY
                 } else {
                     FIRST_RECONCILED_AFTER

@@ -161,6 +161,7 @@ async fn a_booking_that_wakes_after_the_order_was_closed_changes_nothing() {
     let shop = Shop::with_order().await;
     let zombie = shop.database.claimed::<Book>(ORDER, -1).await;
     assert_eq!(cancel_after_an_hour(&shop).await, cancelled(false));
+    shop.database.did::<Reverse>(ORDER, Reversal::Voided).await;
     let closed = shop.database.released(ORDER).await;
     let booking = Booking::Booked {
         label: "se-1".to_owned(),

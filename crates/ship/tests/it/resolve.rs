@@ -1,11 +1,14 @@
 //! Asking the carrier what became of a shipment that nobody knows of.
 
+use std::sync::Arc;
+
 use domain::ErrorName;
 use domain::ledger::{Booking, Entry};
 use serde_json::json;
-use ship::Action;
+use ship::{Action, Ship};
+use tests::{Fault, Faulty, Plan};
 
-use crate::{ORDER, Shop};
+use crate::{ORDER, Shop, ship_station, task};
 
 #[tokio::test]
 async fn a_shipment_whose_answer_was_lost_is_found_and_put_on_record() {
@@ -42,6 +45,34 @@ async fn nothing_is_ever_booked_by_asking() {
     assert!(shop.sandbox.effects().await.is_empty());
 }
 
+/// The step goes on while the carrier is asked.
+#[tokio::test]
+async fn a_ledger_that_changes_while_the_carrier_is_asked_does_not_differ() {
+    let shop = Shop::with_booked_shipment().await;
+    let label = shop.label().await;
+    // The first call reads the ledger, the second one asks the carrier.
+    let plan = Plan::new(Fault::CrashAfter, 1);
+    let store = Arc::new(shop.database.store.clone());
+    let carrier = Arc::new(ship_station(&shop.sandbox.url).await);
+    let ship = Ship::new(
+        Faulty::new(&store, &plan),
+        Faulty::new(&carrier, &plan),
+        tests::packing(),
+    );
+    shop.sandbox.void_label(&label).await;
+    let compare = ship.handle(task(Action::Compare, shop.invocation(), None));
+    let meanwhile = async {
+        plan.stopped().await;
+        shop.database
+            .reversing(ORDER, ErrorName::OrderCancelled)
+            .await;
+        plan.wake();
+    };
+    let (compared, ()) = tokio::join!(compare, meanwhile);
+    assert_eq!(plan.hit().as_deref(), Some("find a label"));
+    assert_eq!(compared, Ok(json!({"differs": null})));
+}
+
 #[tokio::test]
 async fn the_ledger_is_compared_with_the_carrier_and_nothing_is_done() {
     let shop = Shop::with_order().await;
@@ -51,11 +82,8 @@ async fn the_ledger_is_compared_with_the_carrier_and_nothing_is_done() {
     let same = shop.run(Action::Compare).await;
     assert_eq!(same, Ok(json!({"differs": null})));
     // Somebody voids the label in the carrier's dashboard.
-    let book = shop.database.state(ORDER).await.book;
-    let Some(Booking::Booked { label, .. }) = book.as_ref().and_then(Entry::outcome) else {
-        panic!("{book:?}");
-    };
-    shop.sandbox.void_label(label).await;
+    let label = shop.label().await;
+    shop.sandbox.void_label(&label).await;
     let differs = shop.run(Action::Compare).await;
     assert_eq!(
         differs,

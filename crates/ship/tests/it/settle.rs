@@ -58,7 +58,7 @@ impl Shop {
         self.sandbox.plant_fault(&lifted).await;
     }
 
-    async fn label(&self) -> String {
+    pub(crate) async fn label(&self) -> String {
         let book = self.database.state(ORDER).await.book;
         match book.as_ref().and_then(Entry::outcome) {
             Some(Booking::Booked { label, .. }) => label.clone(),

@@ -1,5 +1,6 @@
 //! The undo: giving the stock back, and closing the order.
 
+use domain::ledger::{Authorization, Authorize, Book, Reversal, Reverse, Unbook, Unbooking};
 use domain::{Decision, ErrorName, Stage};
 use serde_json::{Value, json};
 use tests::document;
@@ -106,4 +107,36 @@ async fn releasing_twice_answers_the_same() {
     shop.database.reversing(ORDER, ErrorName::Internal).await;
     let first = shop.run(Action::Release).await;
     assert_eq!(shop.run(Action::Release).await, first);
+}
+
+/// The state machine asks for the undos in their order; the ledger does not rely on it.
+#[tokio::test]
+async fn an_order_is_not_closed_while_money_or_a_shipment_stands() {
+    let shop = Shop::with_order(&document(ORDER)).await;
+    shop.run(Action::Validate).await.expect("validated");
+    let held = Authorization::Held {
+        payment: "pi_1".to_owned(),
+        made_at: None,
+    };
+    shop.database.did::<Authorize>(ORDER, held).await;
+    shop.database.claimed::<Book>(ORDER, -1000).await;
+    shop.database.reversing(ORDER, ErrorName::Internal).await;
+    let before = shop.database.state(ORDER).await;
+    let refused = shop.run(Action::Release).await.expect_err("refused");
+    assert_eq!(refused.name(), ErrorName::Internal);
+    assert!(
+        refused
+            .to_string()
+            .contains("its shipment is not cancelled")
+    );
+    shop.database
+        .did::<Unbook>(ORDER, Unbooking::Cancelled)
+        .await;
+    let refused = shop.run(Action::Release).await.expect_err("refused");
+    assert!(refused.to_string().contains("its payment is not reversed"));
+    let state = shop.database.state(ORDER).await;
+    assert_eq!(state.reserved_lines, before.reserved_lines);
+    shop.database.did::<Reverse>(ORDER, Reversal::Voided).await;
+    let released = shop.run(Action::Release).await;
+    assert_eq!(released, Ok(json!({"status": "failed"})));
 }

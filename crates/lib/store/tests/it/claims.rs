@@ -3,7 +3,7 @@
 use crate::{held, shipped, state, validated};
 use domain::ledger::{Authorization, Authorize, Capture, CaptureResult, Entry, MessageId, Notify};
 use domain::ports::{Cancellation, Claimed, Orders as _, StoreError};
-use domain::{ErrorName, OrderState, Stage, Timestamp};
+use domain::{ErrorName, Failure, OrderState, Stage, Timestamp};
 use tests::{database, invocation};
 
 #[tokio::test]
@@ -284,4 +284,74 @@ async fn the_happy_path_ends_closed() {
         .expect("committed");
     assert_eq!(state.stage, Stage::Completed);
     assert!(state.closed_at.is_some());
+}
+
+/// Whoever asked for it was answered that it is cancelled. A try of the step that was under way then, and that
+/// fails, is not why the order ends.
+#[tokio::test]
+async fn a_failure_after_an_accepted_cancellation_is_noted_as_the_cancellation() {
+    let database = database().await;
+    validated(&database, "o").await;
+    let by = invocation("o", "a", 1000);
+    let requested = database.store.request_cancel(&by.order_id, by.now).await;
+    assert_eq!(requested, Ok(Cancellation::Requested { review: None }));
+    let failed = Failure::new(
+        ErrorName::CarrierUnavailable,
+        "answered 503",
+        Timestamp::now(),
+    );
+    for _again in 0..2 {
+        let begun = database.store.begin_reversal(&by, failed.clone()).await;
+        assert!(matches!(begun, Ok(Claimed::Perform { .. })), "{begun:?}");
+        let noted = state(&database, "o").await.failure.expect("a failure");
+        assert_eq!(noted.error, ErrorName::OrderCancelled);
+        assert_eq!(
+            noted.message,
+            "the order was cancelled (CarrierUnavailable: answered 503)"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_comes_before_the_failure_or_is_refused() {
+    let database = database().await;
+    for round in 0..16 {
+        let order_id = format!("o-{round}");
+        validated(&database, &order_id).await;
+        let by = invocation(&order_id, "a", 1000);
+        let failure = Failure::new(ErrorName::Internal, "x", Timestamp::now());
+        let (cancelled, begun) = tokio::join!(
+            database.store.request_cancel(&by.order_id, by.now),
+            database.store.begin_reversal(&by, failure),
+        );
+        assert!(matches!(begun, Ok(Claimed::Perform { .. })), "{begun:?}");
+        let noted = state(&database, &order_id).await.failure.expect("noted");
+        let accepted = matches!(cancelled, Ok(Cancellation::Requested { .. }));
+        assert_eq!(noted.error == ErrorName::OrderCancelled, accepted);
+    }
+}
+
+/// The message went out while somebody noted a failure: an order that is being reversed is not completed.
+#[tokio::test]
+async fn the_last_message_does_not_complete_an_order_that_is_being_reversed() {
+    let database = database().await;
+    shipped(&database, "o").await;
+    let by = invocation("o", "a", 1000);
+    database.store.claim::<Capture>(&by).await.expect("claimed");
+    let amount = state(&database, "o").await.total;
+    let taken = CaptureResult::Taken { amount };
+    let committed = database.store.commit::<Capture>(&by, taken).await;
+    committed.expect("committed");
+    database.store.claim::<Notify>(&by).await.expect("claimed");
+    let failure = Failure::new(ErrorName::Internal, "x", Timestamp::now());
+    let begun = database.store.begin_reversal(&by, failure).await;
+    begun.expect("noted");
+    let sent = MessageId("m-1".to_owned());
+    let committed = database.store.commit::<Notify>(&by, sent).await;
+    assert!(
+        matches!(committed, Err(StoreError::Unavailable(_))),
+        "{committed:?}"
+    );
+    let state = state(&database, "o").await;
+    assert_eq!((state.stage, state.closed_at), (Stage::Captured, None));
 }

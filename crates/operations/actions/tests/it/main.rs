@@ -1,5 +1,5 @@
 //! What people can do to an order, and what they cannot. Step Functions is a double that answers as its API
-//! model says: the local engine has no redrive.
+//! model says.
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod bulks;

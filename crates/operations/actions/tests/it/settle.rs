@@ -1,7 +1,7 @@
 //! What a provider does not undo is settled, and what becomes of such an order.
 
 use actions::{BulkRefused, Refused};
-use domain::ledger::{Authorize, Unbook, Unbooking};
+use domain::ledger::{Authorize, Reversal, Reverse, Unbook, Unbooking};
 use domain::ports::Orders as _;
 use domain::{ErrorName, Settlement, Timestamp};
 use operations::ProcessState;
@@ -128,6 +128,7 @@ async fn what_was_written_off_is_never_processed_again() {
     let event = tests::audited(domain::Event::Settled);
     let settled = store.settle::<Unbook>(&by, Unbooking::WrittenOff, &event);
     settled.await.expect("settled");
+    shop.database.did::<Reverse>(ORDER, Reversal::Voided).await;
     shop.database.released(ORDER).await;
     let refused = shop.refused(Action::Reprocess).await;
     assert!(refused.contains("written off"), "{refused}");

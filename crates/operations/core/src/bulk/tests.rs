@@ -262,6 +262,26 @@ fn whoever_carries_it_out_heeds_a_stop_and_keeps_what_he_did() {
     assert!(!bulk.heed(&stored), "somebody else's by now");
 }
 
+/// Its step had failed for good while it was asked for.
+#[test]
+fn a_cancel_does_not_wait_for_an_order_that_has_ended_otherwise() {
+    for (status, outcome) in [
+        (Status::Failed, Outcome::FailedAgain),
+        (Status::Completed, Outcome::FailedAgain),
+        (Status::Cancelled, Outcome::Recovered),
+    ] {
+        let mut bulk = applied(1, Action::Cancel, ProcessState::ShipOrder);
+        act(&mut bulk);
+        let mut ended = projection(0);
+        (ended.status, ended.state, ended.ledger) = (status, None, 9);
+        ended.due_at = None;
+        bulk.see(&ended);
+        assert_eq!(bulk.parts[0].outcome, outcome, "{status}");
+        assert_eq!(act(&mut bulk), 0);
+        assert!(bulk.ended_at.is_some());
+    }
+}
+
 #[test]
 fn a_digest_is_of_the_action_and_of_each_order_as_it_was() {
     let digest = |action, version| {
