@@ -80,9 +80,10 @@ macro_rules! calls {
 
 calls! {
     Validate = validate::Validate as "validate", Expected {
+        // It reads the order, its articles, and reserves.
         round_trips: 3,
         points: 4,
-        // It asks none; this is what comes next.
+        // What it asks the carrier is about no order; this is what comes next.
         asks: ("payment", &["authorize", "find"]),
         is_done: |state| state.stage != domain::Stage::Received,
     };
@@ -93,7 +94,7 @@ calls! {
         is_done: |state| is_known(state.authorize.as_ref()),
     };
     Book = ship::Book as "book", Expected {
-        // What is known of a label is kept before the commit.
+        // It reads the catalogue beside, and keeps what is known of the label.
         round_trips: 4,
         points: 6,
         asks: ("carrier", &["book", "find"]),
