@@ -23,7 +23,7 @@ async fn the_status_view_tells_where_money_goods_and_execution_are() {
             "status": "received",
             "payment": {"status": "none", "authorized": 0, "captured": 0, "refunded": 0,
                 "currency": "USD"},
-            "shipment": {"status": "none", "carrier": null, "tracking_number": null},
+            "shipment": {"status": "none", "carrier": null, "tracking_number": null, "label": null},
             "notification": {"status": "none"},
             "workflow": {
                 "status": "RUNNING",
@@ -71,7 +71,7 @@ async fn the_status_view_of_a_paid_order_has_its_amounts_and_its_tracking_number
     );
     assert_eq!(
         view["shipment"],
-        json!({"status": "booked", "carrier": "usps", "tracking_number": "9400"})
+        json!({"status": "booked", "carrier": "usps", "tracking_number": "9400", "label": null})
     );
     let events = view["timeline"].as_array().expect("a timeline");
     let events: Vec<_> = events
