@@ -1,0 +1,200 @@
+//! Who can be at work on an order, and what they run: the shipped steps, and for people what they do beside them.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use charge::Charge;
+use domain::ports::{Cancellation, Invocation, Orders as _};
+use domain::{Currency, Money, StepError};
+use memory::{Bug, Ports, Snapshot, Wire};
+use notify::Notify;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use ship::Ship;
+use step::{FailureInput, Task};
+use validate::Validate;
+
+use crate::system::SETTLED_S;
+
+/// Who is at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A step, for a state of the state machine.
+    Step {
+        state: &'static str,
+        function: String,
+        action: String,
+        failure: Option<FailureInput>,
+    },
+    /// Whoever ordered asks for a cancellation.
+    Customer,
+    /// An operator, or the monitor, asks the providers what became of what nobody knows.
+    Resolve,
+    /// The monitor compares the ledger with what the providers say.
+    Compare,
+    /// The monitor looks for money that was held after all.
+    LookAgain,
+    /// An operator begins a new attempt, from what they have read.
+    Begin {
+        last: Snapshot,
+        fresh: Snapshot,
+        word: &'static str,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It did what it was asked for.
+    Well,
+    /// It failed.
+    With(StepError),
+    /// A new attempt has begun.
+    Begun,
+    /// The customer was told that the order is cancelled.
+    Cancelled,
+    /// Somebody was told that provider and ledger differ.
+    Differs(String),
+}
+
+impl Role {
+    /// Hashes it as it looks to whoever has seen this version of the order's state.
+    pub(crate) fn hash_beside<H: Hasher>(&self, version: u64, hasher: &mut H) {
+        std::mem::discriminant(self).hash(hasher);
+        match self {
+            Self::Step { state, failure, .. } => {
+                state.hash(hasher);
+                failure
+                    .as_ref()
+                    .map(|it| (&it.error, &it.cause))
+                    .hash(hasher);
+            }
+            Self::Begin { last, fresh, word } => {
+                let is_news = last.state().version != version;
+                (word, last, fresh, is_news).hash(hasher);
+            }
+            Self::Customer | Self::Resolve | Self::Compare | Self::LookAgain => {}
+        }
+    }
+
+    /// For a person to read.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Step { state, .. } => (*state).to_owned(),
+            Self::Customer => "the customer's cancellation".to_owned(),
+            Self::Resolve => "resolve".to_owned(),
+            Self::Compare => "compare".to_owned(),
+            Self::LookAgain => "the monitor's second look".to_owned(),
+            Self::Begin { word, .. } => (*word).to_owned(),
+        }
+    }
+
+    /// Does it.
+    pub(crate) async fn run<W: Wire>(&self, by: Invocation, ports: Ports<W>) -> Ended {
+        match self {
+            Self::Step {
+                function,
+                action,
+                failure,
+                ..
+            } => match step(function, action, failure.as_ref(), by, ports).await {
+                Ok(_) => Ended::Well,
+                Err(error) => Ended::With(error),
+            },
+            Self::Customer => match ports.request_cancel(&by.order_id, by.now).await {
+                Ok(Cancellation::Requested { .. }) => Ended::Cancelled,
+                Ok(Cancellation::Refused(_)) | Err(_) => Ended::Well,
+            },
+            Self::Resolve => both("resolve", by, ports).await,
+            Self::Compare => both("compare", by, ports).await,
+            Self::LookAgain => match step("charge", "look_again", None, by, ports).await {
+                Ok(_) => Ended::Well,
+                Err(error) => Ended::With(error),
+            },
+            Self::Begin { last, fresh, .. } => {
+                let fresh = fresh.state().clone();
+                match ports.begin_attempt(last.state(), fresh).await {
+                    Ok(true) => Ended::Begun,
+                    Ok(false) | Err(_) => Ended::Well,
+                }
+            }
+        }
+    }
+}
+
+/// The carrier first, as operators and the monitor ask.
+async fn both<W: Wire>(action: &str, by: Invocation, ports: Ports<W>) -> Ended {
+    let mut differs = Vec::new();
+    for function in ["ship", "charge"] {
+        match step(function, action, None, by.clone(), ports.clone()).await {
+            Ok(answer) if answer["differs"].is_object() => differs.push(function),
+            Ok(_) => {}
+            Err(error) => return Ended::With(error),
+        }
+    }
+    if differs.is_empty() {
+        Ended::Well
+    } else {
+        Ended::Differs(differs.join(", "))
+    }
+}
+
+async fn step<W: Wire>(
+    function: &str,
+    action: &str,
+    failure: Option<&FailureInput>,
+    by: Invocation,
+    ports: Ports<W>,
+) -> Result<Value, StepError> {
+    let patience = if ports.has(Bug::Impatient) {
+        Duration::ZERO
+    } else {
+        Duration::from_secs(SETTLED_S)
+    };
+    match function {
+        "validate" => {
+            let validate = Validate::new(ports, limits());
+            validate.handle(task(action, failure, by)).await
+        }
+        "charge" => {
+            let charge = Charge::new(ports.clone(), ports, patience);
+            charge.handle(task(action, failure, by)).await
+        }
+        "ship" => {
+            let ship = Ship::new(ports.clone(), ports).settled_after(patience);
+            ship.handle(task(action, failure, by)).await
+        }
+        _ => {
+            let notify = Notify::new(ports.clone(), ports.clone(), ports.clone(), ports);
+            notify.handle(task(action, failure, by)).await
+        }
+    }
+}
+
+/// So high that no order of the model is looked at by a person.
+#[expect(clippy::expect_used, reason = "a constant")]
+fn limits() -> BTreeMap<Currency, Money> {
+    let usd: Currency = "USD".parse().expect("a currency");
+    [(usd, Money::new(1_000_000, usd).expect("an amount"))].into()
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the definition's words, which tests hold against the steps"
+)]
+fn task<A: DeserializeOwned>(
+    action: &str,
+    failure: Option<&FailureInput>,
+    by: Invocation,
+) -> Task<A> {
+    let action = serde_json::from_value(Value::String(action.to_owned()));
+    Task {
+        action: action.expect("an action of the step"),
+        execution: format!("{}-{}", by.order_id, by.attempt),
+        by,
+        failure: failure.cloned(),
+        task_token: None,
+        settling: None,
+    }
+}
