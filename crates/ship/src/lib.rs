@@ -261,29 +261,14 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
             None => ShipmentStatus::Booked,
         };
         step::time_left(by)?;
-        let found = self.carrier.find(&reference(state)).await;
+        let found = self.carrier.find_all(&reference(state)).await;
         let found = found
             .map_err(|error| StepError::new(ErrorName::CarrierUnavailable, error.to_string()))?;
-        let differs = match (&found, ledger) {
-            (None, ShipmentStatus::Cancelled) => None,
-            (Some(found), ShipmentStatus::Booked) if found.id == *label => None,
-            (Some(found), ShipmentStatus::Booked) => Some(Discrepancy::Label {
-                ledger: label.clone(),
-                provider: found.id.clone(),
-            }),
-            (found, ledger) => Some(Discrepancy::Shipment {
-                ledger,
-                provider: if found.is_some() {
-                    ShipmentStatus::Booked
-                } else {
-                    ShipmentStatus::Cancelled
-                },
-            }),
-        };
+        let differs = compared(ledger, label, &found);
         if differs.is_some() && !step::unchanged(&self.orders, state).await? {
             return Ok(json!({"differs": null}));
         }
-        if let (None, Some(found)) = (&differs, found)
+        if let (None, Some(found)) = (&differs, found.into_iter().next())
             && record.labels.iter().all(|noted| noted.id != found.id)
         {
             self.noted(state, found).await;
@@ -400,6 +385,36 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
     }
 }
 
+/// What the carrier says otherwise: `live` are the labels of the shipment that can be used, `label` is the ledger's.
+/// One of ours that can be used is what is shipped, whatever there is besides.
+fn compared(ledger: ShipmentStatus, label: &str, live: &[Label]) -> Option<Discrepancy> {
+    let (ours, others): (Vec<&Label>, Vec<&Label>) = live.iter().partition(|one| one.id == label);
+    let (is_live, other) = (
+        !ours.is_empty(),
+        others.first().map(|other| other.id.clone()),
+    );
+    let label = label.to_owned();
+    match (ledger, is_live, other) {
+        (ShipmentStatus::Booked, true, None) | (ShipmentStatus::Cancelled, false, None) => None,
+        (ShipmentStatus::Booked, true, Some(provider)) => Some(Discrepancy::ExtraLabel {
+            ledger: label,
+            provider,
+        }),
+        (ShipmentStatus::Booked, false, Some(provider)) => Some(Discrepancy::Label {
+            ledger: label,
+            provider,
+        }),
+        (ledger, is_live, other) => Some(Discrepancy::Shipment {
+            ledger,
+            provider: if is_live || other.is_some() {
+                ShipmentStatus::Booked
+            } else {
+                ShipmentStatus::Cancelled
+            },
+        }),
+    }
+}
+
 /// Why a label is not void: the carrier's code, and whether it never will be.
 struct Unvoided {
     code: String,
@@ -430,5 +445,40 @@ fn money_is_held(state: &OrderState, now: Timestamp) -> Result<(), StepError> {
             ),
         )),
         Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(ids: &[&str]) -> Vec<Label> {
+        let label = |id: &&str| Label {
+            id: (*id).to_owned(),
+            carrier: "usps".to_owned(),
+            tracking: String::new(),
+            cost: None,
+            request: None,
+            parcels: Vec::new(),
+        };
+        ids.iter().map(label).collect()
+    }
+
+    #[test]
+    fn an_extra_label_is_never_taken_for_ours_whichever_is_listed_first() {
+        let (ledger, provider) = ("ours".to_owned(), "extra".to_owned());
+        let extra = Discrepancy::ExtraLabel { ledger, provider };
+        for ids in [["ours", "extra"], ["extra", "ours"]] {
+            let told = compared(ShipmentStatus::Booked, "ours", &live(&ids));
+            assert_eq!(told.as_ref(), Some(&extra), "{ids:?}");
+        }
+        let (ledger, provider) = ("ours".to_owned(), "extra".to_owned());
+        let another = Discrepancy::Label { ledger, provider };
+        let told = compared(ShipmentStatus::Booked, "ours", &live(&["extra"]));
+        assert_eq!(told, Some(another));
+        assert_eq!(
+            compared(ShipmentStatus::Booked, "ours", &live(&["ours"])),
+            None
+        );
     }
 }

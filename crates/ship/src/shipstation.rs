@@ -151,11 +151,13 @@ impl ShipStation {
         Ok(Some(found).filter(|_| is_ours))
     }
 
-    /// What labels a shipment has. Asked for by the shipment and not by our reference, for which
+    /// What labels a shipment has, the first bought first. Asked for by the shipment and not by our reference, for which
     /// the carrier shows the earliest label, voided or not.
     /// <https://docs.shipstation.com/apis/openapi/labels/get_label_by_external_shipment_id>
     async fn labels_of(&self, shipment: &str) -> Result<Found, ProviderError> {
-        let path = format!("/v2/labels?shipment_id={shipment}&page_size={PAGE}&page=1");
+        let path = format!(
+            "/v2/labels?shipment_id={shipment}&sort_by=created_at&sort_dir=asc&page_size={PAGE}&page=1"
+        );
         let answer = self.send(Method::GET, &path, None).await?;
         if !answer.status.is_success() {
             return Err(failed(&answer));
@@ -168,6 +170,15 @@ impl ShipStation {
         let labels = page.labels.into_iter();
         let labels = labels.filter(|label| label.shipment_id == shipment);
         found(labels.collect())
+    }
+
+    /// What labels there are under our reference.
+    async fn found(&self, reference: &str) -> Result<Found, ProviderError> {
+        let reference = external_id(&self.environment, reference);
+        match self.shipment(&reference).await.map_err(only_asked)? {
+            None => Ok(Found::Nothing),
+            Some(shipment) => self.labels_of(&shipment.id).await.map_err(only_asked),
+        }
     }
 
     /// Makes the shipment, which costs nothing and of which there is one for each reference; or finds the one
@@ -213,7 +224,7 @@ impl ShipStation {
             Status::Pending => {}
             Status::Processing => return Err(being_made()),
             Status::LabelPurchased => match self.labels_of(&shipment.id).await.map_err(unknown)? {
-                Found::Live(label) => return Ok(Prepared::Decided(Booked::Label(label))),
+                Found::Live(label, _) => return Ok(Prepared::Decided(Booked::Label(label))),
                 Found::Nothing => return Err(being_made()),
                 // It may take another one.
                 Found::OnlyVoided => {}
@@ -295,14 +306,11 @@ impl Carrier for ShipStation {
     }
 
     async fn find(&self, reference: &str) -> Result<Option<domain::Label>, ProviderError> {
-        let reference = external_id(&self.environment, reference);
-        match self.shipment(&reference).await.map_err(only_asked)? {
-            None => Ok(None),
-            Some(shipment) => {
-                let found = self.labels_of(&shipment.id).await;
-                Ok(found.map_err(only_asked)?.live())
-            }
-        }
+        Ok(self.found(reference).await?.live())
+    }
+
+    async fn find_all(&self, reference: &str) -> Result<Vec<domain::Label>, ProviderError> {
+        Ok(self.found(reference).await?.all_live())
     }
 
     async fn document(&self, label: &str) -> Result<Option<String>, ProviderError> {
