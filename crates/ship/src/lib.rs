@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use config::{Account, Config};
 use domain::ledger::{Book, Booking, Claim, Entry, Unbook, Unbooking};
 use domain::ports::{
-    BookRequest, Booked, Carrier, Catalogue, Invocation, Orders, ProviderError, StoreError, Voiding,
+    BookRequest, Booked, Carrier, Catalogue, Invocation, Orders, ProviderError, Voiding,
 };
 use domain::{
     Discrepancy, ErrorName, Failure, Label, Order, OrderState, Packing, Parcels, PersonalData,
@@ -127,41 +127,52 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
     async fn book(&self, by: &Invocation) -> Result<Value, StepError> {
         let prepare = async {
             let documents = step::documents(&self.orders, &by.order_id).await?;
-            money_is_held(&documents.2, by.now)?;
-            Ok(documents)
-        };
-        let act = async |(order, personal, _): Documents,
-                         state: OrderState,
-                         unknown_since: Option<Timestamp>| {
-            let reference = reference(&state);
-            if unknown_since.is_some() {
-                if let Some(label) = self.carrier.find(&reference).await? {
-                    return Ok(self.noted(&state, label).await);
-                }
-                // Neither bought again nor called refused.
-                self.settled(tried_until(&state), by.now)?;
-            }
-            step::still_true(&personal, &state)?;
-            let parcels = self.parcels(&order, &personal).await?;
-            // There is never more than one that can be used. One that the carrier does not void may be on its
-            // way: then it is what is shipped.
-            if let Some(label) = state.label_to_void()
-                && let Voiding::Refused { .. } = self.carrier.cancel(label).await?
-                && let Some(replaced) = state.to_replace()
+            let (order, personal, state) = &documents;
+            money_is_held(state, by.now)?;
+            let parcels = self.parcels(order, personal).await?;
+            // What cannot be packed ends the try before anything is asked of the carrier, unless an earlier one
+            // may have bought the label.
+            if !may_be_booked(state, by)
+                && let Err(unpacked) = parcels
             {
-                return Ok(replaced.booking.clone());
+                return Err(unpacked);
             }
-            let request = BookRequest {
-                order: &order,
-                personal: &personal,
-                parcels: &parcels,
-                reference: &reference,
-            };
-            match self.carrier.book(request).await? {
-                Booked::Label(label) => Ok(self.noted(&state, label).await),
-                Booked::Refused { code } => Ok(Booking::Refused { code }),
-            }
+            Ok((documents, parcels))
         };
+        let act =
+            async |((order, personal, _), parcels): (Documents, Result<Parcels, StepError>),
+                   state: OrderState,
+                   unknown_since: Option<Timestamp>| {
+                let reference = reference(&state);
+                if unknown_since.is_some() {
+                    if let Some(label) = self.carrier.find(&reference).await? {
+                        return Ok(self.noted(&state, label).await);
+                    }
+                    // Neither bought again nor called refused.
+                    self.settled(tried_until(&state), by.now)?;
+                }
+                step::still_true(&personal, &state)?;
+                let parcels =
+                    parcels.map_err(|error| ProviderError::Defect(error.message().to_owned()))?;
+                // There is never more than one that can be used. One that the carrier does not void may be on its
+                // way: then it is what is shipped.
+                if let Some(label) = state.label_to_void()
+                    && let Voiding::Refused { .. } = self.carrier.cancel(label).await?
+                    && let Some(replaced) = state.to_replace()
+                {
+                    return Ok(replaced.booking.clone());
+                }
+                let request = BookRequest {
+                    order: &order,
+                    personal: &personal,
+                    parcels: &parcels,
+                    reference: &reference,
+                };
+                match self.carrier.book(request).await? {
+                    Booked::Label(label) => Ok(self.noted(&state, label).await),
+                    Booked::Refused { code } => Ok(Booking::Refused { code }),
+                }
+            };
         let unavailable = ErrorName::CarrierUnavailable;
         match step::once::<Book, _, _, _, _>(&self.orders, by, unavailable, prepare, act).await? {
             Booking::Booked {
@@ -174,26 +185,21 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
         }
     }
 
-    /// What is shipped, by what the catalogue says now. Nothing was asked of the carrier yet.
+    /// What is shipped, by what the catalogue says now; inside, why it cannot be.
     async fn parcels(
         &self,
         order: &Order,
         personal: &PersonalData,
-    ) -> Result<Parcels, ProviderError> {
+    ) -> Result<Result<Parcels, StepError>, StepError> {
         let goods = self.orders.goods(&order.lines).await;
-        let goods = goods.map_err(|error| match error {
-            StoreError::Unavailable(_) | StoreError::NotFound(_) => {
-                ProviderError::Unavailable(error.to_string())
-            }
-            StoreError::Defect(_) => ProviderError::Defect(error.to_string()),
-        })?;
+        let goods = goods.map_err(|error| step::store_error(&error))?;
         let country = &personal.shipping_address.country;
         let packed = Parcels::pack(order, country, &goods, &self.packing);
-        // Validation refuses such an order: its articles or its address are others since.
-        packed.map_err(|problems| {
+        // Validation refuses such an order: its articles, its address or the settings are others since.
+        Ok(packed.map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            ProviderError::Defect(problems.join("; "))
-        })
+            StepError::new(ErrorName::Internal, problems.join("; "))
+        }))
     }
 
     /// What the ledger keeps of a label, once the rest is kept beside it. A label that could not be noted is
@@ -276,9 +282,14 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
         Ok(json!({"differs": differs}))
     }
 
-    /// Where the document of the order's label is. `null` if it has none that can be used.
+    /// Where the document of the order's label is. `null` if it has none that can be used, or the personal data that
+    /// are on it were erased here.
     async fn document(&self, by: &Invocation) -> Result<Value, StepError> {
-        let state = step::record(&self.orders, &by.order_id).await?.state;
+        let record = step::record(&self.orders, &by.order_id).await?;
+        if record.personal.is_none() {
+            return Ok(json!({"document": null}));
+        }
+        let state = record.state;
         let booked = state.book.as_ref().and_then(Entry::outcome);
         let Some(Booking::Booked { label, .. }) = booked else {
             return Ok(json!({"document": null}));
@@ -426,6 +437,15 @@ fn tried_until(state: &OrderState) -> Option<Timestamp> {
     match &state.book {
         Some(Entry::Open(claim)) => claim.tried_until,
         Some(Entry::Done { .. }) | None => None,
+    }
+}
+
+/// Whether somebody before this invocation may have bought a label, or has.
+fn may_be_booked(state: &OrderState, by: &Invocation) -> bool {
+    match &state.book {
+        None => false,
+        Some(Entry::Open(claim)) => claim.owner != by.owner || claim.tried_until.is_some(),
+        Some(Entry::Done { .. }) => true,
     }
 }
 

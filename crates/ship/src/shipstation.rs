@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use domain::ports::{BookRequest, Booked, Carrier, ProviderError, Voiding};
 use provider::{Answer, Http, Secret};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -325,7 +325,7 @@ impl Carrier for ShipStation {
         let label: Label = answer.json()?;
         let document = label.document();
         // A browser is sent there.
-        Ok(document.filter(|url| url.starts_with("https://") || self.http.is_at(url)))
+        Ok(document.filter(|url| self.http.is_at(url) || is_the_carriers(url)))
     }
 
     async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {
@@ -352,6 +352,18 @@ const NEVER_VOIDED: [&str; 2] = ["label_already_used", "label_not_found_within_v
 
 /// Labels on a page of a list: more than any shipment ever has.
 const PAGE: u32 = 50;
+
+/// Below these the carrier keeps what is downloaded.
+const DOMAINS: [&str; 2] = [".shipstation.com", ".shipengine.com"];
+
+/// Whether `url` is one of the carrier's own, which are `https`.
+fn is_the_carriers(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() == "https" && DOMAINS.iter().any(|domain| host.ends_with(domain))
+}
 
 /// In which each answer names its request. <https://docs.shipstation.com/apis/shipengine/docs/guides/errors>
 const REQUEST_ID: &str = "x-shipengine-requestid";
@@ -381,6 +393,28 @@ fn only_asked(error: ProviderError) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_led_anywhere_but_to_the_carrier() {
+        for url in [
+            "https://api.shipstation.com/v2/downloads/1/a/label-1.pdf",
+            "https://api.shipengine.com/v1/downloads/1/a/label-1.pdf",
+        ] {
+            assert!(is_the_carriers(url), "{url}");
+        }
+        for url in [
+            "http://api.shipstation.com/label-1.pdf",
+            "https://shipstation.com.example.net/label-1.pdf",
+            "https://evilshipstation.com/label-1.pdf",
+            "https://api.shipstation.com@example.net/label-1.pdf",
+            "https://example.net/.shipstation.com",
+            "https://example.net#.shipstation.com",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert!(!is_the_carriers(url), "{url}");
+        }
+    }
 
     #[test]
     fn references_fit_and_never_collide() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Article, Customs, ErrorName, Goods, Stage};
+use domain::{Article, Customs, ErrorName, Goods, Packing, Stage};
 use provider::Secret;
 use serde_json::{Value, json};
 use tests::{Sandbox, document, invocation, nobody, packing, sandbox, sdk_config};
@@ -68,6 +68,51 @@ async fn what_is_heavier_than_a_parcel_may_be_is_not_sold() {
     knows(&shop, &goods).await;
     let reason = "MUG-01 weighs 30001 g, and a parcel at most 30000 g";
     assert!(rejected(&shop).await.contains(reason));
+}
+
+/// The same shop, whose account can do less.
+async fn rejected_by(shop: &Shop, packing: Packing) -> String {
+    let limit = tests::money(crate::LIMIT, "USD");
+    let limits = BTreeMap::from([(limit.currency(), limit)]);
+    let validate: Validate<_, ShipStation> =
+        Validate::new(shop.database.store.clone(), limits, packing);
+    let by = invocation(ORDER, "request", 60_000);
+    let error = validate.handle(task(Action::Validate, by)).await;
+    let error = error.expect_err("rejected");
+    assert_eq!(error.name(), ErrorName::OrderRejected);
+    assert_eq!(shop.database.state(ORDER).await.reserved_lines, 0);
+    error.to_string()
+}
+
+#[tokio::test]
+async fn what_takes_several_parcels_is_not_sold_if_the_service_takes_one() {
+    let shop = Shop::with_order(&document(ORDER)).await;
+    let goods = Goods {
+        weight_g: Some(20_000),
+        ..Goods::default()
+    };
+    knows(&shop, &goods).await;
+    let single = Packing {
+        multi_package: false,
+        ..packing()
+    };
+    let reason = "the order takes 2 parcels, and the carrier's service takes one";
+    let told = rejected_by(&shop, single).await;
+    assert!(told.contains(reason), "{told}");
+    shop.run(Action::Validate).await.expect("validated");
+}
+
+#[tokio::test]
+async fn nothing_is_sold_abroad_without_a_service_that_goes_there() {
+    let shop = Shop::with_order(&abroad()).await;
+    knows(&shop, &with_customs()).await;
+    let at_home = Packing {
+        ships_abroad: false,
+        ..packing()
+    };
+    let told = rejected_by(&shop, at_home).await;
+    assert!(told.contains("nothing is sent abroad, and CH is"), "{told}");
+    shop.run(Action::Validate).await.expect("validated");
 }
 
 #[tokio::test]
