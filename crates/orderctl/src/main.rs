@@ -406,7 +406,7 @@ async fn label(connection: &Connection, order: &OrderId) -> Result<Exit, Failure
     let document =
         connection
             .actions
-            .label_document(order, &by, Timestamp::now());
+            .label_document(order, &by, "opened by orderctl", Timestamp::now());
     let document = document
         .await
         .map_err(|refused| Failure::from(refused).about(order))?;

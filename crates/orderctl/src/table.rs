@@ -42,8 +42,8 @@ pub(crate) fn of_label(view: &StatusView) -> String {
     };
     let cost = label
         .cost
-        .map_or_else(|| "unknown".to_owned(), |cost| cost.to_string());
-    let request = label.request.as_deref().unwrap_or("unknown");
+        .map_or_else(|| "not recorded".to_owned(), |cost| cost.to_string());
+    let request = label.request.as_deref().unwrap_or("not recorded");
     let id = &label.id;
     let mut told = vec![
         String::new(),
