@@ -45,7 +45,14 @@ def main() -> None:
         # Of a rollback, none of what a deployment is told.
         rest = [] if command == "rollback" else passed
         called = [sys.executable, str(ROOT / "tools" / "deploy.py"), command, "--yes", *target, *more, *rest]
-        if subprocess.run(called, cwd=ROOT, check=False).returncode != 0:
+        process = subprocess.Popen(called, cwd=ROOT)
+        try:
+            ended = process.wait()
+        except KeyboardInterrupt:
+            # It has heard of it, too. Terraform ends what it has begun, and moves no alias after a rollback.
+            process.wait()
+            raise
+        if ended != 0:
             raise Problem(f"`{command}` of `{name}` failed", "see above")
 
     with aws.told("AWS refused the request", "see above; once it is mended, run the same command again"):
@@ -76,19 +83,22 @@ class Alarms:
 def roll_out(name: str, alarms: Alarms, step: Callable[..., None], watched_s: float) -> None:
     if raised := alarms.raised():
         raise Problem(f"no-go: raised before anything is deployed: {_told(raised)}", "mend that, or `make deploy`")
+    back = ["rollback", "--unfinished"]
     try:
         say(f"{name}: a part of new orders to the new version")
         step("deploy", "--canary")
         _watch(name, alarms, step, watched_s)
         say(f"{name}: go; all new orders to the new version")
         step("deploy")
+        # Whole, and not yet watched.
+        back = ["rollback"]
         _watch(name, alarms, step, watched_s)
     except _RolledBack:
         raise
     # Ctrl-C as well.
     except BaseException:
         say(f"{name}: broken off; new orders go back to what was live")
-        step("rollback", "--unfinished")
+        step(*back)
         raise
     say(f"{name}: rolled out")
 

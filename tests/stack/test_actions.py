@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+import aws
+from common import REGION
 from support.monitor import Monitor
 from support.shop import Shop, View
 from support.situations import Situations
 from support.tables import Tables
+from support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("unscheduled")
 
@@ -44,6 +48,23 @@ def test_a_payment_that_nobody_knows_is_resolved_before_a_redrive(
 
 def test_an_order_that_is_over_is_not_redriven(shop: Shop, completed: str) -> None:
     assert "nothing is left unfinished" in shop.refused("redrive", completed)
+
+
+# --- label ------------------------------------------------------------------------------------
+
+
+def test_where_a_labels_document_is_stands_in_no_log(shop: Shop, completed: str) -> None:
+    """Whoever has its address reads the customer's."""
+    document = shop.orderctl("label", completed).split()[-1]
+    assert "/v2/downloads/" in document
+    logs = aws.client("logs", shop.settings, REGION)
+
+    def told() -> str:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName="/aws/lambda/orders-local-ship")
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
+    eventually(lambda: re.search(rf'"{completed}".*"Document"|"Document".*"{completed}"', told()), "it is logged")
+    assert document.rpartition("/")[2] not in told()
 
 
 # --- reprocess --------------------------------------------------------------------------------

@@ -85,11 +85,17 @@ def test_a_rollout_that_breaks_off_goes_back(alarms: rollout.Alarms, at: str, ho
     assert steps.done[-2:] == [at, "rollback --unfinished"]
 
 
-def test_alarms_that_cannot_be_read_while_a_canary_is_out_take_it_back(alarms: rollout.Alarms) -> None:
-    steps = Steps("deploy --canary", lambda: setattr(alarms, "raised", lambda: 1 / 0))
+@pytest.mark.parametrize(("after", "back"), [("deploy --canary", "rollback --unfinished"), ("deploy", "rollback")])
+def test_alarms_that_cannot_be_read_take_new_orders_back(
+    alarms: rollout.Alarms, monkeypatch: pytest.MonkeyPatch, after: str, back: str
+) -> None:
+    def break_off() -> None:
+        monkeypatch.setattr(alarms, "raised", lambda: 1 / 0)
+
+    steps = Steps(after, break_off)
     with pytest.raises(ZeroDivisionError):
         rollout.roll_out("local", alarms, steps, 0)
-    assert steps.done == ["deploy --canary", "rollback --unfinished"]
+    assert steps.done[-2:] == [after, back]
 
 
 def test_nothing_is_deployed_while_an_alarm_is_raised(alarms: rollout.Alarms, raise_alarm: Raise) -> None:

@@ -6,5 +6,6 @@ use charge::{Charge, Config};
 async fn main() -> Result<(), step::InitError> {
     step::init_tracing();
     let charge = &Charge::connect(Config::from_env()?).await?;
-    step::run_with_books(|task| charge.handle(task), |ask| charge.answer(ask)).await
+    let (handle, answer) = (|task| charge.handle(task), |ask| charge.answer(ask));
+    step::run_with_books(handle, answer, |_| false).await
 }

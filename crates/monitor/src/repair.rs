@@ -27,6 +27,14 @@ impl<P: Operators> Monitor<P> {
         let state = &record.state;
         let status = described.execution.status;
         if status == ExecutionStatus::NotStarted {
+            // Step Functions has forgotten it, 90 days after its end.
+            let forgotten = !state.may_not_be_started();
+            if forgotten
+                && state.cancelled_unseen()
+                && self.reverse_cancelled(&record, described, now).await
+            {
+                return Ok(None);
+            }
             if !state.may_not_be_started() || now < state.began_at() + GRACE {
                 return Ok(Some(record));
             }

@@ -48,6 +48,17 @@ pub enum Action {
     Settle,
 }
 
+impl Action {
+    /// Whether the answer is for whoever asks alone: who has a document's address reads the customer's.
+    #[must_use]
+    pub fn is_in_confidence(&self) -> bool {
+        match self {
+            Self::Document => true,
+            Self::Book | Self::Cancel | Self::Resolve | Self::Compare | Self::Settle => false,
+        }
+    }
+}
+
 /// The step.
 #[derive(Debug)]
 pub struct Ship<O, C> {

@@ -1,10 +1,11 @@
 //! `ship`: books the shipment of an order, and cancels it.
 
-use ship::{Config, Ship};
+use ship::{Action, Config, Ship};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), step::InitError> {
     step::init_tracing();
     let ship = &Ship::connect(Config::from_env()?).await?;
-    step::run_with_books(|task| ship.handle(task), |ask| ship.answer(ask)).await
+    let (handle, answer) = (|task| ship.handle(task), |ask| ship.answer(ask));
+    step::run_with_books(handle, answer, Action::is_in_confidence).await
 }

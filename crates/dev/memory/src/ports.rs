@@ -1,5 +1,6 @@
 //! The ports, on a world that somebody else keeps.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use domain::ledger::{
     current_attempt, pass, undone,
 };
 use domain::ports::{
-    AuthorizeRequest, BookRequest, Cancellation, Carrier, Claimed, Decided, FindRequest, GivenBack,
-    Invocation, Mailer, Message, Operators, Orders, Payment, PaymentProvider, ProviderError,
-    Record, Reserved, Stock, StoreError, TaskTokens, Voiding,
+    AddressCheck, AuthorizeRequest, BookRequest, Booked, Cancellation, Carrier, Catalogue, Claimed,
+    Decided, Deliverability, FindRequest, GivenBack, Invocation, Mailer, Message, Operators,
+    Orders, Payment, PaymentProvider, ProviderError, Record, Reserved, Stock, StoreError,
+    TaskTokens, Voiding,
 };
 use domain::{
-    AuditEvent, Decision, Failure, Line, Money, Order, OrderId, OrderState, Stage, StepError,
-    Timestamp,
+    Address, AuditEvent, Decision, Failure, Goods, Label, Line, Money, Order, OrderId, OrderState,
+    Sku, Stage, StepError, Timestamp,
 };
 
 use crate::answer::{Answer, Call, Lost, Mood, Said, Whom};
@@ -190,6 +192,11 @@ fn senseless(said: &Said) -> StoreError {
 }
 
 impl<W: Wire> Orders for Ports<W> {
+    /// What is kept of a label beside the ledger decides nothing, and is not modelled.
+    async fn note_label(&self, _: &OrderId, _: u32, _: &Label) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn load(&self, _: &OrderId) -> Result<Option<Record>, StoreError> {
         match self.ask("load", "", |world| world.load()).await? {
             Said::Record(recorded) => Ok(Some(recorded.in_scene(self.0.scene()))),
@@ -520,22 +527,49 @@ impl<W: Wire> PaymentProvider for Ports<W> {
     }
 }
 
+/// What a carrier tells of a booking: nothing beyond it.
+fn label_of(booking: Booking) -> Booked {
+    match booking {
+        Booking::Booked {
+            label,
+            carrier,
+            tracking,
+        } => Booked::Label(Label {
+            id: label,
+            carrier,
+            tracking,
+            cost: None,
+            request: None,
+            parcels: Vec::new(),
+        }),
+        Booking::Refused { code } => Booked::Refused { code },
+    }
+}
+
 impl<W: Wire> Carrier for Ports<W> {
-    async fn book(&self, request: BookRequest<'_>) -> Result<Booking, ProviderError> {
+    async fn book(&self, request: BookRequest<'_>) -> Result<Booked, ProviderError> {
         let reference = request.reference;
         let book = |world: &mut World, mood| world.book(reference, mood);
         match self.provider(Whom::Carrier, "book", book).await? {
-            Said::Booking(Some(booking)) => Ok(booking),
+            Said::Booking(Some(booking)) => Ok(label_of(booking)),
             said => Err(nonsense(&said)),
         }
     }
 
-    async fn find(&self, reference: &str) -> Result<Option<Booking>, ProviderError> {
+    async fn find(&self, reference: &str) -> Result<Option<Label>, ProviderError> {
         let find = |world: &mut World, _| world.find_label(reference);
         match self.provider(Whom::Carrier, "find", find).await? {
-            Said::Booking(booking) => Ok(booking),
+            Said::Booking(booking) => Ok(match booking.map(label_of) {
+                Some(Booked::Label(label)) => Some(label),
+                Some(Booked::Refused { .. }) | None => None,
+            }),
             said => Err(nonsense(&said)),
         }
+    }
+
+    /// None is modelled: whoever asks only reads.
+    async fn document(&self, _: &str) -> Result<Option<String>, ProviderError> {
+        Ok(None)
     }
 
     async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {
@@ -544,6 +578,22 @@ impl<W: Wire> Carrier for Ports<W> {
             Said::Voiding(voiding) => Ok(voiding),
             said => Err(nonsense(&said)),
         }
+    }
+}
+
+/// What the articles are does not change, and reading it is no choice.
+impl<W: Wire> Catalogue for Ports<W> {
+    async fn goods(&self, lines: &[Line]) -> Result<BTreeMap<Sku, Goods>, StoreError> {
+        let all = lines.iter();
+        Ok(all
+            .map(|line| (line.sku.clone(), Goods::default()))
+            .collect())
+    }
+}
+
+impl<W: Wire> AddressCheck for Ports<W> {
+    async fn check(&self, _: &Address) -> Result<Deliverability, ProviderError> {
+        Ok(Deliverability::NotRefuted)
     }
 }
 

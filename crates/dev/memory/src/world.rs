@@ -256,6 +256,7 @@ impl Recorded {
             personal: Some(scene.personal.clone()),
             state: self.state.state().clone(),
             audit: Vec::new(),
+            labels: Vec::new(),
             earlier: earlier.map(|state| state.state().clone()).collect(),
             unreadable: Vec::new(),
         }

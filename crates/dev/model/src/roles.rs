@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use charge::Charge;
 use domain::ports::{Cancellation, Invocation, Orders as _};
-use domain::{Currency, Money, StepError};
+use domain::{Currency, Money, Packing, StepError};
 use memory::{Bug, Ports, Snapshot, Wire};
 use notify::Notify;
 use serde::de::DeserializeOwned;
@@ -154,7 +154,7 @@ async fn step<W: Wire>(
     };
     match function {
         "validate" => {
-            let validate = Validate::new(ports, limits());
+            let validate = Validate::<_, Ports<W>>::new(ports, limits(), packing());
             validate.handle(task(action, failure, by)).await
         }
         "charge" => {
@@ -162,13 +162,23 @@ async fn step<W: Wire>(
             charge.handle(task(action, failure, by)).await
         }
         "ship" => {
-            let ship = Ship::new(ports.clone(), ports).settled_after(patience);
+            let ship = Ship::new(ports.clone(), ports, packing()).settled_after(patience);
             ship.handle(task(action, failure, by)).await
         }
         _ => {
             let notify = Notify::new(ports.clone(), ports.clone(), ports.clone(), ports);
             notify.handle(task(action, failure, by)).await
         }
+    }
+}
+
+/// An order of the model is a parcel within the country.
+#[expect(clippy::expect_used, reason = "a constant")]
+fn packing() -> Packing {
+    Packing {
+        grams_per_piece: 500,
+        max_parcel_g: 30_000,
+        domestic_countries: ["US".parse().expect("a country")].into(),
     }
 }
 

@@ -67,16 +67,21 @@ where
     F: Future<Output = Result<Value, StepError>>,
 {
     let handle = &handle;
-    let serve = |event: LambdaEvent<Value>| async move { served(handle, event).await };
+    let serve = |event: LambdaEvent<Value>| async move { served(handle, event, |_| false).await };
     lambda_runtime::run(service_fn(serve)).await?;
     Ok(())
 }
 
-/// The same for a step with a provider, whose books `answer` reads and mends.
+/// The same for a step with a provider, whose books `answer` reads and mends. What it answers to an action that
+/// is asked in confidence is not logged.
 ///
 /// # Errors
 /// If the runtime cannot be reached.
-pub async fn run_with_books<A, H, F, B, G>(handle: H, answer: B) -> Result<(), InitError>
+pub async fn run_with_books<A, H, F, B, G>(
+    handle: H,
+    answer: B,
+    in_confidence: fn(&A) -> bool,
+) -> Result<(), InitError>
 where
     A: DeserializeOwned + fmt::Debug,
     H: Fn(Task<A>) -> F,
@@ -87,7 +92,7 @@ where
     let (handle, answer) = (&handle, &answer);
     let serve = |event: LambdaEvent<Value>| async move {
         let Some(ask) = Ask::read(&event.payload) else {
-            return served(handle, event).await;
+            return served(handle, event, in_confidence).await;
         };
         let ask = ask.map_err(unreadable)?;
         let span = info_span!(
@@ -110,7 +115,11 @@ where
     Ok(())
 }
 
-async fn served<A, H, F>(handle: &H, event: LambdaEvent<Value>) -> Result<Value, Failed>
+async fn served<A, H, F>(
+    handle: &H,
+    event: LambdaEvent<Value>,
+    in_confidence: fn(&A) -> bool,
+) -> Result<Value, Failed>
 where
     A: DeserializeOwned + fmt::Debug,
     H: Fn(Task<A>) -> F,
@@ -126,7 +135,8 @@ where
         action = ?task.action,
         request_id = task.by.owner,
     );
-    timed(handle(task), true)
+    let is_shown = !in_confidence(&task.action);
+    timed(handle(task), is_shown)
         .instrument(span)
         .await
         .map_err(Failed)

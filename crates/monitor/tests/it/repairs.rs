@@ -83,6 +83,16 @@ async fn a_cancellation_after_the_execution_has_ended_is_carried_out_by_an_attem
 }
 
 #[tokio::test]
+async fn a_cancellation_is_carried_out_also_if_the_execution_is_forgotten() {
+    let shop = Shop::open().await;
+    shop.database.validated(&document(ORDER)).await;
+    // Step Functions knows no execution of it.
+    shop.database.cancelled(ORDER).await;
+    shop.sweep(60).await;
+    assert_eq!(shop.database.state(ORDER).await.attempt, 2);
+}
+
+#[tokio::test]
 async fn an_order_that_cannot_be_started_becomes_a_persons_and_is_tried_again() {
     let shop = Shop::open().await;
     shop.database.accepted(&document(ORDER)).await;
