@@ -199,7 +199,7 @@ mod tests {
             parcel 9400, 700 g\n  parcel -, -\n";
         assert_eq!(told(&known), expected);
         let found = json!({"label_id": "se-1", "carrier": "usps", "tracking": "9400"});
-        let expected = "\nlabel se-1, cost unknown, carrier's request unknown\n";
+        let expected = "\nlabel se-1, cost not recorded, carrier's request not recorded\n";
         assert_eq!(told(&found), expected);
         assert_eq!(told(&Value::Null), "");
     }
