@@ -24,6 +24,9 @@ locals {
     CARRIER_GRAMS_PER_PIECE    = tostring(var.carrier.grams_per_piece)
     CARRIER_MAX_PARCEL_G       = tostring(var.carrier.max_parcel_g)
     CARRIER_DOMESTIC_COUNTRIES = jsonencode(var.carrier.domestic_countries)
+    CARRIER_MULTI_PACKAGE      = tostring(var.carrier.multi_package)
+    # Empty: nothing is sold abroad.
+    CARRIER_SERVICE_CODE_ABROAD = var.carrier.service_code_abroad == null ? "" : var.carrier.service_code_abroad
   }
 
   # The settings of each, and what each may do.

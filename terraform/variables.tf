@@ -261,18 +261,23 @@ variable "carrier" {
   type = object({
     id           = string
     service_code = string
-    warehouse_id = string
+    # The service to where parcels need a customs declaration; without one, nothing is sold there.
+    service_code_abroad = optional(string)
+    warehouse_id        = string
     # Whom the driver calls: the shop, because an order has no number.
     contact_phone = string
     # What a piece weighs with its packing whose article in the catalogue does not say.
     grams_per_piece = number
-    # What a parcel may weigh; what is heavier is packed into several, under one label.
+    # What a parcel may weigh; what is heavier is packed into several, under one label. No more than both services take.
     max_parcel_g = optional(number, 30000)
+    # Whether both services take several parcels under one label: ShipStation lists it of each service as
+    # `is_multi_package_supported`. Without it, an order that takes more than one parcel is refused.
+    multi_package = optional(bool, false)
     # To these countries a parcel goes without a customs declaration: the warehouse's own, and those of its customs
     # union. Elsewhere only articles are sold that have customs data in the catalogue.
     domestic_countries = set(string)
     # Whether ValidateOrder asks the carrier about the address before money is held. The carrier charges for it, and
-    # has it in its larger plans only.
+    # has it in its larger plans only. Each look-up counts against the account's 200 calls a minute, which booking needs.
     validate_addresses = optional(bool, false)
   })
 
@@ -285,8 +290,16 @@ variable "carrier" {
     error_message = "carrier.grams_per_piece must be a whole number above 0."
   }
   validation {
-    condition     = var.carrier.max_parcel_g >= var.carrier.grams_per_piece && floor(var.carrier.max_parcel_g) == var.carrier.max_parcel_g
-    error_message = "carrier.max_parcel_g must be a whole number, at least carrier.grams_per_piece: a piece is not divided."
+    condition     = var.carrier.max_parcel_g >= 1 && var.carrier.max_parcel_g <= 70000 && floor(var.carrier.max_parcel_g) == var.carrier.max_parcel_g
+    error_message = "carrier.max_parcel_g must be a whole number of grams from 1 to 70000."
+  }
+  validation {
+    condition     = var.carrier.grams_per_piece <= var.carrier.max_parcel_g
+    error_message = "carrier.grams_per_piece must be at most carrier.max_parcel_g: a piece is not divided."
+  }
+  validation {
+    condition     = var.carrier.service_code_abroad == null ? true : length(var.carrier.service_code_abroad) > 0
+    error_message = "carrier.service_code_abroad must not be empty; leave it out to sell nothing abroad."
   }
   validation {
     condition     = length(var.carrier.domestic_countries) > 0 && alltrue([for country in var.carrier.domestic_countries : can(regex("^[A-Z]{2}$", country))])

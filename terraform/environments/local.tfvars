@@ -16,11 +16,13 @@ payment_search_lag_s    = 1
 carrier_settled_after_s = 1
 
 carrier = {
-  id                 = "se-1"
-  service_code       = "usps_priority_mail"
-  warehouse_id       = "se-1"
-  contact_phone      = "+1 555 0100"
-  grams_per_piece    = 500
-  domestic_countries = ["US"]
-  validate_addresses = true
+  id                  = "se-1"
+  service_code        = "usps_priority_mail"
+  service_code_abroad = "usps_priority_mail_international"
+  warehouse_id        = "se-1"
+  contact_phone       = "+1 555 0100"
+  grams_per_piece     = 500
+  multi_package       = true
+  domestic_countries  = ["US"]
+  validate_addresses  = true
 }

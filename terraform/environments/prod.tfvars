@@ -17,4 +17,7 @@ carrier = {
   contact_phone      = "+1 555 0100"
   grams_per_piece    = 500
   domestic_countries = ["US"]
+  # Without the first, nothing is sold abroad; without the second, nothing that takes more than one parcel.
+  # service_code_abroad = "usps_priority_mail_international"
+  # multi_package       = true
 }

@@ -206,6 +206,54 @@ run "a_parcel_holds_a_piece" {
   expect_failures = [var.carrier]
 }
 
+run "a_parcel_weighs_what_a_person_carries" {
+  command = plan
+  variables {
+    carrier = {
+      id                 = "se-123456"
+      service_code       = "usps_priority_mail"
+      warehouse_id       = "se-654321"
+      contact_phone      = "+1 555 0100"
+      grams_per_piece    = 500
+      max_parcel_g       = 70001
+      domestic_countries = ["US"]
+    }
+  }
+  expect_failures = [var.carrier]
+}
+
+run "a_parcel_weighs_something" {
+  command = plan
+  variables {
+    carrier = {
+      id                 = "se-123456"
+      service_code       = "usps_priority_mail"
+      warehouse_id       = "se-654321"
+      contact_phone      = "+1 555 0100"
+      grams_per_piece    = 500
+      max_parcel_g       = 0
+      domestic_countries = ["US"]
+    }
+  }
+  expect_failures = [var.carrier]
+}
+
+run "a_service_abroad_has_a_name" {
+  command = plan
+  variables {
+    carrier = {
+      id                  = "se-123456"
+      service_code        = "usps_priority_mail"
+      warehouse_id        = "se-654321"
+      contact_phone       = "+1 555 0100"
+      grams_per_piece     = 500
+      service_code_abroad = ""
+      domestic_countries  = ["US"]
+    }
+  }
+  expect_failures = [var.carrier]
+}
+
 run "domestic_countries_are_countries" {
   command = plan
   variables {

@@ -441,6 +441,10 @@ impl<T: Carrier> Carrier for Faulty<T> {
     async fn find(&self, reference: &str) -> Result<Option<Label>, ProviderError> {
         self.io("find a label", self.inner.find(reference)).await
     }
+    async fn find_all(&self, reference: &str) -> Result<Vec<Label>, ProviderError> {
+        self.io("find a label", self.inner.find_all(reference))
+            .await
+    }
     async fn document(&self, label: &str) -> Result<Option<String>, ProviderError> {
         self.io("document", self.inner.document(label)).await
     }

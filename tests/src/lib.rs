@@ -191,6 +191,8 @@ pub fn packing() -> Packing {
         grams_per_piece: 400,
         max_parcel_g: 30_000,
         domestic_countries: ["US".parse().expect("a country")].into(),
+        ships_abroad: true,
+        multi_package: true,
     }
 }
 

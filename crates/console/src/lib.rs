@@ -561,7 +561,17 @@ async fn act(
     console.act(&request, &by, &id, action, now).await
 }
 
-async fn label(State(console): Shared, Extension(by): By, Path(id): Path<String>) -> Answered {
+/// A link, so that the browser follows it to the carrier, which our policy lets no form do. It puts something on
+/// record, so that it has to be on our page.
+async fn label(
+    State(console): Shared,
+    Extension(by): By,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Answered {
+    if !request.is_from_our_page() {
+        return Err(Failed::NotOurs);
+    }
     console.label(&by, &order_id(&id)?, Timestamp::now()).await
 }
 

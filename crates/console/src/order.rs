@@ -256,7 +256,9 @@ impl Console {
             carrier: view.shipment.carrier.clone().unwrap_or_default(),
             tracking: view.shipment.tracking_number.clone().unwrap_or_default(),
             label: label(view),
-            has_document: operator.may_act && view.shipment.status == ShipmentStatus::Booked,
+            has_document: operator.may_act
+                && record.personal.is_some()
+                && view.shipment.status == ShipmentStatus::Booked,
             // The country is what an operator needs; the address is nobody's business here.
             country: match &record.personal {
                 Some(personal) => personal.shipping_address.country.clone(),
@@ -294,7 +296,8 @@ impl Console {
         order_id: &OrderId,
         now: Timestamp,
     ) -> Result<Response, Failed> {
-        let document = self.actions.label_document(order_id, &operator.name, now);
+        let (by, how) = (&operator.name, "opened on the page");
+        let document = self.actions.label_document(order_id, by, how, now);
         let mut response = see_other(&document.await?);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -614,7 +617,7 @@ fn offers(
 /// What is known of the label, for whoever packs, and whoever calls the carrier. Noting it must not fail the
 /// booking, so it may be missing.
 fn label(view: &StatusView) -> Vec<(&'static str, String)> {
-    let unknown = || "unknown".to_owned();
+    let unknown = || "not recorded".to_owned();
     let Some(label) = &view.shipment.label else {
         let was_bought = view.shipment.tracking_number.is_some();
         return was_bought

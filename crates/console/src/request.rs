@@ -137,6 +137,11 @@ impl PageRequest {
         Some(text)
     }
 
+    /// Whether it is a browser's, from a page of ours, and the browser says so. A link has no more than that.
+    pub(crate) fn is_from_our_page(&self) -> bool {
+        self.header("sec-fetch-site") == Some("same-origin")
+    }
+
     /// Whether a request that changes something comes from our own page, or from a program: a browser tells for
     /// every POST where it comes from, and no page of somebody else can make it tell otherwise.
     /// <https://owasp.org/www-community/attacks/csrf>, "Fetch Metadata" and "Verifying Origin".

@@ -14,6 +14,10 @@ pub struct Packing {
     pub max_parcel_g: u32,
     /// To these countries a parcel goes without a customs declaration.
     pub domestic_countries: BTreeSet<Country>,
+    /// Whether there is a service that goes anywhere else.
+    pub ships_abroad: bool,
+    /// Whether the service takes several parcels under one label.
+    pub multi_package: bool,
 }
 
 /// What goes into a box of its own.
@@ -67,6 +71,12 @@ pub enum Unshippable {
         /// What a parcel may weigh.
         most: u32,
     },
+    /// There is no service that goes there.
+    #[error("nothing is sent abroad, and {0} is")]
+    Abroad(String),
+    /// The service takes a single one.
+    #[error("the order takes {0} parcels, and the carrier's service takes one")]
+    Several(usize),
     /// It is more than one shipment.
     #[error("the order takes more than {} parcels", Parcels::MOST)]
     TooMany,
@@ -115,6 +125,9 @@ impl Parcels {
                 problems.push(Unshippable::NoCustoms(sku));
             }
         }
+        if abroad && !packing.ships_abroad {
+            problems.insert(0, Unshippable::Abroad(country.to_owned()));
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -124,6 +137,9 @@ impl Parcels {
             heavier.then_with(|| one.sku.cmp(&other.sku))
         });
         let packed = first_fit(&lines, &grams, most).ok_or_else(|| vec![Unshippable::TooMany])?;
+        if packed.len() > 1 && !packing.multi_package {
+            return Err(vec![Unshippable::Several(packed.len())]);
+        }
         let contents = |(line, pieces): &(&Line, u32)| {
             Some(Contents {
                 sku: line.sku.clone(),
@@ -275,6 +291,8 @@ mod tests {
             grams_per_piece: 500,
             max_parcel_g,
             domestic_countries: ["US".parse().expect("a country")].into(),
+            ships_abroad: true,
+            multi_package: true,
         }
     }
 
@@ -389,5 +407,30 @@ mod tests {
         let alone = Some(Dimensions([100, 50, 20]));
         assert_eq!(parcel(&[("A", 1)]).dimensions_mm, alone);
         assert_eq!(parcel(&[("A", 1), ("B", 1)]).dimensions_mm, None);
+    }
+
+    #[test]
+    fn a_service_for_one_parcel_takes_no_order_of_two() {
+        let single = Packing {
+            multi_package: false,
+            ..packing(1000)
+        };
+        let none = BTreeMap::new();
+        let fits = Parcels::pack(&order(&[("MUG", 2)]), "US", &none, &single);
+        assert_eq!(fits.expect("one parcel").parcels.len(), 1);
+        let problems = Parcels::pack(&order(&[("MUG", 3)]), "US", &none, &single);
+        assert_eq!(problems, Err(vec![Unshippable::Several(2)]));
+    }
+
+    #[test]
+    fn without_a_service_abroad_nothing_goes_there() {
+        let at_home = Packing {
+            ships_abroad: false,
+            ..packing(1000)
+        };
+        let (order, none) = (order(&[("MUG", 1)]), BTreeMap::new());
+        let problems = Parcels::pack(&order, "CH", &none, &at_home).expect_err("refused");
+        assert_eq!(problems[0], Unshippable::Abroad("CH".to_owned()));
+        assert!(Parcels::pack(&order, "US", &none, &at_home).is_ok());
     }
 }

@@ -487,11 +487,19 @@ pub trait Carrier: Send + Sync {
         &self,
         request: BookRequest<'_>,
     ) -> impl Future<Output = Result<Booked, ProviderError>> + Send;
-    /// Finds what was booked under a reference and is not cancelled.
+    /// Finds what was booked under a reference and is not cancelled; of several, the first that was booked.
     fn find(
         &self,
         reference: &str,
     ) -> impl Future<Output = Result<Option<Label>, ProviderError>> + Send;
+    /// Finds all that was booked under a reference and is not cancelled: somebody else may have booked more, where
+    /// the carrier lets them.
+    fn find_all(
+        &self,
+        reference: &str,
+    ) -> impl Future<Output = Result<Vec<Label>, ProviderError>> + Send {
+        async { Ok(self.find(reference).await?.into_iter().collect()) }
+    }
     /// Where the document of a label is to be had for the moment, to be printed. `None` if it is void or there is
     /// none. Whoever has the answer reads the customer's name and address: it MUST NOT be logged or kept.
     fn document(

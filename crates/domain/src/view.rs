@@ -217,11 +217,18 @@ pub enum Discrepancy {
         /// How they stand with the carrier.
         provider: ShipmentStatus,
     },
-    /// About the label: the one that can be used is not the one that we know of.
+    /// About the label: ours cannot be used any more, and another one can.
     Label {
         /// The carrier's reference of the one in the ledger.
         ledger: String,
         /// The carrier's reference of the one that can be used.
+        provider: String,
+    },
+    /// About another label: ours can be used, and so can one that we do not know of.
+    ExtraLabel {
+        /// The carrier's reference of the one in the ledger.
+        ledger: String,
+        /// The carrier's reference of the other one.
         provider: String,
     },
 }
@@ -239,7 +246,13 @@ impl std::fmt::Display for Discrepancy {
             ),
             Self::Label { ledger, provider } => write!(
                 out,
-                "the label is {ledger} in our ledger, and {provider} can be used at the carrier"
+                "the label {ledger} of our ledger is void at the carrier, and {provider} can be used \
+                 there"
+            ),
+            Self::ExtraLabel { ledger, provider } => write!(
+                out,
+                "besides the label {ledger} of our ledger, {provider} can be used at the carrier: \
+                 void only that one there, and do not restart the order"
             ),
         }
     }

@@ -385,18 +385,28 @@ async fn catalogue(connection: &Connection, file: &Path) -> Result<Exit, Failure
         let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
         Failure::wrong(format!("{}: {}", file.display(), violations.join("\n  ")))
     })?;
+    let mut lost = Vec::new();
     for article in &articles {
-        connection.store.put_article(article).await?;
+        if connection.store.put_article(article).await? {
+            lost.push(article.sku.to_string());
+        }
     }
     println!("{} articles are in the catalogue", articles.len());
+    if !lost.is_empty() {
+        println!(
+            "no customs data any more, and not sold abroad: {}",
+            lost.join(", ")
+        );
+    }
     Ok(Exit::Well)
 }
 
 async fn label(connection: &Connection, order: &OrderId) -> Result<Exit, Failure> {
     let by = connection.caller().await?;
-    let document = connection
-        .actions
-        .label_document(order, &by, Timestamp::now());
+    let document =
+        connection
+            .actions
+            .label_document(order, &by, "opened by orderctl", Timestamp::now());
     let document = document
         .await
         .map_err(|refused| Failure::from(refused).about(order))?;

@@ -42,8 +42,8 @@ pub(crate) fn of_label(view: &StatusView) -> String {
     };
     let cost = label
         .cost
-        .map_or_else(|| "unknown".to_owned(), |cost| cost.to_string());
-    let request = label.request.as_deref().unwrap_or("unknown");
+        .map_or_else(|| "not recorded".to_owned(), |cost| cost.to_string());
+    let request = label.request.as_deref().unwrap_or("not recorded");
     let id = &label.id;
     let mut told = vec![
         String::new(),
@@ -199,7 +199,7 @@ mod tests {
             parcel 9400, 700 g\n  parcel -, -\n";
         assert_eq!(told(&known), expected);
         let found = json!({"label_id": "se-1", "carrier": "usps", "tracking": "9400"});
-        let expected = "\nlabel se-1, cost unknown, carrier's request unknown\n";
+        let expected = "\nlabel se-1, cost not recorded, carrier's request not recorded\n";
         assert_eq!(told(&found), expected);
         assert_eq!(told(&Value::Null), "");
     }

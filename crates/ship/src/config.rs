@@ -34,6 +34,8 @@ pub struct Account {
     pub carrier_id: String,
     /// `CARRIER_SERVICE_CODE`: how fast.
     pub service_code: String,
+    /// `CARRIER_SERVICE_CODE_ABROAD`: how, to where parcels need a customs declaration. Empty if none are sent there.
+    pub service_code_abroad: Option<String>,
     /// `CARRIER_WAREHOUSE_ID`: from where.
     pub warehouse_id: String,
     /// `CARRIER_CONTACT_PHONE`: whom the driver calls. The shop: an order has no number.
@@ -58,6 +60,7 @@ impl Config {
             account: Account {
                 carrier_id: env::required("CARRIER_ID")?,
                 service_code: env::required("CARRIER_SERVICE_CODE")?,
+                service_code_abroad: env::optional("CARRIER_SERVICE_CODE_ABROAD"),
                 warehouse_id: env::required("CARRIER_WAREHOUSE_ID")?,
                 contact_phone: env::required("CARRIER_CONTACT_PHONE")?,
             },

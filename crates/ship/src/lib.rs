@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use config::{Account, Config};
 use domain::ledger::{Book, Booking, Claim, Entry, Unbook, Unbooking};
 use domain::ports::{
-    BookRequest, Booked, Carrier, Catalogue, Invocation, Orders, ProviderError, StoreError, Voiding,
+    BookRequest, Booked, Carrier, Catalogue, Invocation, Orders, ProviderError, Voiding,
 };
 use domain::{
     Discrepancy, ErrorName, Failure, Label, Order, OrderState, Packing, Parcels, PersonalData,
@@ -138,41 +138,52 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
     async fn book(&self, by: &Invocation) -> Result<Value, StepError> {
         let prepare = async {
             let documents = step::documents(&self.orders, &by.order_id).await?;
-            money_is_held(&documents.2, by.now)?;
-            Ok(documents)
-        };
-        let act = async |(order, personal, _): Documents,
-                         state: OrderState,
-                         unknown_since: Option<Timestamp>| {
-            let reference = reference(&state);
-            if unknown_since.is_some() {
-                if let Some(label) = self.carrier.find(&reference).await? {
-                    return Ok(self.noted(&state, label).await);
-                }
-                // Neither bought again nor called refused.
-                self.settled(tried_until(&state), by.now)?;
-            }
-            step::still_true(&personal, &state)?;
-            let parcels = self.parcels(&order, &personal).await?;
-            // There is never more than one that can be used. One that the carrier does not void may be on its
-            // way: then it is what is shipped.
-            if let Some(label) = state.label_to_void()
-                && let Voiding::Refused { .. } = self.carrier.cancel(label).await?
-                && let Some(replaced) = state.to_replace()
+            let (order, personal, state) = &documents;
+            money_is_held(state, by.now)?;
+            let parcels = self.parcels(order, personal).await?;
+            // What cannot be packed ends the try before anything is asked of the carrier, unless an earlier one
+            // may have bought the label.
+            if !may_be_booked(state, by)
+                && let Err(unpacked) = parcels
             {
-                return Ok(replaced.booking.clone());
+                return Err(unpacked);
             }
-            let request = BookRequest {
-                order: &order,
-                personal: &personal,
-                parcels: &parcels,
-                reference: &reference,
-            };
-            match self.carrier.book(request).await? {
-                Booked::Label(label) => Ok(self.noted(&state, label).await),
-                Booked::Refused { code } => Ok(Booking::Refused { code }),
-            }
+            Ok((documents, parcels))
         };
+        let act =
+            async |((order, personal, _), parcels): (Documents, Result<Parcels, StepError>),
+                   state: OrderState,
+                   unknown_since: Option<Timestamp>| {
+                let reference = reference(&state);
+                if unknown_since.is_some() {
+                    if let Some(label) = self.carrier.find(&reference).await? {
+                        return Ok(self.noted(&state, label).await);
+                    }
+                    // Neither bought again nor called refused.
+                    self.settled(tried_until(&state), by.now)?;
+                }
+                step::still_true(&personal, &state)?;
+                let parcels =
+                    parcels.map_err(|error| ProviderError::Defect(error.message().to_owned()))?;
+                // There is never more than one that can be used. One that the carrier does not void may be on its
+                // way: then it is what is shipped.
+                if let Some(label) = state.label_to_void()
+                    && let Voiding::Refused { .. } = self.carrier.cancel(label).await?
+                    && let Some(replaced) = state.to_replace()
+                {
+                    return Ok(replaced.booking.clone());
+                }
+                let request = BookRequest {
+                    order: &order,
+                    personal: &personal,
+                    parcels: &parcels,
+                    reference: &reference,
+                };
+                match self.carrier.book(request).await? {
+                    Booked::Label(label) => Ok(self.noted(&state, label).await),
+                    Booked::Refused { code } => Ok(Booking::Refused { code }),
+                }
+            };
         let unavailable = ErrorName::CarrierUnavailable;
         match step::once::<Book, _, _, _, _>(&self.orders, by, unavailable, prepare, act).await? {
             Booking::Booked {
@@ -185,26 +196,21 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
         }
     }
 
-    /// What is shipped, by what the catalogue says now. Nothing was asked of the carrier yet.
+    /// What is shipped, by what the catalogue says now; inside, why it cannot be.
     async fn parcels(
         &self,
         order: &Order,
         personal: &PersonalData,
-    ) -> Result<Parcels, ProviderError> {
+    ) -> Result<Result<Parcels, StepError>, StepError> {
         let goods = self.orders.goods(&order.lines).await;
-        let goods = goods.map_err(|error| match error {
-            StoreError::Unavailable(_) | StoreError::NotFound(_) => {
-                ProviderError::Unavailable(error.to_string())
-            }
-            StoreError::Defect(_) => ProviderError::Defect(error.to_string()),
-        })?;
+        let goods = goods.map_err(|error| step::store_error(&error))?;
         let country = &personal.shipping_address.country;
         let packed = Parcels::pack(order, country, &goods, &self.packing);
-        // Validation refuses such an order: its articles or its address are others since.
-        packed.map_err(|problems| {
+        // Validation refuses such an order: its articles, its address or the settings are others since.
+        Ok(packed.map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            ProviderError::Defect(problems.join("; "))
-        })
+            StepError::new(ErrorName::Internal, problems.join("; "))
+        }))
     }
 
     /// What the ledger keeps of a label, once the rest is kept beside it. A label that could not be noted is
@@ -272,29 +278,14 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
             None => ShipmentStatus::Booked,
         };
         step::time_left(by)?;
-        let found = self.carrier.find(&reference(state)).await;
+        let found = self.carrier.find_all(&reference(state)).await;
         let found = found
             .map_err(|error| StepError::new(ErrorName::CarrierUnavailable, error.to_string()))?;
-        let differs = match (&found, ledger) {
-            (None, ShipmentStatus::Cancelled) => None,
-            (Some(found), ShipmentStatus::Booked) if found.id == *label => None,
-            (Some(found), ShipmentStatus::Booked) => Some(Discrepancy::Label {
-                ledger: label.clone(),
-                provider: found.id.clone(),
-            }),
-            (found, ledger) => Some(Discrepancy::Shipment {
-                ledger,
-                provider: if found.is_some() {
-                    ShipmentStatus::Booked
-                } else {
-                    ShipmentStatus::Cancelled
-                },
-            }),
-        };
+        let differs = compared(ledger, label, &found);
         if differs.is_some() && !step::unchanged(&self.orders, state).await? {
             return Ok(json!({"differs": null}));
         }
-        if let (None, Some(found)) = (&differs, found)
+        if let (None, Some(found)) = (&differs, found.into_iter().next())
             && record.labels.iter().all(|noted| noted.id != found.id)
         {
             self.noted(state, found).await;
@@ -302,9 +293,14 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
         Ok(json!({"differs": differs}))
     }
 
-    /// Where the document of the order's label is. `null` if it has none that can be used.
+    /// Where the document of the order's label is. `null` if it has none that can be used, or the personal data that
+    /// are on it were erased here.
     async fn document(&self, by: &Invocation) -> Result<Value, StepError> {
-        let state = step::record(&self.orders, &by.order_id).await?.state;
+        let record = step::record(&self.orders, &by.order_id).await?;
+        if record.personal.is_none() {
+            return Ok(json!({"document": null}));
+        }
+        let state = record.state;
         let booked = state.book.as_ref().and_then(Entry::outcome);
         let Some(Booking::Booked { label, .. }) = booked else {
             return Ok(json!({"document": null}));
@@ -411,6 +407,36 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
     }
 }
 
+/// What the carrier says otherwise: `live` are the labels of the shipment that can be used, `label` is the ledger's.
+/// One of ours that can be used is what is shipped, whatever there is besides.
+fn compared(ledger: ShipmentStatus, label: &str, live: &[Label]) -> Option<Discrepancy> {
+    let (ours, others): (Vec<&Label>, Vec<&Label>) = live.iter().partition(|one| one.id == label);
+    let (is_live, other) = (
+        !ours.is_empty(),
+        others.first().map(|other| other.id.clone()),
+    );
+    let label = label.to_owned();
+    match (ledger, is_live, other) {
+        (ShipmentStatus::Booked, true, None) | (ShipmentStatus::Cancelled, false, None) => None,
+        (ShipmentStatus::Booked, true, Some(provider)) => Some(Discrepancy::ExtraLabel {
+            ledger: label,
+            provider,
+        }),
+        (ShipmentStatus::Booked, false, Some(provider)) => Some(Discrepancy::Label {
+            ledger: label,
+            provider,
+        }),
+        (ledger, is_live, other) => Some(Discrepancy::Shipment {
+            ledger,
+            provider: if is_live || other.is_some() {
+                ShipmentStatus::Booked
+            } else {
+                ShipmentStatus::Cancelled
+            },
+        }),
+    }
+}
+
 /// Why a label is not void: the carrier's code, and whether it never will be.
 struct Unvoided {
     code: String,
@@ -422,6 +448,15 @@ fn tried_until(state: &OrderState) -> Option<Timestamp> {
     match &state.book {
         Some(Entry::Open(claim)) => claim.tried_until,
         Some(Entry::Done { .. }) | None => None,
+    }
+}
+
+/// Whether somebody before this invocation may have bought a label, or has.
+fn may_be_booked(state: &OrderState, by: &Invocation) -> bool {
+    match &state.book {
+        None => false,
+        Some(Entry::Open(claim)) => claim.owner != by.owner || claim.tried_until.is_some(),
+        Some(Entry::Done { .. }) => true,
     }
 }
 
@@ -441,5 +476,40 @@ fn money_is_held(state: &OrderState, now: Timestamp) -> Result<(), StepError> {
             ),
         )),
         Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(ids: &[&str]) -> Vec<Label> {
+        let label = |id: &&str| Label {
+            id: (*id).to_owned(),
+            carrier: "usps".to_owned(),
+            tracking: String::new(),
+            cost: None,
+            request: None,
+            parcels: Vec::new(),
+        };
+        ids.iter().map(label).collect()
+    }
+
+    #[test]
+    fn an_extra_label_is_never_taken_for_ours_whichever_is_listed_first() {
+        let (ledger, provider) = ("ours".to_owned(), "extra".to_owned());
+        let extra = Discrepancy::ExtraLabel { ledger, provider };
+        for ids in [["ours", "extra"], ["extra", "ours"]] {
+            let told = compared(ShipmentStatus::Booked, "ours", &live(&ids));
+            assert_eq!(told.as_ref(), Some(&extra), "{ids:?}");
+        }
+        let (ledger, provider) = ("ours".to_owned(), "extra".to_owned());
+        let another = Discrepancy::Label { ledger, provider };
+        let told = compared(ShipmentStatus::Booked, "ours", &live(&["extra"]));
+        assert_eq!(told, Some(another));
+        assert_eq!(
+            compared(ShipmentStatus::Booked, "ours", &live(&["ours"])),
+            None
+        );
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use domain::ports::{BookRequest, Booked, Carrier, ProviderError, Voiding};
 use provider::{Answer, Http, Secret};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -151,11 +151,13 @@ impl ShipStation {
         Ok(Some(found).filter(|_| is_ours))
     }
 
-    /// What labels a shipment has. Asked for by the shipment and not by our reference, for which
+    /// What labels a shipment has, the first bought first. Asked for by the shipment and not by our reference, for which
     /// the carrier shows the earliest label, voided or not.
     /// <https://docs.shipstation.com/apis/openapi/labels/get_label_by_external_shipment_id>
     async fn labels_of(&self, shipment: &str) -> Result<Found, ProviderError> {
-        let path = format!("/v2/labels?shipment_id={shipment}&page_size={PAGE}&page=1");
+        let path = format!(
+            "/v2/labels?shipment_id={shipment}&sort_by=created_at&sort_dir=asc&page_size={PAGE}&page=1"
+        );
         let answer = self.send(Method::GET, &path, None).await?;
         if !answer.status.is_success() {
             return Err(failed(&answer));
@@ -168,6 +170,15 @@ impl ShipStation {
         let labels = page.labels.into_iter();
         let labels = labels.filter(|label| label.shipment_id == shipment);
         found(labels.collect())
+    }
+
+    /// What labels there are under our reference.
+    async fn found(&self, reference: &str) -> Result<Found, ProviderError> {
+        let reference = external_id(&self.environment, reference);
+        match self.shipment(&reference).await.map_err(only_asked)? {
+            None => Ok(Found::Nothing),
+            Some(shipment) => self.labels_of(&shipment.id).await.map_err(only_asked),
+        }
     }
 
     /// Makes the shipment, which costs nothing and of which there is one for each reference; or finds the one
@@ -213,7 +224,7 @@ impl ShipStation {
             Status::Pending => {}
             Status::Processing => return Err(being_made()),
             Status::LabelPurchased => match self.labels_of(&shipment.id).await.map_err(unknown)? {
-                Found::Live(label) => return Ok(Prepared::Decided(Booked::Label(label))),
+                Found::Live(label, _) => return Ok(Prepared::Decided(Booked::Label(label))),
                 Found::Nothing => return Err(being_made()),
                 // It may take another one.
                 Found::OnlyVoided => {}
@@ -295,14 +306,11 @@ impl Carrier for ShipStation {
     }
 
     async fn find(&self, reference: &str) -> Result<Option<domain::Label>, ProviderError> {
-        let reference = external_id(&self.environment, reference);
-        match self.shipment(&reference).await.map_err(only_asked)? {
-            None => Ok(None),
-            Some(shipment) => {
-                let found = self.labels_of(&shipment.id).await;
-                Ok(found.map_err(only_asked)?.live())
-            }
-        }
+        Ok(self.found(reference).await?.live())
+    }
+
+    async fn find_all(&self, reference: &str) -> Result<Vec<domain::Label>, ProviderError> {
+        Ok(self.found(reference).await?.all_live())
     }
 
     async fn document(&self, label: &str) -> Result<Option<String>, ProviderError> {
@@ -317,7 +325,7 @@ impl Carrier for ShipStation {
         let label: Label = answer.json()?;
         let document = label.document();
         // A browser is sent there.
-        Ok(document.filter(|url| url.starts_with("https://") || self.http.is_at(url)))
+        Ok(document.filter(|url| self.http.is_at(url) || is_the_carriers(url)))
     }
 
     async fn cancel(&self, label: &str) -> Result<Voiding, ProviderError> {
@@ -344,6 +352,18 @@ const NEVER_VOIDED: [&str; 2] = ["label_already_used", "label_not_found_within_v
 
 /// Labels on a page of a list: more than any shipment ever has.
 const PAGE: u32 = 50;
+
+/// Below these the carrier keeps what is downloaded.
+const DOMAINS: [&str; 2] = [".shipstation.com", ".shipengine.com"];
+
+/// Whether `url` is one of the carrier's own, which are `https`.
+fn is_the_carriers(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() == "https" && DOMAINS.iter().any(|domain| host.ends_with(domain))
+}
 
 /// In which each answer names its request. <https://docs.shipstation.com/apis/shipengine/docs/guides/errors>
 const REQUEST_ID: &str = "x-shipengine-requestid";
@@ -373,6 +393,28 @@ fn only_asked(error: ProviderError) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_led_anywhere_but_to_the_carrier() {
+        for url in [
+            "https://api.shipstation.com/v2/downloads/1/a/label-1.pdf",
+            "https://api.shipengine.com/v1/downloads/1/a/label-1.pdf",
+        ] {
+            assert!(is_the_carriers(url), "{url}");
+        }
+        for url in [
+            "http://api.shipstation.com/label-1.pdf",
+            "https://shipstation.com.example.net/label-1.pdf",
+            "https://evilshipstation.com/label-1.pdf",
+            "https://api.shipstation.com@example.net/label-1.pdf",
+            "https://example.net/.shipstation.com",
+            "https://example.net#.shipstation.com",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert!(!is_the_carriers(url), "{url}");
+        }
+    }
 
     #[test]
     fn references_fit_and_never_collide() {

@@ -164,7 +164,7 @@ impl<S: Orders + Stock + Catalogue, A: AddressCheck> Validate<S, A> {
         match addresses.check(address).await {
             Ok(Deliverability::NotRefuted) => Ok(()),
             Ok(Deliverability::Undeliverable { code }) => {
-                let text = format!("the shipping address is not known to be one ({code})");
+                let text = format!("the carrier knows no such address ({code})");
                 Err(StepError::new(ErrorName::OrderRejected, text))
             }
             // Shipping will tell.
@@ -203,7 +203,7 @@ fn rejected(problems: &[impl ToString]) -> StepError {
     let listed = problems.iter().take(MAX_LISTED).map(ToString::to_string);
     let mut listed: Vec<String> = listed.collect();
     if problems.len() > MAX_LISTED {
-        listed.push(format!("and {} more lines", problems.len() - MAX_LISTED));
+        listed.push(format!("and {} more problems", problems.len() - MAX_LISTED));
     }
     StepError::new(ErrorName::OrderRejected, listed.join("; "))
 }

@@ -45,12 +45,20 @@ enum Status {
 struct Message {
     #[serde(rename = "type")]
     kind: String,
-    code: String,
     detail_code: Option<String>,
 }
 
-/// What says nothing about the address: the provider has no directory of the country.
-const NOT_THE_ADDRESS: [&str; 2] = ["unsupported_country", "non_supported_country"];
+/// What says that there is no such address: "The address could not be found due to insufficient or incorrect data,
+/// or the address is non-deliverable." All other codes name a part that is wrong, missing, changed or ambiguous,
+/// of an address that a parcel may reach all the same.
+/// <https://www.shipengine.com/docs/addresses/validation/messages/>
+const NO_SUCH_ADDRESS: [&str; 1] = ["address_not_found"];
+/// What takes that back: the provider has no directory of the country, or found more than one address.
+const NOT_THE_ADDRESS: [&str; 3] = [
+    "unsupported_country",
+    "non_supported_country",
+    "multiple_matches",
+];
 
 impl ShipStation {
     /// ShipStation at `base_url`, with this credential.
@@ -71,31 +79,32 @@ impl Looked {
         }
         let errors = self.messages.into_iter();
         let errors = errors.filter(|message| message.kind == "error");
-        let codes: Vec<String> = errors
-            .map(|message| message.detail_code.unwrap_or(message.code))
-            .collect();
-        if codes
-            .iter()
-            .any(|code| NOT_THE_ADDRESS.contains(&code.as_str()))
-        {
+        let codes: Vec<String> = errors.filter_map(|message| message.detail_code).collect();
+        let is_one_of = |list: &[&str], code: &String| list.contains(&code.as_str());
+        if codes.iter().any(|code| is_one_of(&NOT_THE_ADDRESS, code)) {
             return Deliverability::NotRefuted;
         }
-        let code = codes.into_iter().next();
-        Deliverability::Undeliverable {
-            code: code.unwrap_or_else(|| "not_verified".to_owned()),
-        }
+        let mut codes = codes.into_iter();
+        codes
+            .find(|code| is_one_of(&NO_SUCH_ADDRESS, code))
+            .map_or(Deliverability::NotRefuted, |code| {
+                Deliverability::Undeliverable { code }
+            })
     }
 }
 
 impl AddressCheck for ShipStation {
     async fn check(&self, address: &Address) -> Result<Deliverability, ProviderError> {
+        // The provider requires a region, and an invented one would be what it refuses.
+        let Some(region) = &address.region else {
+            return Ok(Deliverability::NotRefuted);
+        };
         // Without name and number: who lives there is not asked.
         let body = json!([{
             "address_line1": address.line1,
             "address_line2": address.line2,
             "city_locality": address.city,
-            // Asked for even where there are none.
-            "state_province": address.region.as_deref().unwrap_or(&address.city),
+            "state_province": region,
             "postal_code": address.postal_code,
             "country_code": address.country,
         }]);
@@ -145,10 +154,47 @@ mod tests {
                 "{status}"
             );
         }
-        let without_detail = json!([{"type": "error", "code": "a1002", "detail_code": null}]);
-        let code = "a1002".to_owned();
+    }
+
+    /// Every code that the provider documents but the one, and none at all.
+    #[test]
+    fn whatever_else_it_says_of_an_address_refuses_none() {
+        for detail in [
+            "minimum_postal_code_verification_failed",
+            "street_does_not_match_unique_street_name",
+            "multiple_directionals",
+            "multiple_matches",
+            "suite_missing",
+            "invalid_house_number",
+            "invalid_postal_code",
+            "partially_verified_to_premise_level",
+            "line2_max_length_exceeded",
+        ] {
+            let told = message("error", detail);
+            assert_eq!(read("error", &told), Deliverability::NotRefuted, "{detail}");
+        }
+        let bare = json!([{"type": "error", "code": "a1002", "detail_code": null}]);
+        let warning = message("warning", "address_not_found");
+        for told in [json!([]), bare, warning] {
+            assert_eq!(read("error", &told), Deliverability::NotRefuted, "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_partly_known_besides_is_refused_and_what_is_ambiguous_is_not() {
+        let told = |other: &str| {
+            let mut told = message("error", "partially_verified_to_city_level");
+            for detail in [other, "address_not_found"] {
+                told.as_array_mut()
+                    .expect("messages")
+                    .push(message("error", detail)[0].clone());
+            }
+            read("error", &told)
+        };
+        let code = "address_not_found".to_owned();
         let refused = Deliverability::Undeliverable { code };
-        assert_eq!(read("error", &without_detail), refused);
+        assert_eq!(told("invalid_house_number"), refused);
+        assert_eq!(told("multiple_matches"), Deliverability::NotRefuted);
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Shop {
         let account = Account {
             carrier_id: "se-1".to_owned(),
             service_code: "usps_priority_mail".to_owned(),
+            service_code_abroad: Some("usps_priority_mail_international".to_owned()),
             warehouse_id: "se-1".to_owned(),
             contact_phone: "+1 555 0100".to_owned(),
         };

@@ -179,6 +179,8 @@ fn packing() -> Packing {
         grams_per_piece: 500,
         max_parcel_g: 30_000,
         domestic_countries: ["US".parse().expect("a country")].into(),
+        ships_abroad: false,
+        multi_package: false,
     }
 }
 

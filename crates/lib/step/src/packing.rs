@@ -5,7 +5,8 @@ use domain::Packing;
 use crate::InitError;
 use crate::env;
 
-/// Reads `CARRIER_GRAMS_PER_PIECE`, `CARRIER_MAX_PARCEL_G` and `CARRIER_DOMESTIC_COUNTRIES`, a JSON array.
+/// Reads `CARRIER_GRAMS_PER_PIECE`, `CARRIER_MAX_PARCEL_G`, `CARRIER_DOMESTIC_COUNTRIES`, a JSON array,
+/// `CARRIER_MULTI_PACKAGE`, `true` or `false`, and whether there is a `CARRIER_SERVICE_CODE_ABROAD`.
 ///
 /// # Errors
 /// Names what is missing.
@@ -17,5 +18,7 @@ pub fn packing() -> Result<Packing, InitError> {
         domestic_countries: env::parsed("CARRIER_DOMESTIC_COUNTRIES", |json| {
             serde_json::from_str(json).ok()
         })?,
+        ships_abroad: env::optional("CARRIER_SERVICE_CODE_ABROAD").is_some(),
+        multi_package: env::parsed("CARRIER_MULTI_PACKAGE", |text| text.parse().ok())?,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue};
 use domain::ports::{Catalogue, LineProblem, StoreError};
 use domain::{Article, Goods, Line, Sku};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ use crate::error::{classify, unreadable};
 use crate::item::{Item, number, text};
 
 /// What is changed of an article that is known. What it does not say any more is taken off.
-const OF_GOODS: [&str; 3] = ["weight_g", "dimensions_mm", "customs"];
+const OF_GOODS: [&str; 3] = ["weight_g", "dimensions_mm", CUSTOMS];
+const CUSTOMS: &str = "customs";
 
 /// What is read of an article to ship it.
 #[derive(Deserialize)]
@@ -25,8 +26,8 @@ struct StoredGoods {
 
 impl Store {
     /// Puts an article into the catalogue or changes it. `available` counts only for an article that is new: the
-    /// stock of others is what orders have left of it.
-    pub async fn put_article(&self, article: &Article) -> Result<(), StoreError> {
+    /// stock of others is what orders have left of it. Whether customs data are lost that it had before.
+    pub async fn put_article(&self, article: &Article) -> Result<bool, StoreError> {
         let goods = stored(&article.goods)?;
         let mut set = vec![
             "SET unit_price = :price, currency = :currency".to_owned(),
@@ -54,9 +55,13 @@ impl Store {
         if !remove.is_empty() {
             change.push(format!("REMOVE {}", remove.join(", ")));
         }
-        let sent = update.update_expression(change.join(" ")).send().await;
-        sent.map_err(|error| classify("UpdateItem", &error))?;
-        Ok(())
+        let update = update.update_expression(change.join(" "));
+        let sent = update.return_values(ReturnValue::AllOld).send().await;
+        let before = sent.map_err(|error| classify("UpdateItem", &error))?;
+        let had = before
+            .attributes
+            .is_some_and(|old| old.contains_key(CUSTOMS));
+        Ok(had && article.goods.customs.is_none())
     }
 
     /// Reads an article, consistently.

@@ -1,5 +1,7 @@
 //! Labels as ShipStation tells of them.
 
+use std::iter;
+
 use domain::ports::ProviderError;
 use domain::{Currency, LabelledParcel, Money};
 use serde::Deserialize;
@@ -144,8 +146,8 @@ impl Weight {
 /// The labels of one shipment.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// This is the one.
-    Live(domain::Label),
+    /// This is the one, and these are others that can be used as well.
+    Live(domain::Label, Vec<domain::Label>),
     /// There are some, and none that can be used.
     OnlyVoided,
     /// There is none.
@@ -153,11 +155,19 @@ pub(super) enum Found {
 }
 
 impl Found {
-    /// The label that can be used.
+    /// The label that can be used; of several, the first.
     pub(super) fn live(self) -> Option<domain::Label> {
         match self {
-            Self::Live(label) => Some(label),
+            Self::Live(label, _) => Some(label),
             Self::OnlyVoided | Self::Nothing => None,
+        }
+    }
+
+    /// All labels that can be used.
+    pub(super) fn all_live(self) -> Vec<domain::Label> {
+        match self {
+            Self::Live(label, others) => iter::once(label).chain(others).collect(),
+            Self::OnlyVoided | Self::Nothing => Vec::new(),
         }
     }
 }
@@ -165,13 +175,18 @@ impl Found {
 /// Which of a shipment's labels counts: those that are void or were never made hide none that is live.
 pub(super) fn found(labels: Vec<Label>) -> Result<Found, ProviderError> {
     let (mut is_being_made, mut is_empty) = (false, true);
+    let mut live = Vec::new();
     for label in labels {
         is_empty = false;
         match label.standing() {
-            Standing::Live(label) => return Ok(Found::Live(label)),
+            Standing::Live(label) => live.push(label),
             Standing::Processing => is_being_made = true,
             Standing::Voided | Standing::Failed => {}
         }
+    }
+    let mut live = live.into_iter();
+    if let Some(first) = live.next() {
+        return Ok(Found::Live(first, live.collect()));
     }
     match (is_being_made, is_empty) {
         (true, _) => Err(being_made()),
@@ -220,6 +235,21 @@ mod tests {
         for labels in orders {
             assert_eq!(live(labels).as_deref(), Some("d"));
         }
+    }
+
+    #[test]
+    fn of_several_that_are_live_the_first_counts_and_all_are_known() {
+        let labels = || {
+            vec![
+                label("a", &json!({"status": "voided"})),
+                label("b", &json!({})),
+                label("c", &json!({})),
+            ]
+        };
+        assert_eq!(live(labels()).as_deref(), Some("b"));
+        let all = found(labels()).expect("an answer").all_live();
+        let ids: Vec<_> = all.into_iter().map(|label| label.id).collect();
+        assert_eq!(ids, ["b", "c"]);
     }
 
     #[test]

@@ -46,11 +46,17 @@ pub(super) fn content(account: &Account, request: &BookRequest<'_>) -> Value {
     let Account {
         carrier_id,
         service_code,
+        service_code_abroad,
         warehouse_id,
         contact_phone,
     } = account;
     let to = &request.personal.shipping_address;
     let Parcels { parcels, abroad } = request.parcels;
+    // Without a service abroad nothing is packed for it.
+    let service_code = match service_code_abroad {
+        Some(service_abroad) if *abroad => service_abroad,
+        Some(_) | None => service_code,
+    };
     let packages = parcels.iter().map(|parcel| package(parcel, *abroad));
     let mut content = json!({
         "carrier_id": carrier_id,

@@ -118,6 +118,27 @@ async fn a_label_that_somebody_voided_hides_none_that_was_bought_since() {
 }
 
 #[tokio::test]
+async fn a_label_that_somebody_bought_besides_is_told_as_an_extra_one() {
+    let shop = Shop::with_booked_shipment().await;
+    let carrier = ship_station(&shop.sandbox.url).await;
+    let first = carrier.find("ord-1-1").await.expect("an answer");
+    let first = first.expect("a label").id;
+    let id = shipment(&shop).await["shipment_id"].clone();
+    let path = format!("labels/shipment/{}", id.as_str().expect("an id"));
+    let second = shop.sandbox.at_carrier("POST", &path, &json!({})).await;
+    let second = second["label_id"].as_str().expect("an id").to_owned();
+    // Ours is still what is found.
+    let found = carrier.find("ord-1-1").await.expect("an answer");
+    assert_eq!(found.map(|label| label.id).as_ref(), Some(&first));
+    let compared = shop.run(Action::Compare).await;
+    let differs = json!({"of": "extra_label", "ledger": first, "provider": second});
+    assert_eq!(compared, Ok(json!({"differs": differs})));
+    shop.sandbox.void_label(&second).await;
+    let same = shop.run(Action::Compare).await;
+    assert_eq!(same, Ok(json!({"differs": null})));
+}
+
+#[tokio::test]
 async fn an_address_that_was_modified_after_the_shipment_was_made_is_shipped_to() {
     let shop = Shop::with_order().await;
     shop.sandbox.plant_status("carrier", "book", 429).await;

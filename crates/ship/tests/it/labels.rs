@@ -124,6 +124,14 @@ async fn the_document_of_a_label_is_told_for_the_moment_and_kept_nowhere() {
 }
 
 #[tokio::test]
+async fn once_the_personal_data_are_erased_here_nobody_is_led_to_them_there() {
+    let shop = Shop::with_booked_shipment().await;
+    shop.database.erase_personal_data(ORDER).await;
+    let none = Ok(json!({"document": null}));
+    assert_eq!(shop.run(Action::Document).await, none);
+}
+
+#[tokio::test]
 async fn a_void_label_has_no_document_and_an_absent_carrier_tells_of_none() {
     let shop = Shop::with_booked_shipment().await;
     shop.sandbox.plant("carrier", "find", "error").await;

@@ -46,6 +46,7 @@ async fn a_parcel_weighs_and_measures_what_the_catalogue_says() {
         "dimensions": {"unit": "centimeter", "length": 18.0, "width": 12.0, "height": 10.5},
     }]);
     assert_eq!(shipment["packages"], expected);
+    assert_eq!(shipment["service_code"], "usps_priority_mail");
     assert_eq!(shipment["customs"], Value::Null);
 }
 
@@ -63,6 +64,7 @@ async fn customs_are_told_what_is_in_each_parcel_that_goes_abroad() {
     shop.knows_mugs(&customs()).await;
     shop.run(Action::Book).await.expect("booked");
     let shipment = shop.shipment().await;
+    assert_eq!(shipment["service_code"], "usps_priority_mail_international");
     let told = json!({"contents": "merchandise", "non_delivery": "return_to_sender"});
     assert_eq!(shipment["customs"], told);
     let expected = json!([{
@@ -80,9 +82,10 @@ async fn what_customs_cannot_be_told_is_not_sent_abroad() {
     assert_eq!(refused.name(), ErrorName::Internal);
     assert!(refused.to_string().contains("MUG-01 has no customs data"));
     assert!(shop.sandbox.effects().await.is_empty());
+    // Nothing was asked of the carrier, so nothing about the shipment is unknown.
+    assert_eq!(shop.database.state(ORDER).await.book, None);
     // Somebody mends the catalogue, and the order goes on.
     shop.knows_mugs(&customs()).await;
-    shop.wait_for_late_labels().await;
     shop.run(Action::Book).await.expect("booked");
 }
 
@@ -100,6 +103,18 @@ async fn several_parcels_have_one_label_with_a_tracking_number_for_each() {
     let parcels = &labels["labels"][0]["packages"];
     assert_eq!(parcels[0]["tracking_number"], booked["tracking_number"]);
     assert_ne!(parcels[1]["tracking_number"], booked["tracking_number"]);
+}
+
+/// Then it may be there already, whatever the catalogue says since.
+#[tokio::test]
+async fn a_label_that_may_be_there_is_looked_for_before_anything_is_packed() {
+    let shop = Shop::with_document(&abroad()).await;
+    shop.knows_mugs(&customs()).await;
+    shop.sandbox.plant("carrier", "book", "lose_response").await;
+    shop.error(Action::Book).await;
+    shop.knows_mugs(&Goods::default()).await;
+    shop.run(Action::Book).await.expect("found");
+    assert_eq!(shop.sandbox.effects().await, ["shipments"]);
 }
 
 #[tokio::test]

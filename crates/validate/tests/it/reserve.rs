@@ -78,7 +78,7 @@ async fn a_rejection_of_many_lines_stays_short_enough_for_an_executions_history(
         "{text}"
     );
     // Of the 99 lines of the first transaction, five are told.
-    assert!(text.ends_with("; and 94 more lines"), "{text}");
+    assert!(text.ends_with("; and 94 more problems"), "{text}");
 }
 
 #[tokio::test]

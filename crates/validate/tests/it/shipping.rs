@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Article, Customs, ErrorName, Goods, Stage};
+use domain::{Article, Customs, ErrorName, Goods, Packing, Stage};
 use provider::Secret;
 use serde_json::{Value, json};
 use tests::{Sandbox, document, invocation, nobody, packing, sandbox, sdk_config};
@@ -29,6 +29,18 @@ fn abroad() -> Value {
     document
 }
 
+/// What customs can be told of.
+fn with_customs() -> Goods {
+    Goods {
+        customs: Some(Customs {
+            hs_code: "691200".parse().expect("a code"),
+            origin: "PT".parse().expect("a country"),
+            description: "Ceramic mug".to_owned(),
+        }),
+        ..Goods::default()
+    }
+}
+
 /// Why it is refused. Nothing is reserved then.
 async fn rejected(shop: &Shop) -> String {
     let error = shop.run(Action::Validate).await.expect_err("rejected");
@@ -42,16 +54,7 @@ async fn an_article_without_customs_data_is_not_sold_abroad() {
     let shop = Shop::with_order(&abroad()).await;
     let reason = "MUG-01 has no customs data in the catalogue and cannot be sent abroad";
     assert!(rejected(&shop).await.contains(reason));
-    let customs = Customs {
-        hs_code: "691200".parse().expect("a code"),
-        origin: "PT".parse().expect("a country"),
-        description: "Ceramic mug".to_owned(),
-    };
-    let goods = Goods {
-        customs: Some(customs),
-        ..Goods::default()
-    };
-    knows(&shop, &goods).await;
+    knows(&shop, &with_customs()).await;
     shop.run(Action::Validate).await.expect("validated");
 }
 
@@ -65,6 +68,51 @@ async fn what_is_heavier_than_a_parcel_may_be_is_not_sold() {
     knows(&shop, &goods).await;
     let reason = "MUG-01 weighs 30001 g, and a parcel at most 30000 g";
     assert!(rejected(&shop).await.contains(reason));
+}
+
+/// The same shop, whose account can do less.
+async fn rejected_by(shop: &Shop, packing: Packing) -> String {
+    let limit = tests::money(crate::LIMIT, "USD");
+    let limits = BTreeMap::from([(limit.currency(), limit)]);
+    let validate: Validate<_, ShipStation> =
+        Validate::new(shop.database.store.clone(), limits, packing);
+    let by = invocation(ORDER, "request", 60_000);
+    let error = validate.handle(task(Action::Validate, by)).await;
+    let error = error.expect_err("rejected");
+    assert_eq!(error.name(), ErrorName::OrderRejected);
+    assert_eq!(shop.database.state(ORDER).await.reserved_lines, 0);
+    error.to_string()
+}
+
+#[tokio::test]
+async fn what_takes_several_parcels_is_not_sold_if_the_service_takes_one() {
+    let shop = Shop::with_order(&document(ORDER)).await;
+    let goods = Goods {
+        weight_g: Some(20_000),
+        ..Goods::default()
+    };
+    knows(&shop, &goods).await;
+    let single = Packing {
+        multi_package: false,
+        ..packing()
+    };
+    let reason = "the order takes 2 parcels, and the carrier's service takes one";
+    let told = rejected_by(&shop, single).await;
+    assert!(told.contains(reason), "{told}");
+    shop.run(Action::Validate).await.expect("validated");
+}
+
+#[tokio::test]
+async fn nothing_is_sold_abroad_without_a_service_that_goes_there() {
+    let shop = Shop::with_order(&abroad()).await;
+    knows(&shop, &with_customs()).await;
+    let at_home = Packing {
+        ships_abroad: false,
+        ..packing()
+    };
+    let told = rejected_by(&shop, at_home).await;
+    assert!(told.contains("nothing is sent abroad, and CH is"), "{told}");
+    shop.run(Action::Validate).await.expect("validated");
 }
 
 #[tokio::test]
@@ -124,7 +172,7 @@ async fn an_address_that_is_none_is_refused_before_money_is_held_and_by_name() {
     let asking = Asking::with_postal_code("99999").await;
     let error = asking.run().await.expect_err("rejected");
     assert_eq!(error.name(), ErrorName::OrderRejected);
-    let reason = "the shipping address is not known to be one (address_not_found)";
+    let reason = "the carrier knows no such address (address_not_found)";
     assert!(error.to_string().contains(reason), "{error}");
     assert_eq!(asking.stage().await, Stage::Received);
 }
@@ -138,16 +186,21 @@ async fn an_address_that_is_doubtful_or_cannot_be_looked_up_passes() {
     let mut document = document(ORDER);
     document["shipping_address"]["country"] = json!("AQ");
     let asking = Asking::with_order(&document).await;
-    let goods = Goods {
-        customs: Some(Customs {
-            hs_code: "691200".parse().expect("a code"),
-            origin: "PT".parse().expect("a country"),
-            description: "Ceramic mug".to_owned(),
-        }),
-        ..Goods::default()
-    };
-    knows(&asking.shop, &goods).await;
+    knows(&asking.shop, &with_customs()).await;
     asking.run().await.expect("validated");
+}
+
+#[tokio::test]
+async fn an_address_without_a_region_is_not_looked_up_by_an_invented_one() {
+    let mut document = abroad();
+    let address = document["shipping_address"].as_object_mut();
+    address.expect("an address").remove("region");
+    document["shipping_address"]["postal_code"] = json!("99999");
+    let asking = Asking::with_order(&document).await;
+    knows(&asking.shop, &with_customs()).await;
+    asking.sandbox.plant("carrier", "validate", "decline").await;
+    asking.run().await.expect("validated");
+    assert!(asking.sandbox.fired().await.is_empty(), "it was asked");
 }
 
 #[tokio::test]

@@ -42,15 +42,17 @@ fn lines(names: &[&str]) -> Vec<Line> {
     names.iter().map(line).collect()
 }
 
-async fn put(database: &Database, goods: Goods) {
+/// Whether that takes its customs data off.
+async fn put(database: &Database, goods: Goods) -> bool {
     let put = database.store.put_article(&mug(goods)).await;
-    put.expect("an article");
+    put.expect("an article")
 }
 
 #[tokio::test]
 async fn what_is_known_of_an_article_is_read_as_it_was_put_and_taken_off_again() {
     let database = database().await;
-    put(&database, known()).await;
+    assert!(!put(&database, known()).await, "it is new");
+    assert!(!put(&database, known()).await, "it is the same");
     let read = database.store.article(&sku("MUG-01")).await;
     let read = read.expect("an answer").expect("the article");
     // The stock of an article that is known is what orders have left of it.
@@ -60,10 +62,13 @@ async fn what_is_known_of_an_article_is_read_as_it_was_put_and_taken_off_again()
         customs: None,
         ..known()
     };
-    put(&database, lighter.clone()).await;
+    assert!(
+        put(&database, lighter.clone()).await,
+        "customs data are lost"
+    );
     let read = database.store.goods(&lines(&["MUG-01"])).await;
     assert_eq!(read, Ok(BTreeMap::from([(sku("MUG-01"), lighter)])));
-    put(&database, Goods::default()).await;
+    assert!(!put(&database, Goods::default()).await, "there were none");
     let read = database.store.goods(&lines(&["MUG-01"])).await;
     let nothing = BTreeMap::from([(sku("MUG-01"), Goods::default())]);
     assert_eq!(read, Ok(nothing));
