@@ -86,11 +86,17 @@ impl Sandbox {
 
     /// Something happens at the payment provider without anybody's doing: `dispute`, `refund_failed`.
     pub async fn happens(&self, order_id: &str, event: &str) {
-        let request = self.http.post(format!("{}/_sandbox/events", self.url));
-        let body = json!({"provider": "payment", "order_id": order_id, "event": event});
-        let answer = request.json(&body).send().await.expect("an answer");
-        let happened: Value = answer.json().await.expect("an answer");
+        let body = json!({"order_id": order_id, "event": event});
+        let happened = self.happens_as(body).await;
         assert_eq!(happened, json!({"happened": 1}), "{event}");
+    }
+
+    /// The same as the event's body says; how many there were.
+    pub async fn happens_as(&self, mut body: Value) -> Value {
+        let request = self.http.post(format!("{}/_sandbox/events", self.url));
+        body["provider"] = json!("payment");
+        let answer = request.json(&body).send().await.expect("an answer");
+        answer.json().await.expect("an answer")
     }
 
     /// Does something at the payment provider that is none of this system's doing, as somebody does in

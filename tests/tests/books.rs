@@ -450,8 +450,10 @@ async fn a_page_that_was_not_read_is_read_by_the_next_sweep_and_so_is_the_one_af
     let fault = json!({"provider": "payment", "operation": "find", "mode": "error", "status": 500,
         "order_id": "*"});
     shop.sandbox.plant_fault(&fault).await;
-    let first = Timestamp::now().as_millisecond() + 31 * 60_000;
-    let first = Timestamp::from_millisecond(first).expect("a time");
+    // A minute in which payments are read first.
+    let minute = Timestamp::now().as_second().unsigned_abs() / 60 + 31;
+    let first = minute.next_multiple_of(4).cast_signed() * 60;
+    let first = Timestamp::from_second(first).expect("a time");
     shop.monitor.sweep(first).await.expect("a sweep");
     assert_eq!(shop.sandbox.fired().await, ["find error"]);
     assert_eq!(shop.orphans().await, []);

@@ -2,6 +2,10 @@
 //! refund fails weeks after it was made. The ledger says what was done and stays as it is; the audit trail has
 //! what the monitor heard of the provider since.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use crate::{AuditEvent, Event};
 
 /// The disputes of an order's payments that are open: the provider's references.
@@ -28,6 +32,18 @@ pub fn last_of(audit: &[AuditEvent], reference: &str, events: &[Event]) -> Optio
         .filter(|entry| entry.about.as_deref() == Some(reference) && events.contains(&entry.event));
     its.max_by_key(|entry| entry.last())
         .map(|entry| entry.event)
+}
+
+/// A time for what is noted next about what the provider calls `reference`: now, or just after what was noted last,
+/// whatever the clock of who noted it said.
+#[must_use]
+pub fn next_at(audit: &[AuditEvent], reference: &str, now: Timestamp) -> Timestamp {
+    let its = audit
+        .iter()
+        .filter(|entry| entry.about.as_deref() == Some(reference));
+    let last = its.map(AuditEvent::last).max();
+    let after = last.and_then(|last| last.checked_add(Duration::from_millis(1)).ok());
+    after.map_or(now, |after| now.max(after))
 }
 
 /// What began and has not ended.
@@ -68,6 +84,18 @@ mod tests {
         let ends = [Event::DisputeWon, Event::DisputeLost];
         assert_eq!(last_of(&audit, "du_1", &ends), Some(Event::DisputeLost));
         assert_eq!(last_of(&audit, "du_3", &ends), None);
+    }
+
+    #[test]
+    fn what_is_noted_next_comes_after_what_was_noted_whatever_the_clock_says() {
+        let mut audit = vec![entry(9, Event::RefundFailed, "pi_1")];
+        let early = Timestamp::from_second(5).unwrap();
+        let at = next_at(&audit, "pi_1", early);
+        assert!(at > audit[0].at);
+        assert_eq!(next_at(&audit, "pi_2", early), early);
+        let noted = AuditEvent::new(at, Event::RefundMadeGood, Actor::Monitor, "");
+        audit.push(noted.about("pi_1"));
+        assert!(failed_refunds(&audit).is_empty());
     }
 
     #[test]

@@ -98,6 +98,15 @@ pub struct RefundPage {
     pub next: Option<String>,
 }
 
+/// Whose a payment is, as its metadata at the provider say, which others on the same account write, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Whether they name an order, if only in a way that is none of ours.
+    pub an_order: bool,
+    /// Whether they have an attempt, which nobody but we write.
+    pub an_attempt: bool,
+}
+
 words! {
     /// How a dispute stands.
     pub enum Standing {
@@ -123,6 +132,9 @@ pub struct Dispute {
     pub amount: Money,
     /// How it stands.
     pub standing: Standing,
+    /// Whether the bank only asks: it has not taken the money, and a refund usually spares us the dispute.
+    #[serde(default)]
+    pub is_inquiry: bool,
     /// What the customer says, in the provider's word: `fraudulent`, `product_not_received`.
     pub reason: String,
     /// When it began.
@@ -142,7 +154,8 @@ pub struct DisputePage {
     pub next: Option<String>,
 }
 
-/// Whether an order's ledger says that a payment went back of which something is ours: its refund has failed.
+/// Whether an order's ledger says that a payment went back, wholly or in part, of which more is ours: its refund has
+/// failed.
 #[must_use]
 pub fn says_it_went_back(record: &Record, posting: &Posting) -> bool {
     let is_ours = matches!(posting.stands, Stands::Kept(_));
@@ -152,7 +165,11 @@ pub fn says_it_went_back(record: &Record, posting: &Posting) -> bool {
         && states.any(|state| {
             let reversal = state.reverse.as_ref().and_then(Entry::outcome);
             state.held_payment() == Some(posting.reference.as_str())
-                && matches!(reversal, Some(Reversal::Refunded { .. }))
+                && match reversal {
+                    Some(Reversal::Refunded { .. }) => true,
+                    Some(Reversal::WrittenOff { refunded, .. }) => !refunded.is_zero(),
+                    _ => false,
+                }
         })
 }
 
@@ -163,15 +180,26 @@ pub fn accounts_for(record: &Record, posting: &Posting) -> bool {
     if !posting.stands.is_something() {
         return true;
     }
+    on_record(record, posting).unwrap_or_else(|| {
+        is_at_work(&record.state, posting.kind) || is_to_be_paid_with(record, posting)
+    })
+}
+
+/// Whether an order's ledger has a posting as undone that stands: the order does not go on with it, however open it is.
+#[must_use]
+pub fn has_undone(record: &Record, posting: &Posting) -> bool {
+    on_record(record, posting) == Some(false)
+}
+
+/// Whether what stands of a posting may stand, by the attempt that names it. `None` if none does.
+fn on_record(record: &Record, posting: &Posting) -> Option<bool> {
     // The latest attempt that names it decides: it goes on with what those before it did.
     let states = std::iter::once(&record.state).chain(record.earlier.iter().rev());
     let mut named = states.filter_map(|state| match posting.kind {
-        PostingKind::Payment => payment(state, &posting.reference),
+        PostingKind::Payment => payment(state, posting),
         PostingKind::Label => label(state, &posting.reference),
     });
-    named.next().unwrap_or_else(|| {
-        is_at_work(&record.state, posting.kind) || is_to_be_paid_with(record, posting)
-    })
+    named.next()
 }
 
 /// Whether the order is paid with this payment, which the shop's checkout has made, and has not come to it yet.
@@ -184,15 +212,22 @@ fn is_to_be_paid_with(record: &Record, posting: &Posting) -> bool {
     names_it && posting.kind == PostingKind::Payment && may_still_take(&record.state, posting.kind)
 }
 
-/// Whether a payment that an attempt names may stand. `None` if it does not name it.
-fn payment(state: &OrderState, reference: &str) -> Option<bool> {
-    let is_written_off = |reversal: &Reversal| matches!(reversal, Reversal::WrittenOff { .. });
+/// Whether what stands of a payment that an attempt names may stand. `None` if it does not name it.
+fn payment(state: &OrderState, posting: &Posting) -> Option<bool> {
+    // What was written off is what had not gone back by then.
+    let is_written_off = |reversal: &Reversal| match (reversal, &posting.stands) {
+        (Reversal::WrittenOff { captured, refunded }, Stands::Kept(kept)) => {
+            let left = captured.minor().saturating_sub(refunded.minor());
+            kept.currency() == captured.currency() && kept.minor() <= left
+        }
+        (reversal, _) => matches!(reversal, Reversal::WrittenOff { .. }),
+    };
     // A person settled what was found of a hold that nobody heard of.
     let settled = state.reverse.as_ref().and_then(Entry::outcome);
     if is_open(state.authorize.as_ref()) && settled.is_some_and(is_written_off) {
         return Some(true);
     }
-    (state.held_payment() == Some(reference))
+    (state.held_payment() == Some(posting.reference.as_str()))
         .then(|| may_stand(state.reverse.as_ref(), is_written_off))
 }
 
@@ -457,6 +492,47 @@ mod tests {
         record.state.authorize = None;
         record.state.reverse = None;
         assert!(says_it_went_back(&record, &kept("pi_1")));
+    }
+
+    #[test]
+    fn a_write_off_accounts_for_what_had_not_gone_back_and_no_more() {
+        let mut record = record();
+        let captured = record.state.total;
+        let money = |minor| Money::new(minor, captured.currency()).unwrap();
+        record.state.authorize = Some(held("pi_1"));
+        let refunded = money(1000);
+        record.state.reverse = Some(done(Reversal::WrittenOff { captured, refunded }));
+        let kept = |minor| Posting {
+            stands: Stands::Kept(money(minor)),
+            ..posting("pi_1")
+        };
+        assert!(accounts_for(&record, &kept(2098)));
+        assert!(!says_it_went_back(&record, &kept(2098)));
+        // What had gone back is ours again.
+        assert!(!accounts_for(&record, &kept(3098)));
+        assert!(says_it_went_back(&record, &kept(3098)));
+        let refunded = Money::zero(captured.currency());
+        record.state.reverse = Some(done(Reversal::WrittenOff { captured, refunded }));
+        assert!(accounts_for(&record, &kept(3098)));
+    }
+
+    #[test]
+    fn what_an_earlier_attempt_has_undone_is_not_what_the_order_may_still_take() {
+        let mut record = record();
+        let amount = record.state.total;
+        let kept = Posting {
+            stands: Stands::Kept(amount),
+            ..posting("pi_1")
+        };
+        assert!(!has_undone(&record, &kept));
+        let mut first = record.state.clone();
+        first.authorize = Some(held("pi_1"));
+        record.earlier = vec![first.clone()];
+        assert!(!has_undone(&record, &kept));
+        let refund = "re_1".to_owned();
+        first.reverse = Some(done(Reversal::Refunded { refund, amount }));
+        record.earlier = vec![first];
+        assert!(has_undone(&record, &kept) && may_still_take(&record.state, kept.kind));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audit::AuditEvent;
-use crate::books::{BookPage, DisputePage, Posting, RefundPage};
+use crate::books::{BookPage, DisputePage, Named, Posting, RefundPage};
 use crate::catalogue::Goods;
 use crate::label::Label;
 use crate::ledger::{Authorization, Booking, Effect, Unbooking};
@@ -595,6 +595,18 @@ pub trait PaymentBooks: Books {
         until: Timestamp,
         page: Option<&str>,
     ) -> impl Future<Output = Result<DisputePage, ProviderError>> + Send;
+    /// Whose a payment is, as its metadata say.
+    fn named(&self, reference: &str) -> impl Future<Output = Result<Named, ProviderError>> + Send;
+    /// Gives back all that is ours of a payment that was taken: neither what went back already, nor what a bank has
+    /// given to its customer.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unknown`] while a refund is on its way.
+    fn give_back(
+        &self,
+        key: &str,
+        reference: &str,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
 
 /// A message to one person.

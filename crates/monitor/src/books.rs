@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actions::STEP;
-use domain::aftermath::failed_refunds;
+use domain::aftermath::{failed_refunds, next_at};
 use domain::books::{Posting, PostingKind, accounts_for, says_it_went_back};
 use domain::ports::{Operators, Orders as _, Record};
 use domain::{Actor, AuditEvent, Event, OrderId, Timestamp};
@@ -38,14 +38,14 @@ impl<P: Operators> Monitor<P> {
     pub(crate) async fn audit(&self, now: Timestamp) {
         let began = Instant::now();
         let mut unreadable = 0;
-        for kind in PostingKind::ALL {
-            if let Err(failed) = self.read_books(*kind, &mut unreadable, began, now).await {
-                warn!(books = kind.as_str(), %failed, "failed to read a provider's books");
-            }
-        }
-        for round in Round::ALL {
-            if let Err(failed) = self.read_round(*round, &mut unreadable, began, now).await {
-                warn!(books = round.as_str(), %failed, "failed to read a provider's books");
+        for books in in_turn(now) {
+            let read = match books {
+                Books::Made(kind) => self.read_books(kind, &mut unreadable, began, now).await,
+                Books::Since(round) => self.read_round(round, &mut unreadable, began, now).await,
+            };
+            if let Err(failed) = read {
+                let books = books.as_str();
+                warn!(books, %failed, "failed to read a provider's books");
             }
         }
         self.emit(&[Measured::plain(Metric::UnreadablePostings, unreadable)]);
@@ -204,10 +204,12 @@ impl<P: Operators> Monitor<P> {
             read_models,
             ..
         } = &self.reach;
-        let seen = actions.look_up(kind, reference).await?;
-        let Some(posting) = seen.filter(|posting| posting.stands.is_something()) else {
+        let Some(posting) = actions.look_up(kind, reference).await? else {
             return Ok(());
         };
+        if !posting.stands.is_something() {
+            return self.heal(&posting, now).await;
+        }
         if self.is_accounted_for(&posting, records).await? {
             return Ok(());
         }
@@ -249,7 +251,8 @@ impl<P: Operators> Monitor<P> {
         // On the order first: what is a row already is not noted any more.
         if !failed_refunds(&record.audit).contains(&posting.reference.as_str()) {
             let why = format!("{}, and our ledger says that it went back", posting.stands);
-            let event = AuditEvent::new(now, Event::RefundFailed, Actor::Monitor, why);
+            let at = next_at(&record.audit, &posting.reference, now);
+            let event = AuditEvent::new(at, Event::RefundFailed, Actor::Monitor, why);
             let event = event.about(&posting.reference);
             self.reach.store.note(&order_id, &event).await?;
         }
@@ -283,6 +286,11 @@ impl<P: Operators> Monitor<P> {
                 }
             };
             let stands = match &seen {
+                // Its ledger names it: there is more of it than is shown, such as one whose metadata were lost.
+                None if orphan.is_of_order => {
+                    warn!(reference, "payment of an order is not shown as ours");
+                    true
+                }
                 Some(posting) => !self.is_accounted_for(posting, &mut Records::new()).await?,
                 None => false,
             };
@@ -307,6 +315,19 @@ impl<P: Operators> Monitor<P> {
         Ok(left)
     }
 
+    /// Whoever let go of it did not come to note what came of that.
+    async fn heal(&self, posting: &Posting, now: Timestamp) -> Result<(), Failed> {
+        if posting.kind == PostingKind::Label {
+            return Ok(());
+        }
+        let known = self.reach.read_models.orphan(&posting.reference).await?;
+        if known.is_some_and(|known| known.over_at.is_none()) {
+            // It is looked at again by itself.
+            return Ok(());
+        }
+        self.made_good(posting, now).await
+    }
+
     /// A refund that had failed was made good.
     async fn made_good(&self, posting: &Posting, now: Timestamp) -> Result<(), Failed> {
         let mut records = Records::new();
@@ -316,7 +337,8 @@ impl<P: Operators> Monitor<P> {
         let order_id = &record.state.order_id;
         if failed_refunds(&record.audit).contains(&posting.reference.as_str()) {
             let why = "nothing of it is ours any more";
-            let event = AuditEvent::new(now, Event::RefundMadeGood, Actor::Monitor, why);
+            let at = next_at(&record.audit, &posting.reference, now);
+            let event = AuditEvent::new(at, Event::RefundMadeGood, Actor::Monitor, why);
             let event = event.about(&posting.reference);
             self.reach.store.note(order_id, &event).await?;
         }
@@ -341,6 +363,35 @@ impl<P: Operators> Monitor<P> {
     }
 }
 
+/// Something that is read of the providers' books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Books {
+    /// What was made.
+    Made(PostingKind),
+    /// What has changed since.
+    Since(Round),
+}
+
+impl Books {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Made(kind) => kind.as_str(),
+            Self::Since(round) => round.as_str(),
+        }
+    }
+}
+
+/// All books, in an order that turns each minute: the sweep's time is short, and whatever is first has all of it.
+fn in_turn(now: Timestamp) -> Vec<Books> {
+    let made = PostingKind::ALL.iter().map(|kind| Books::Made(*kind));
+    let since = Round::ALL.iter().map(|round| Books::Since(*round));
+    let mut all: Vec<_> = made.chain(since).collect();
+    let minute = usize::try_from(now.as_second().div_euclid(60)).unwrap_or_default();
+    let first = minute % all.len().max(1);
+    all.rotate_left(first);
+    all
+}
+
 /// What is read next.
 struct Reading {
     kind: PostingKind,
@@ -354,4 +405,22 @@ pub(crate) fn not_read(books: &str, references: &[String]) -> u64 {
         error!(books, reference, "failed to read a posting");
     }
     u64::try_from(references.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_four_sweeps_each_of_the_books_is_first_in_one() {
+        let mut firsts: Vec<_> = (0..4)
+            .map(|minute| {
+                let at = Timestamp::from_second(1_740_000_007 + minute * 60);
+                in_turn(at.unwrap_or_default())[0].as_str()
+            })
+            .collect();
+        firsts.sort_unstable();
+        assert_eq!(firsts, ["disputes", "label", "payment", "refunds"]);
+        assert_eq!(in_turn(Timestamp::UNIX_EPOCH).len(), 4);
+    }
 }

@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use domain::aftermath::last_of;
+use domain::aftermath::{last_of, next_at};
 use domain::books::{Dispute, PostingKind, Standing};
 use domain::ports::{Operators, Orders as _};
 use domain::{Actor, AuditEvent, Event, Timestamp};
 use operations::{Round, Stretch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::books::{MOST_PAGES, READING, Records, not_read};
 use crate::{Failed, Monitor};
@@ -35,8 +35,8 @@ impl<P: Operators> Monitor<P> {
                 self.reach.read_models.put_round(round, &stretch).await?;
             }
             let read = match round {
-                Round::Refunds => self.read_refunds(stretch, began, now).await?,
-                Round::Disputes => self.read_disputes(stretch, unreadable, now).await?,
+                Round::Refunds => self.read_refunds(stretch, unreadable, began, now).await?,
+                Round::Disputes => self.read_disputes(stretch, unreadable, began, now).await?,
             };
             self.reach.read_models.put_round(round, &read).await?;
         }
@@ -47,6 +47,7 @@ impl<P: Operators> Monitor<P> {
     async fn read_refunds(
         &self,
         stretch: Stretch,
+        unreadable: &mut u64,
         began: Instant,
         now: Timestamp,
     ) -> Result<Stretch, Failed> {
@@ -65,7 +66,11 @@ impl<P: Operators> Monitor<P> {
                 return Ok(Stretch { after, ..stretch });
             }
             let kind = PostingKind::Payment;
-            self.suspect(kind, &payment, &mut records, now).await?;
+            // The next round looks at it again, and the others are not to wait for it.
+            if let Err(failed) = self.suspect(kind, &payment, &mut records, now).await {
+                warn!(reference = payment, %failed, "failed to look at a refunded payment");
+                *unreadable += 1;
+            }
             after = Some(payment);
         }
         Ok(stretch.turned(page.next))
@@ -76,6 +81,7 @@ impl<P: Operators> Monitor<P> {
         &self,
         stretch: Stretch,
         unreadable: &mut u64,
+        began: Instant,
         now: Timestamp,
     ) -> Result<Stretch, Failed> {
         let (since, until) = (stretch.since, stretch.until);
@@ -85,13 +91,32 @@ impl<P: Operators> Monitor<P> {
             .disputes(since, until, stretch.page.as_deref());
         let page = asked.await?;
         *unreadable += not_read(Round::Disputes.as_str(), &page.unreadable);
-        for dispute in &page.disputes {
-            self.hear_of(dispute, now).await?;
+        let done = stretch.after.as_deref().and_then(|after| {
+            let mut disputes = page.disputes.iter();
+            disputes.position(|dispute| dispute.reference == after)
+        });
+        let mut after = stretch.after.clone();
+        for dispute in page.disputes.iter().skip(done.map_or(0, |done| done + 1)) {
+            if began.elapsed() > READING {
+                return Ok(Stretch { after, ..stretch });
+            }
+            let reference = &dispute.reference;
+            // The next round hears of it again, and the others are not to wait for it.
+            match self.hear_of(dispute, now).await {
+                Ok(true) => {}
+                Ok(false) => *unreadable += 1,
+                Err(failed) => {
+                    warn!(reference, %failed, "failed to note a dispute");
+                    *unreadable += 1;
+                }
+            }
+            after = Some(reference.clone());
         }
         Ok(stretch.turned(page.next))
     }
 
-    async fn hear_of(&self, dispute: &Dispute, now: Timestamp) -> Result<(), Failed> {
+    /// Whether there is an order whose it is.
+    async fn hear_of(&self, dispute: &Dispute, now: Timestamp) -> Result<bool, Failed> {
         let reference = &dispute.reference;
         let order_id = self.reach.actions.payer(dispute).await?;
         let record = match &order_id {
@@ -101,7 +126,7 @@ impl<P: Operators> Monitor<P> {
         let Some(record) = record else {
             let payment = &dispute.payment;
             error!(reference, payment, "dispute of no order of ours");
-            return Ok(());
+            return Ok(false);
         };
         let ended = match dispute.standing {
             Standing::Open => None,
@@ -121,16 +146,18 @@ impl<P: Operators> Monitor<P> {
             (Some(known), Some(ended)) if known != ended => {
                 vec![(now, ended, dispute.amount.to_string())]
             }
-            (Some(_), Some(_) | None) => return Ok(()),
+            (Some(_), Some(_) | None) => return Ok(true),
         };
         let order_id = &record.state.order_id;
         for (at, event, why) in news {
+            let at = next_at(&record.audit, reference, at);
             let noted = AuditEvent::new(at, event, Actor::Monitor, why).about(reference);
             self.reach.store.note(order_id, &noted).await?;
             let (order_id, event) = (order_id.as_str(), event.as_str());
             info!(order_id, reference, event, "dispute heard of");
         }
-        self.observe(order_id, None, now).await
+        self.observe(order_id, None, now).await?;
+        Ok(true)
     }
 }
 
@@ -139,6 +166,8 @@ fn begun(dispute: &Dispute) -> (Timestamp, Event, String) {
     let (amount, reason) = (dispute.amount, &dispute.reason);
     let due = dispute.answer_by;
     let due = due.map_or_else(String::new, |due| format!(", to be answered by {due}"));
-    let why = format!("{amount}, {reason}{due}");
+    // The bank only asks.
+    let asks = if dispute.is_inquiry { "inquiry, " } else { "" };
+    let why = format!("{amount}, {asks}{reason}{due}");
     (dispute.opened_at, Event::Disputed, why)
 }

@@ -9,9 +9,11 @@ use domain::ledger::{
     NotifyFailure, Reversal, Reverse, Unbook, Unbooking,
 };
 use domain::ports::{Orders as _, Record};
-use domain::{ErrorName, Event, ExecutionStatus, PaymentStatus, StatusView, Timestamp};
+use domain::{
+    Actor, AuditEvent, ErrorName, Event, ExecutionStatus, PaymentStatus, StatusView, Timestamp,
+};
 use operations::advice::Action;
-use operations::{Incident, Projection};
+use operations::{Incident, Orphan, Projection};
 use serde_json::json;
 use tests::{document, money};
 
@@ -191,6 +193,155 @@ async fn a_refund_that_failed_and_was_made_good_in_the_dashboard_is_over_by_itse
 }
 
 #[tokio::test]
+async fn it_is_over_though_the_operators_clock_is_slow() {
+    let shop = Shop::open().await;
+    shop.refunded_order().await;
+    shop.sandbox.happens(ORDER, "refund_failed").await;
+    shop.found_after(31).await;
+    // Noted half an hour from now; the laptop says that it is now.
+    shop.give_back(0).await.expect("given back");
+    assert_eq!(shop.payment_status().await, PaymentStatus::Refunded);
+    assert!(shop.give_back(0).await.is_err(), "once is enough");
+}
+
+impl Shop {
+    /// Whoever let go of it has refunded, and died before it was noted.
+    async fn refunded_and_died(&self, payment: &str) {
+        let whole = [("payment_intent", payment)];
+        self.sandbox.in_dashboard("refunds", &whole).await;
+        let read_models = &self.database.read_models;
+        let orphan = read_models.orphan(payment).await.expect("an answer");
+        let orphan = orphan.expect("an orphan");
+        let over = Orphan {
+            over_at: Some(Timestamp::now()),
+            revision: orphan.revision + 1,
+            ..orphan
+        };
+        assert_eq!(read_models.put_orphan(&over).await, Ok(true));
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_was_made_and_never_noted_is_over_by_giving_it_back_or_by_itself() {
+    for by_a_person in [true, false] {
+        let shop = Shop::open().await;
+        let payment = shop.refunded_order().await;
+        shop.sandbox.happens(ORDER, "refund_failed").await;
+        shop.found_after(31).await;
+        shop.refunded_and_died(&payment).await;
+        assert_eq!(shop.payment_status().await, PaymentStatus::RefundPending);
+        if by_a_person {
+            shop.give_back(32).await.expect("it is over");
+        } else {
+            shop.found_after(31 + 7 * HOUR).await;
+        }
+        assert_eq!(shop.payment_status().await, PaymentStatus::Refunded);
+        let effects = shop.sandbox.effects().await;
+        assert_eq!(effects, ["authorizations", "captures", "refunds"]);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_refund_that_is_noted_and_has_no_row_is_given_back_all_the_same() {
+    for by_a_person in [true, false] {
+        let shop = Shop::open().await;
+        let payment = shop.refunded_order().await;
+        shop.sandbox.happens(ORDER, "refund_failed").await;
+        let noted = AuditEvent::new(Timestamp::now(), Event::RefundFailed, Actor::Monitor, "");
+        let id = ORDER.parse().expect("an id");
+        let store = &shop.database.store;
+        store
+            .note(&id, &noted.about(&payment))
+            .await
+            .expect("noted");
+        if !by_a_person {
+            shop.found_after(31).await;
+            let row = shop.database.read_models.orphan(&payment).await;
+            assert!(row.expect("an answer").is_some_and(|row| row.is_of_order));
+        }
+        shop.give_back(32).await.expect("given back");
+        assert_eq!(shop.payment_status().await, PaymentStatus::Refunded);
+        let effects = shop.sandbox.effects().await;
+        assert_eq!(effects, ["authorizations", "captures", "refunds"]);
+        let noted = shop.noted().await;
+        let failed = noted
+            .iter()
+            .filter(|(event, _)| *event == Event::RefundFailed);
+        assert_eq!(failed.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_is_not_shown_as_ours_is_not_taken_for_one_that_went_back() {
+    let shop = Shop::open().await;
+    let payment = shop.refunded_order().await;
+    shop.sandbox.happens(ORDER, "refund_failed").await;
+    shop.found_after(31).await;
+    let path = format!("payment_intents/{payment}");
+    let lost = [("metadata[environment]", "")];
+    shop.sandbox.in_dashboard(&path, &lost).await;
+    shop.found_after(31 + 6).await;
+    assert_eq!(shop.payment_status().await, PaymentStatus::RefundPending);
+    let refused = shop.give_back(38).await;
+    assert!(
+        matches!(&refused, Err(Refused::NotPossible(why)) if why.contains("does not show")),
+        "{refused:?}"
+    );
+    assert_eq!(shop.payment_status().await, PaymentStatus::RefundPending);
+    let again = [("metadata[environment]", "test")];
+    shop.sandbox.in_dashboard(&path, &again).await;
+    shop.give_back(39).await.expect("given back");
+    assert_eq!(shop.payment_status().await, PaymentStatus::Refunded);
+}
+
+#[tokio::test]
+async fn disputes_of_one_second_are_told_apart_and_an_inquiry_says_so() {
+    let shop = Shop::open().await;
+    shop.completed_order().await;
+    for (event, amount) in [("dispute", 1000), ("dispute_inquiry", 500)] {
+        let part = json!({"order_id": ORDER, "event": event, "amount": amount});
+        shop.sandbox.happens_as(part).await;
+    }
+    shop.found_after(31).await;
+    assert_eq!(shop.noted().await.len(), 2);
+    let texts: Vec<_> = shop
+        .record()
+        .await
+        .audit
+        .iter()
+        .map(AuditEvent::text)
+        .collect();
+    let says = |text: &str| texts.iter().filter(|one| one.contains(text)).count();
+    assert_eq!(says("10.00 USD, fraudulent"), 1, "{texts:?}");
+    assert_eq!(says("5.00 USD, inquiry, fraudulent"), 1, "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_dispute_that_cannot_be_noted_keeps_no_other_one_waiting() {
+    let shop = Shop::open().await;
+    shop.completed_order().await;
+    shop.sandbox.happens(ORDER, "dispute").await;
+    shop.pay_for("ord-bad").await;
+    let bad = shop.made("authorizations").await.remove(1);
+    let capture = format!("payment_intents/{bad}/capture");
+    shop.sandbox.in_dashboard(&capture, &[]).await;
+    shop.sandbox.happens("ord-bad", "dispute").await;
+    // Another version wrote the order. The dispute is listed first, for it is the newest.
+    let noted = AuditEvent::new(
+        Timestamp::now(),
+        Event::RedriveRequested,
+        Actor::Monitor,
+        "",
+    );
+    let id = "ord-bad".parse().expect("an id");
+    let store = &shop.database.store;
+    store.note(&id, &noted).await.expect("noted");
+    assert!(store.load(&id).await.is_err());
+    shop.found_after(31).await;
+    assert_eq!(shop.payment_status().await, PaymentStatus::Disputed);
+}
+
+#[tokio::test]
 async fn a_refund_that_is_on_its_way_has_given_nothing_back_and_is_not_made_twice() {
     let shop = Shop::open().await;
     shop.refunded_order().await;
@@ -303,7 +454,9 @@ async fn a_payment_whose_metadata_got_lost_is_its_orders_or_is_let_go_of() {
     shop.sandbox.in_dashboard(&path, &lost).await;
     assert_eq!(shop.found_after(31).await, []);
 
-    shop.pay(&[("metadata[environment]", "test")]).await;
+    let attempt = ("metadata[attempt]", "1");
+    shop.pay(&[attempt, ("metadata[environment]", "test")])
+        .await;
     let nobodys = shop.made("authorizations").await.remove(1);
     // The next time that looks at it.
     let found = shop.found_after(27 * HOUR).await;

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 
 use super::amount::domain_amount;
 use super::intent::Intent;
+use super::refund::Refunds;
 use super::{List, Stripe};
 
 /// The most that one page may have.
@@ -68,14 +69,8 @@ impl Books for Stripe {
         let Stands::Kept(_) = posting.stands else {
             return Ok(Some(posting));
         };
-        // What is on its way back may come to nothing, and counts as ours until it has arrived.
-        let given = self.refunds_of(reference).await?.amount_given();
-        let mut left = intent.taken().saturating_sub(given);
-        if left > 0 {
-            // What the bank has given to the customer is not ours to give.
-            left = left.saturating_sub(self.lost(reference).await?);
-        }
-        let left = domain_amount(left, &intent.currency)?;
+        let made = self.refunds_of(reference).await?;
+        let left = domain_amount(self.left(&intent, &made).await?, &intent.currency)?;
         Ok(Some(Posting {
             stands: kept(left),
             ..posting
@@ -84,6 +79,18 @@ impl Books for Stripe {
 }
 
 impl Stripe {
+    /// What is ours of a payment that was taken.
+    pub(super) async fn left(&self, intent: &Intent, made: &Refunds) -> Result<u64, ProviderError> {
+        // What is on its way back may come to nothing, and counts as ours until it has arrived.
+        let left = intent.taken().saturating_sub(made.amount_given());
+        if left == 0 {
+            return Ok(0);
+        }
+        // What the bank has given to the customer is not ours to give.
+        let lost = self.lost(&intent.id, &intent.currency).await?;
+        Ok(left.saturating_sub(lost))
+    }
+
     /// Whether a payment carries this environment's name. One without any is nobody's to audit.
     pub(super) fn is_ours(&self, intent: &Intent) -> bool {
         intent.environment() == Some(&self.environment)

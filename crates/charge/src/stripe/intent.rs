@@ -56,6 +56,13 @@ impl Intent {
             && its.is_some_and(|its| *its == attempt.to_string())
     }
 
+    /// Whether it names an attempt at an order, which nobody but we write.
+    pub(super) fn has_attempt(&self) -> bool {
+        self.metadata
+            .get("attempt")
+            .is_some_and(|attempt| !attempt.is_empty())
+    }
+
     pub(super) fn is_canceled(&self) -> bool {
         self.status == CANCELED
     }

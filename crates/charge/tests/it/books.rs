@@ -149,7 +149,8 @@ async fn what_no_ledger_accounts_for_is_let_go_of_and_nothing_else_is() {
     );
 
     let ours = ("metadata[environment]", "test");
-    pay(&shop, &[("metadata[order_id]", "ord-9"), ours]).await;
+    let attempt = ("metadata[attempt]", "1");
+    pay(&shop, &[("metadata[order_id]", "ord-9"), attempt, ours]).await;
     let ledger = shop.sandbox.ledger().await;
     let orphan = ledger["authorizations"][2]["id"].as_str().expect("an id");
     for _ in 0..2 {
@@ -161,6 +162,90 @@ async fn what_no_ledger_accounts_for_is_let_go_of_and_nothing_else_is() {
     assert_eq!(voided.len(), 1);
     let key = format!("test.let-go-{orphan}");
     assert_eq!(voided[0]["key"], json!(key));
+}
+
+/// A payment of an order that nobody knows, captured: 5.00 USD.
+async fn captured(shop: &Shop, order: &str) -> String {
+    let metadata = [
+        ("metadata[order_id]", order),
+        ("metadata[attempt]", "1"),
+        ("metadata[environment]", "test"),
+    ];
+    pay(shop, &metadata).await;
+    let ledger = shop.sandbox.ledger().await;
+    let made = ledger["authorizations"].as_array().expect("a list");
+    let payment = made.last().expect("one")["id"].as_str().expect("an id");
+    let capture = format!("payment_intents/{payment}/capture");
+    shop.sandbox.in_dashboard(&capture, &[]).await;
+    payment.to_owned()
+}
+
+#[tokio::test]
+async fn what_a_bank_gave_to_the_customer_is_not_given_back_again() {
+    for (begun, ended) in [
+        ("dispute", Some("dispute_lost")),
+        ("dispute_prevented", None),
+    ] {
+        let shop = Shop::open().await;
+        let payment = captured(&shop, "ord-9").await;
+        let part = json!({"order_id": "ord-9", "event": begun, "amount": 200});
+        shop.sandbox.happens_as(part).await;
+        if let Some(ended) = ended {
+            shop.sandbox.happens("ord-9", ended).await;
+        }
+        let part = [("payment_intent", payment.as_str()), ("amount", "100")];
+        shop.sandbox.in_dashboard("refunds", &part).await;
+        let seen = shop.charge.answer(look(&payment)).await.expect("an answer");
+        let seen: Posting = serde_json::from_value(seen["posting"].clone()).expect("one");
+        assert_eq!(seen.stands, Stands::Kept(money(200, "USD")), "{begun}");
+        for _ in 0..2 {
+            let gone = shop.charge.answer(let_go(&payment)).await.expect("let go");
+            assert_eq!(gone["posting"]["stands"], json!("nothing"));
+        }
+        let ledger = shop.sandbox.ledger().await;
+        let refunds = ledger["refunds"].as_array().expect("a list").iter();
+        let amounts: Vec<_> = refunds.map(|one| one["amount"].clone()).collect();
+        assert_eq!(amounts, [json!(100), json!(200)], "{begun}");
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_in_another_currency_is_never_counted_as_if_it_were_in_ours() {
+    let shop = Shop::open().await;
+    let payment = captured(&shop, "ord-9").await;
+    let other = json!({"order_id": "ord-9", "event": "dispute_prevented", "amount": 200,
+        "currency": "eur"});
+    shop.sandbox.happens_as(other).await;
+    assert!(shop.charge.answer(look(&payment)).await.is_err());
+    assert!(shop.charge.answer(let_go(&payment)).await.is_err());
+    assert_eq!(shop.sandbox.effects().await, ["authorizations", "captures"]);
+}
+
+#[tokio::test]
+async fn what_may_be_somebody_elses_is_not_let_go_of_and_why_is_said() {
+    let ours = ("metadata[environment]", "test");
+    let attempt = ("metadata[attempt]", "1");
+    let unreadable = ("metadata[order_id]", "#1042");
+    let unknown = ("metadata[order_id]", "ord-9");
+    for (metadata, why) in [
+        (vec![ours], "names no order"),
+        (vec![ours, unknown], "names an order that we do not know"),
+        (vec![ours, unreadable], "in a way that is none of ours"),
+        (
+            vec![ours, unreadable, attempt],
+            "in a way that is none of ours",
+        ),
+    ] {
+        let shop = Shop::open().await;
+        pay(&shop, &metadata).await;
+        let ledger = shop.sandbox.ledger().await;
+        let payment = ledger["authorizations"][0]["id"].as_str().expect("an id");
+        let refused = shop.charge.answer(let_go(payment)).await;
+        let refused = refused.expect_err("it may be somebody else's");
+        assert_eq!(refused.name(), ErrorName::InvalidInput);
+        assert!(refused.message().contains(why), "{}", refused.message());
+        assert_eq!(shop.sandbox.effects().await, ["authorizations"], "{why}");
+    }
 }
 
 #[tokio::test]

@@ -98,6 +98,8 @@ async fn settle(State(shared): State<Shared>, Query(of): Query<Settlement>) -> a
 #[serde(rename_all = "snake_case")]
 enum Event {
     Dispute,
+    DisputeInquiry,
+    DisputePrevented,
     DisputeWon,
     DisputeLost,
     RefundSucceeded,
@@ -111,6 +113,12 @@ struct Happening {
     provider: Provider,
     order_id: String,
     event: Event,
+    /// Of a dispute: how much of each payment. All of it if it is not given.
+    #[serde(default)]
+    amount: Option<u64>,
+    /// Of a dispute: not the payment's.
+    #[serde(default)]
+    currency: Option<String>,
 }
 
 async fn happen(State(shared): State<Shared>, received: axum::body::Bytes) -> Response {
@@ -122,9 +130,19 @@ async fn happen(State(shared): State<Shared>, received: axum::body::Bytes) -> Re
         let message = "provider: only at the payment provider does anything happen by itself";
         return refusal(StatusCode::BAD_REQUEST, message);
     }
+    let (amount, currency) = (of.amount, of.currency.as_deref());
     let world = &mut shared.lock();
+    let begins = match of.event {
+        Event::Dispute => Some(Standing::NeedsResponse),
+        Event::DisputeInquiry => Some(Standing::Asked),
+        Event::DisputePrevented => Some(Standing::Prevented),
+        _ => None,
+    };
     let happened = match of.event {
-        Event::Dispute => disputes::begin(world, &of.order_id),
+        Event::Dispute | Event::DisputeInquiry | Event::DisputePrevented => begins
+            .map_or(0, |standing| {
+                disputes::begin(world, &of.order_id, standing, amount, currency)
+            }),
         Event::DisputeWon => disputes::end(world, &of.order_id, Standing::Won),
         Event::DisputeLost => disputes::end(world, &of.order_id, Standing::Lost),
         Event::RefundSucceeded => stripe::settle(world, &of.order_id, true),

@@ -1,6 +1,6 @@
 //! What is asked of a step about its provider's books: by the monitor, which audits, and by operators.
 
-use domain::books::{Posting, accounts_for, may_still_take};
+use domain::books::{Posting, accounts_for, has_undone, may_still_take};
 use domain::ports::Orders;
 use domain::{ErrorName, OrderId, StepError, Timestamp};
 use serde::Deserialize;
@@ -118,10 +118,15 @@ pub async fn may_be_let_go<O: Orders>(
         Some(record) if accounts_for(&record, posting) => {
             refused(format!("order {order_id} accounts for {reference}"))
         }
-        Some(record) if may_still_take(&record.state, posting.kind) => refused(format!(
-            "order {order_id} may still go on with {reference}: restart or resolve it, or cancel \
-             it first"
-        )),
+        // What an earlier attempt has undone is taken by none.
+        Some(record)
+            if may_still_take(&record.state, posting.kind) && !has_undone(&record, posting) =>
+        {
+            refused(format!(
+                "order {order_id} may still go on with {reference}: restart or resolve it, or \
+                 cancel it first"
+            ))
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -60,9 +60,12 @@ pub(crate) fn label_key(order_id: &OrderId, attempt: u32) -> Item {
 }
 
 fn audit_key(order_id: &OrderId, event: &AuditEvent) -> Item {
-    // The time first, so that events are read in their order.
+    // The time first, so that events are read in their order. An order may have several of one kind at once, about
+    // different things.
     let (at, what) = (event.at.as_millisecond(), event.event);
-    key(order_id, &format!("{AUDIT}{at:015}#{what}"))
+    let about = event.about.as_deref();
+    let about = about.map_or_else(String::new, |about| format!("#{about}"));
+    key(order_id, &format!("{AUDIT}{at:015}#{what}{about}"))
 }
 
 /// A value's fields with a key.

@@ -1,10 +1,10 @@
 //! The providers' books, through the steps, which have their credentials; and what an operator does about a
 //! posting that no ledger accounts for.
 
-use domain::aftermath::failed_refunds;
+use domain::aftermath::{failed_refunds, next_at};
 use domain::books::{BookPage, Dispute, DisputePage, Posting, PostingKind, RefundPage};
 use domain::ports::{Orders as _, Record};
-use domain::{Event, OrderId, Timestamp};
+use domain::{AuditEvent, Event, OrderId, Timestamp};
 use operations::{LetGo, Orphan};
 use read_models::Reference;
 use serde::de::DeserializeOwned;
@@ -136,32 +136,38 @@ impl Actions {
             let text = "somebody else has looked at it meanwhile: try again";
             return Err(Refused::NotPossible(text.to_owned()));
         }
-        let mut order = self.owner(&asked.posting).await?;
-        if let Some(order_id) = &order {
-            if self.store.load(order_id).await?.is_some() {
-                let word = if asked.is_of_order {
-                    Event::GiveBackRequested
-                } else {
-                    Event::LetGoRequested
-                };
-                let noted = event(word, who).about(reference);
-                self.store.note(order_id, &noted).await?;
+        let order = match self.owner(&asked.posting).await? {
+            Some(order_id) => self.store.load(&order_id).await?,
+            None => None,
+        };
+        if let Some(record) = &order {
+            let word = if asked.is_of_order {
+                Event::GiveBackRequested
             } else {
-                order = None;
-            }
+                Event::LetGoRequested
+            };
+            let noted = event(word, who).about(reference);
+            self.store.note(&record.state.order_id, &noted).await?;
         }
         let step = step(asked.posting.kind);
         let mut ask = json!({"action": "let_go", "reference": reference});
-        if let (None, Some(order_id)) = (&asked.posting.order_id, &order) {
-            ask["order_id"] = json!(order_id);
+        if let (None, Some(record)) = (&asked.posting.order_id, &order) {
+            ask["order_id"] = json!(record.state.order_id);
         }
         let answer = self.invoke(step, &ask).await?;
         let mut answer = answer.map_err(|ended| ended.refused_as_impossible(step))?;
         let refused = answer["refused"].as_str().map(str::to_owned);
         let posting: Option<Posting> = read(step, answer["posting"].take())?;
+        if posting.is_none() && asked.is_of_order {
+            return Err(not_shown(reference));
+        }
         let stands = posting.filter(|posting| posting.stands.is_something());
         if let (Some(posting), None) = (&stands, &refused) {
             return Ok(format!("asked for; {} still", posting.stands));
+        }
+        // Before it is over: what is over nobody looks at again.
+        if let (Some(record), true) = (&order, asked.is_of_order) {
+            self.note_made_good(record, reference, who).await?;
         }
         let over = Orphan {
             over_at: Some(who.at),
@@ -174,10 +180,6 @@ impl Actions {
         if !self.read_models.put_orphan(&over).await? && refused.is_some() {
             let text = "somebody else has looked at it meanwhile: try again";
             return Err(Refused::NotPossible(text.to_owned()));
-        }
-        if let (Some(order_id), true) = (&order, over.is_of_order) {
-            let noted = event(Event::RefundMadeGood, who).about(reference);
-            self.store.note(order_id, &noted).await?;
         }
         Ok(match refused {
             Some(code) => format!("the provider does not undo it ({code}): it is written off"),
@@ -192,15 +194,61 @@ impl Actions {
         who: Attribution<'_>,
     ) -> Result<String, Refused> {
         for payment in failed_refunds(&record.audit) {
+            self.find_again(payment, who.at).await?;
             self.let_go(payment, who).await?;
         }
         Ok("the money went back".to_owned())
+    }
+
+    /// Puts the row of a failed refund anew that is missing or over: whoever wrote it, or noted what came of it, did
+    /// not come to an end.
+    async fn find_again(&self, payment: &str, now: Timestamp) -> Result<(), Refused> {
+        let known = self.read_models.orphan(payment).await?;
+        let revision = match known {
+            Some(known) if known.over_at.is_none() => return Ok(()),
+            Some(over) => over.revision,
+            None => 0,
+        };
+        let seen = self.look_up(PostingKind::Payment, payment).await?;
+        let posting = seen.ok_or_else(|| not_shown(payment))?;
+        let orphan = Orphan {
+            revision: revision + 1,
+            is_of_order: true,
+            ..Orphan::found(posting, now)
+        };
+        // Somebody else who found it meanwhile found the same.
+        self.read_models.put_orphan(&orphan).await?;
+        Ok(())
+    }
+
+    /// After what is on record of it, though the clock here be slow.
+    async fn note_made_good(
+        &self,
+        record: &Record,
+        payment: &str,
+        who: Attribution<'_>,
+    ) -> Result<(), Refused> {
+        let noted = AuditEvent {
+            at: next_at(&record.audit, payment, who.at),
+            ..event(Event::RefundMadeGood, who)
+        };
+        let noted = noted.about(payment);
+        Ok(self.store.note(&record.state.order_id, &noted).await?)
     }
 
     async fn ask(&self, step: &str, ask: &Value) -> Result<Value, Refused> {
         let answer = self.invoke(step, ask).await?;
         answer.map_err(|failed| failed.refused(step))
     }
+}
+
+/// The provider does not show what a ledger names: nobody knows how it stands.
+fn not_shown(reference: &str) -> Refused {
+    let text = format!(
+        "the provider does not show {reference} as this environment's: look whether its metadata \
+         have lost the environment, and put it back"
+    );
+    Refused::NotPossible(text)
 }
 
 fn read<T: DeserializeOwned>(step: &str, answer: Value) -> Result<T, Refused> {

@@ -151,11 +151,12 @@ const REFUND_FAILED: Advice = Advice {
 const DISPUTED: Advice = Advice {
     class: Class::Customer,
     meaning: "The customer disputes the payment with their bank, which holds the money \
-        until it has decided.",
+        until it has decided. If the timeline says inquiry, the bank only asks so far.",
     who: Responsible::Operator,
     again: RetrySafety::Pointless,
     recommended_action: "Answer it in the payment provider's dashboard before it is \
-        due, or accept it there. Do not refund it: it would go back twice.",
+        due, or accept it there. Do not refund it: it would go back twice. An inquiry may be \
+        refunded there, which usually spares us the dispute.",
     action: None,
     runbook: "Disputed",
 };

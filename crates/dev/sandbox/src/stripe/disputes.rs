@@ -14,11 +14,14 @@ use crate::world::World;
 /// By then a dispute has to be answered, or is lost.
 const ANSWERED_WITHIN: SignedDuration = SignedDuration::from_hours(20 * 24);
 
-/// The others are for inquiries, which take no money, and for what was answered.
+/// The others are for what was answered.
 /// <https://docs.stripe.com/api/disputes/object#dispute_object-status>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Standing {
+    /// An inquiry: no money was taken.
+    Asked,
     NeedsResponse,
+    Prevented,
     Won,
     Lost,
 }
@@ -26,6 +29,8 @@ pub(crate) enum Standing {
 impl Standing {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Asked => "warning_needs_response",
+            Self::Prevented => "prevented",
             Self::NeedsResponse => "needs_response",
             Self::Won => "won",
             Self::Lost => "lost",
@@ -45,11 +50,11 @@ pub(crate) struct Dispute {
 }
 
 impl Dispute {
-    /// Whether the bank has the money, for now or for good: it cannot be refunded then.
-    pub(super) fn has_the_money(&self) -> bool {
+    /// How much the bank has, for now or for good: it cannot be refunded then.
+    pub(super) const fn taken(&self) -> u64 {
         match self.standing {
-            Standing::NeedsResponse | Standing::Lost => true,
-            Standing::Won => false,
+            Standing::NeedsResponse | Standing::Prevented | Standing::Lost => self.amount,
+            Standing::Asked | Standing::Won => 0,
         }
     }
 
@@ -120,18 +125,24 @@ fn evidence() -> Value {
     evidence
 }
 
-/// The customer disputes all that was captured for an order; how many payments that is.
-pub(crate) fn begin(world: &mut World, order_id: &str) -> usize {
+/// The customer disputes what was captured for an order, or so much of each payment; how many payments that is.
+pub(crate) fn begin(
+    world: &mut World,
+    order_id: &str,
+    standing: Standing,
+    amount: Option<u64>,
+    currency: Option<&str>,
+) -> usize {
     let mut begun = Vec::new();
     for intent in &world.payments.intents {
         let its = intent.order_id().as_deref() == Some(order_id);
         let mut disputes = world.payments.disputes.iter();
         let disputed = disputes.any(|one| one.payment_intent == intent.id());
-        if its && intent.status == Status::Succeeded && !disputed {
+        if its && intent.status == Status::Succeeded && (!disputed || amount.is_some()) {
             begun.push((
-                intent.amount_received,
+                amount.unwrap_or(intent.amount_received),
                 intent.charge(),
-                intent.currency.clone(),
+                currency.map_or_else(|| intent.currency.clone(), str::to_owned),
                 intent.id(),
             ));
         }
@@ -140,7 +151,7 @@ pub(crate) fn begin(world: &mut World, order_id: &str) -> usize {
     for (amount, charge, currency, payment_intent) in begun {
         let dispute = Dispute {
             id: format!("du_{}", world.number()),
-            standing: Standing::NeedsResponse,
+            standing,
             amount,
             charge,
             currency,
@@ -163,7 +174,7 @@ pub(crate) fn end(world: &mut World, order_id: &str, standing: Standing) -> usiz
         .collect();
     let mut count = 0;
     for dispute in &mut payments.disputes {
-        let open = dispute.standing == Standing::NeedsResponse;
+        let open = matches!(dispute.standing, Standing::NeedsResponse | Standing::Asked);
         if open && its.contains(&dispute.payment_intent) {
             dispute.standing = standing;
             count += 1;

@@ -46,10 +46,11 @@ pub(crate) fn refund(
     reference: Reference,
 ) -> Answer {
     let number = world.number();
-    let mut disputes = world.payments.disputes.iter();
-    let of_it =
-        disputes.any(|one| one.payment_intent == wanted.payment_intent && one.has_the_money());
-    let disputed = of_it || verdict == Verdict::No;
+    let disputes = world.payments.disputes.iter();
+    let taken: u64 = disputes
+        .filter(|one| one.payment_intent == wanted.payment_intent)
+        .map(super::disputes::Dispute::taken)
+        .sum();
     let refunded = world
         .payments
         .find_mut(&wanted.payment_intent)
@@ -63,11 +64,11 @@ pub(crate) fn refund(
             );
             return Err(errors::unexpected_state(&message, intent));
         }
-        if disputed {
+        if verdict == Verdict::No || (taken > 0 && taken >= intent.amount_received) {
             let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
             return Err(errors::charge("charge_disputed", &message, &charge));
         }
-        let left = intent.amount_received - intent.amount_refunded;
+        let left = (intent.amount_received - intent.amount_refunded).saturating_sub(taken);
         if left == 0 {
             let message = format!("Charge {charge} has already been refunded.");
             return Err(errors::charge("charge_already_refunded", &message, &charge));
