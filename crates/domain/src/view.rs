@@ -246,8 +246,8 @@ impl std::fmt::Display for Discrepancy {
             ),
             Self::Label { ledger, provider } => write!(
                 out,
-                "the label {ledger} of our ledger is void at the carrier, and {provider} can be used \
-                 there"
+                "the label {ledger} of our ledger is void at the carrier, and {provider} can be \
+                 used there"
             ),
             Self::ExtraLabel { ledger, provider } => write!(
                 out,

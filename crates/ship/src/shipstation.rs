@@ -156,7 +156,8 @@ impl ShipStation {
     /// <https://docs.shipstation.com/apis/openapi/labels/get_label_by_external_shipment_id>
     async fn labels_of(&self, shipment: &str) -> Result<Found, ProviderError> {
         let path = format!(
-            "/v2/labels?shipment_id={shipment}&sort_by=created_at&sort_dir=asc&page_size={PAGE}&page=1"
+            "/v2/labels?shipment_id={shipment}&sort_by=created_at&sort_dir=asc\
+             &page_size={PAGE}&page=1"
         );
         let answer = self.send(Method::GET, &path, None).await?;
         if !answer.status.is_success() {
