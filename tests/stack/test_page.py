@@ -158,7 +158,8 @@ def look(request: pytest.FixtureRequest, open_page: Open, paths: dict[str, str])
     page.wait_for_selector("#main")
     # Closed parts are part of the page.
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-    page.screenshot(path=SHOTS / f"{way(request.param)}.png", full_page=True)
+    # All of the runbook, on a phone, takes a loaded machine longer than a test waits.
+    page.screenshot(path=SHOTS / f"{way(request.param)}.png", full_page=name != "runbook")
     look = Look(
         broken_rules=broken_rules(page),
         is_too_wide=page.evaluate("document.documentElement.scrollWidth > innerWidth"),
