@@ -140,6 +140,7 @@ fn the_documented_error_table_is_the_catalogue() {
 }
 
 /// The rows of the documented error table, by name.
+#[expect(clippy::expect_used, reason = "tests")]
 fn error_table() -> BTreeMap<String, Vec<String>> {
     let text = read("statemachine/README.md");
     let table = text.split("## Error table").nth(1).expect("an error table");

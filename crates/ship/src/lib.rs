@@ -333,13 +333,13 @@ impl<O: Orders + Catalogue, C: Carrier> Ship<O, C> {
                 let text = "an earlier invocation may still be at work".to_owned();
                 return Err(ProviderError::Unavailable(text));
             }
-            Some(Entry::Open(claim)) => match self.carrier.find(&reference(state)).await? {
-                Some(label) => Some(label.id),
-                None => {
+            Some(Entry::Open(claim)) => {
+                let found = self.carrier.find(&reference(state)).await?;
+                if found.is_none() {
                     self.settled(Some(claim.until), by.now)?;
-                    None
                 }
-            },
+                found.map(|label| label.id)
+            }
         };
         let replaced = state.label_to_void().map(str::to_owned);
         Ok(label.into_iter().chain(replaced).collect())

@@ -144,7 +144,7 @@ fn check_packages(packages: &Value) -> Result<(), Answer> {
         let dimensions = &package["dimensions"];
         let sides = ["length", "width", "height"];
         let is_side = |name: &&str| dimensions[*name].as_f64().is_some_and(|side| side > 0.0);
-        let is_size = sides.iter().all(|name| is_side(name))
+        let is_size = sides.iter().all(is_side)
             && matches!(dimensions["unit"].as_str(), Some("inch" | "centimeter"));
         if !dimensions.is_null() && !is_size {
             let message = "'packages.dimensions' must have three sides, in a known unit.";
