@@ -48,8 +48,7 @@ struct Message {
     detail_code: Option<String>,
 }
 
-/// What says that there is no such address: "The address could not be found due to insufficient or incorrect data,
-/// or the address is non-deliverable." All other codes name a part that is wrong, missing, changed or ambiguous,
+/// What says that there is no such address, or that nothing is delivered there. All other codes name a part that is wrong, missing, changed or ambiguous,
 /// of an address that a parcel may reach all the same.
 /// <https://www.shipengine.com/docs/addresses/validation/messages/>
 const NO_SUCH_ADDRESS: [&str; 1] = ["address_not_found"];
