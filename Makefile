@@ -220,7 +220,13 @@ test: free-test-ports build sabotage ## Every check and test
 	@echo "bringing up the stacks of the tests beside the first checks"
 	@for name in e2e faults; do $(STACK) up --name $$name >target/$$name.up.log 2>&1 & done; \
 	trap 'wait; for name in e2e faults; do $(STACK) down --name $$name; done' EXIT; \
-	$(MAKE) --no-print-directory lint unit check-providers check-terraform check-policies && wait && \
-	$(MAKE) --no-print-directory end-to-end fault-sample STACKS_ARE_UP=1 && \
-	$(MAKE) --no-print-directory check-watch check-walks && \
+	part() { \
+	  began=$$(date +%s); \
+	  $(MAKE) --no-print-directory "$$@" || exit; \
+	  echo "make $$1: $$(($$(date +%s) - began)) s"; \
+	}; \
+	part lint; part unit; part check-providers; part check-terraform; part check-policies; \
+	wait; \
+	part end-to-end STACKS_ARE_UP=1; part fault-sample STACKS_ARE_UP=1; \
+	part check-watch; part check-walks; \
 	echo "every check and test has passed"
