@@ -1,6 +1,6 @@
 """Takes the walks of docs/DEVELOPING.md in a copy of the project: makes each edit, then runs what it says.
 
-    walks.py [--list] [--keep] [heading...]
+    walks.py [--list] [heading...]
 
 What a walk says is what is done. A paragraph that ends with a colon and stands before a block of code says where
 the block goes:
@@ -17,6 +17,7 @@ the block goes:
 from __future__ import annotations
 
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -49,7 +50,6 @@ class Move:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Takes the walks of docs/DEVELOPING.md.")
     parser.add_argument("--list", action="store_true", help="only say which there are, and how many edits each has")
-    parser.add_argument("--keep", action="store_true", help="leave the copies in target/walks")
     parser.add_argument("headings", nargs="*", help="only walks with such a word in their heading")
     arguments = parser.parse_args()
     walks = {
@@ -64,7 +64,7 @@ def main() -> None:
         files = {move.places[0] for move in moves if move.places}
         say(f"{heading}: {edits} edits in {len(files)} files")
         if not arguments.list:
-            _take(heading, moves, keep=arguments.keep)
+            _take(heading, moves)
 
 
 def _walks(document: str) -> dict[str, list[Move]]:
@@ -93,36 +93,41 @@ def _sections(document: str) -> Iterator[tuple[str, str]]:
     yield heading, "\n".join(lines)
 
 
-def _take(heading: str, moves: list[Move], *, keep: bool) -> None:
-    folder = TARGET / "walks" / re.sub(r"\W+", "-", heading.lower())
-    shutil.rmtree(folder, ignore_errors=True)
+def _take(heading: str, moves: list[Move]) -> None:
+    began = time.monotonic()
+    folder = TARGET / "walks"
     _copy(folder)
     _rename_version(folder)
-    began = time.monotonic()
     for move in moves:
         if move.where.startswith("Run"):
             _run(folder, move.code)
         else:
             _edit(folder, move)
-    if not keep:
-        shutil.rmtree(folder)
     say(f"{heading}: as it is written ({time.monotonic() - began:.0f} s)")
 
 
 def _copy(folder: Path) -> None:
-    """The project's files as they are now, committed or not."""
+    """Makes it the project as it is now, committed or not. Only what differs is written, with a new time, so that Cargo
+    builds just what the walk before had changed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         check=True,
     )
-    for name in listed.stdout.decode().split("\0"):
-        source = ROOT / name
-        if name and source.is_file() and not source.is_symlink():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            # With its time: Cargo must not take what is unchanged for changed.
-            shutil.copy2(source, folder / name)
+    names = {name for name in listed.stdout.decode().split("\0") if name}
+    kept = {name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink()}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif str(path.relative_to(folder)) not in kept:
+            path.unlink()
+    for name in kept:
+        source, copy = ROOT / name, folder / name
+        if not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
 
 
 def _rename_version(folder: Path) -> None:
@@ -184,8 +189,8 @@ def _run(folder: Path, code: str, *, quiet: bool = False) -> None:
     for command in (line for line in code.splitlines() if line.strip()):
         if not quiet:
             say(f"  {command}")
-        # Nobody builds a walk twice. That it leads where it says is shown by a few stories as well as by many.
-        cargo = {"CARGO_TARGET_DIR": str(TARGET), "CARGO_INCREMENTAL": "0", "CARGO_TERM_QUIET": "true"}
+        # That a walk leads where it says is shown by a few stories as well as by many.
+        cargo = {"CARGO_TARGET_DIR": str(TARGET), "CARGO_TERM_QUIET": "true"}
         cargo |= {"PROPTEST_CASES": "16"}
         environment = {**os.environ, **cargo}
         done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
