@@ -4,8 +4,9 @@ providers' books alone (tests/audit/auditor.py).
     soak.py [--name e2e|local] [--orders 2000] [--seed 1]
 
 Faults of both providers, functions killed in the middle of a call, customers who cancel, reviews, orders by queue,
-restarts and new attempts by operators. What happened is in target/<stack>/soak.json; the same seed makes the same
-orders and plants the same faults, though not at the same moments.
+cards that customers have saved, payments of the shop's checkout, restarts and new attempts by operators, one by one
+and in bulks. What happened is in target/<stack>/soak.json; the same seed makes the same orders and plants the same
+faults, though not at the same moments.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import Counter
 from datetime import UTC, datetime
@@ -38,6 +40,9 @@ _AT_ONCE = 16
 _PATIENCE_S = 900
 _KILL_EVERY_S = 1.5
 _REPORT_EVERY_S = 15
+_BULK_EVERY_S = 20
+# Customers with a card on file.
+_CUSTOMERS = 10
 _ENDED = ("completed", "rejected", "cancelled", "failed")
 
 # Each with how often it is planted, of a hundred orders with a fault.
@@ -89,12 +94,15 @@ class Order:
         self.cancelled_after = dice.uniform(0, 4) if dice.random() < 0.12 else None
         self.is_reviewed = dice.random() < 0.06
         self.is_approved = dice.random() < 0.6
+        # With others, once some wait.
+        self.is_decided_by_bulk = dice.random() < 0.4
         self.is_reprocessed = dice.random() < 0.3
         self.faults: list[dict[str, Any]] = []
         if dice.random() < 0.4:
             weights, faults = zip(*_FAULTS, strict=True)
             for fault in dice.choices(faults, weights, k=dice.choice((1, 1, 2))):
                 self.faults.append({**fault, "order_id": self.id, "times": dice.choice((1, 1, 2, 3))})
+        self.pays_by = dice.choices(("once", "saved", "intent"), (70, 18, 12))[0]
         method = "pm_card_visa_chargeDeclined" if dice.random() < 0.03 else "pm_card_visa"
         sku = _SCARCE if dice.random() < 0.05 else _PLENTY
         quantity = _REVIEWED if self.is_reviewed else dice.choice((1, 1, 2, 3))
@@ -137,21 +145,28 @@ class Soak:
         self._sqs = aws.client("sqs", aws_environment(stack), REGION)
         self._tables = aws.client("dynamodb", aws_environment(stack), REGION)
         self._queue = self._sqs.get_queue_url(QueueName="orders-local-orders")["QueueUrl"]
+        self._cards: list[dict[str, str]] = []
+        self._intents: list[str] = []
+        # What waits for a decision of many at once, by the action.
+        self._undecided: dict[str, list[str]] = {"approve": [], "reject": []}
 
     def run(self) -> dict[str, Any]:
         self._stock_up()
         self._call("POST", f"{self._endpoints['sandbox']}/_sandbox/reset")
+        self._cards = [self._saved_card() for _ in range(_CUSTOMERS)]
         before = self._stock()
         say(f"{len(self._orders)} orders, {_AT_ONCE} at once")
         killer = threading.Thread(target=self._kill_functions, daemon=True)
         reporter = threading.Thread(target=self._report, daemon=True)
-        killer.start()
-        reporter.start()
+        bulks = threading.Thread(target=self._decide_in_bulks, daemon=True)
+        for thread in (killer, reporter, bulks):
+            thread.start()
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
             for done in concurrent.futures.as_completed([pool.submit(self._live, order) for order in self._orders]):
                 done.result()
         self._over.set()
         killer.join()
+        bulks.join()
         say("no more faults; operators see to what is left")
         self._see_to_the_rest()
         books = self._call("GET", f"{self._endpoints['sandbox']}/_sandbox/ledger")[1]
@@ -160,6 +175,7 @@ class Soak:
             "orders": [order.evidence for order in self._orders],
             "books": books,
             "mails": self._mails(),
+            "checkout": self._intents,
             "stock": {sku: {"before": before[sku], "after": after[sku]} for sku in before},
         }
 
@@ -179,6 +195,7 @@ class Soak:
         """From its arrival until it has ended or needs a person."""
         for fault in order.faults:
             self._call("POST", f"{self._endpoints['sandbox']}/_sandbox/faults", fault)
+        self._pay(order)
         self._send(order)
         began = time.monotonic()
         decided = False
@@ -192,10 +209,48 @@ class Soak:
             status = order.view["status"] if order.view else None
             if status == "in_review" and not decided:
                 decided = True
-                self._act(order, "approve" if order.is_approved else "reject")
+                action = "approve" if order.is_approved else "reject"
+                if order.is_decided_by_bulk:
+                    self._undecided[action].append(order.id)
+                else:
+                    self._act(order, action)
             if status == "needs_attention":
                 return
             time.sleep(0.5)
+
+    def _pay(self, order: Order) -> None:
+        """The shop's checkout: a customer with a card on file, or one who pays before they order."""
+        if order.pays_by == "saved":
+            order.document["payment"] = random.Random(order.id).choice(self._cards)
+            self._counts["orders paid by a saved card"] += 1
+        elif order.pays_by == "intent":
+            made = self._stripe(
+                "payment_intents",
+                amount=order.document["total"],
+                currency=order.document["currency"].lower(),
+                capture_method="manual",
+                confirm="true",
+                payment_method="pm_card_visa",
+                **{"payment_method_types[]": "card"},
+            )
+            self._intents.append(made["id"])
+            order.document["payment"] = {"intent": made["id"]}
+            self._counts["orders paid at the checkout"] += 1
+
+    def _saved_card(self) -> dict[str, str]:
+        customer = self._stripe("customers")["id"]
+        method = self._stripe("payment_methods", type="card", **{"card[token]": "tok_visa"})["id"]
+        self._stripe(f"payment_methods/{method}/attach", customer=customer)
+        return {"method": method, "customer": customer}
+
+    def _stripe(self, path: str, **form: Any) -> dict[str, Any]:
+        """What the checkout asks the payment provider for, as Stripe's API takes it."""
+        url = f"{self._endpoints['sandbox']}/v1/{path}"
+        content = urllib.parse.urlencode(form).encode()
+        request = urllib.request.Request(url, content, {"authorization": "Bearer sk_test_checkout"})
+        with opener(url).open(request, timeout=60) as answer:
+            made: dict[str, Any] = json.loads(answer.read())
+            return made
 
     def _send(self, order: Order) -> None:
         if order.by_queue:
@@ -258,8 +313,41 @@ class Soak:
 
     # --- people
 
+    def _decide_in_bulks(self) -> None:
+        while not self._over.wait(_BULK_EVERY_S):
+            for action, waiting in self._undecided.items():
+                if orders := waiting[:]:
+                    self._bulk(action, orders)
+                    del waiting[: len(orders)]
+
+    def _bulk(self, action: str, orders: list[str]) -> None:
+        """Previewed, and applied as it was previewed; the monitor carries it out."""
+        previewed = self._orderctl("bulk", action, *orders)
+        applied = [line.split()[4] for line in previewed.splitlines() if line.startswith("apply ")]
+        for digest in applied:
+            self._orderctl("bulk", "--apply", digest, "--reason", "a soak")
+        self._counts[f"orders in bulks to {action}"] += len(orders) if applied else 0
+
+    def _orderctl(self, *arguments: str) -> str:
+        """What it prints, whatever it exits with: a function may have been killed under it."""
+        environment = {
+            **os.environ,
+            **aws_environment(self._stack),
+            "ORDERS_ENDPOINTS": str(self._stack.endpoints_file),
+        }
+        orderctl = [str(ROOT / "target/debug/orderctl"), *arguments]
+        return subprocess.run(orderctl, env=environment, check=False, capture_output=True, text=True).stdout
+
     def _see_to_the_rest(self) -> None:
-        """What an operator does about each, again and again: ask the providers, then let it go on."""
+        """What an operator does about each, again and again: ask the providers, then let it go on. First of all that
+        are stuck at once."""
+        for order in self._orders:
+            order.view = self._view(order)
+        stuck = [order for order in self._orders if order.view and order.view["status"] == "needs_attention"]
+        for order in stuck:
+            self._act(order, "resolve")
+        if stuck:
+            self._bulk("restart", [order.id for order in stuck])
         until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
             left = [order for order in self._orders if not order.is_over or order.is_untold or order.is_reprocessed]
@@ -294,14 +382,9 @@ class Soak:
         ]
         file = self._stack.folder / "soak-articles.json"
         file.write_text(json.dumps(articles))
-        environment = {
-            **os.environ,
-            **aws_environment(self._stack),
-            "ORDERS_ENDPOINTS": str(self._stack.endpoints_file),
-        }
-        orderctl = [str(ROOT / "target/debug/orderctl"), "catalogue", str(file)]
-        if subprocess.run(orderctl, env=environment, check=False).returncode != 0:
-            raise Problem("the catalogue could not be written", "see above")
+        if not (told := self._orderctl("catalogue", str(file))):
+            raise Problem("the catalogue could not be written", "is the stack up?")
+        print(told, end="", flush=True)
 
     def _stock(self) -> dict[str, int]:
         def available(sku: str) -> int:

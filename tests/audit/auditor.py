@@ -3,7 +3,8 @@
     auditor.py evidence.json
 
 What it is given: the documents that were sent and what was answered, each order's status view (`GET /orders/{id}`),
-what the payment provider and the carrier have in their books, the mails that went out, and the stock before and after.
+what the payment provider and the carrier have in their books, the mails that went out, the payments that the shop's
+checkout made, and the stock before and after.
 It imports nothing of ours, so that whoever acts is not who audits. Prints each thing that is wrong, and exits with 1
 if there is one.
 """
@@ -36,10 +37,10 @@ def audit(evidence: Document) -> list[tuple[str, str, str]]:
     wrong = [
         (order, rule, what)
         for order, sent in orders.items()
-        for rule, what in _Order(sent, _of(books, order), _mails_of(mails, order)).findings()
+        for rule, what in _Order(sent, _of(books, order), _mails_of(mails, order), evidence["checkout"]).findings()
     ]
     wrong += [("all", rule, what) for rule, what in _stock(evidence["stock"], list(orders.values()))]
-    wrong += [("all", rule, what) for rule, what in _nobodys(books, set(orders))]
+    wrong += [("all", rule, what) for rule, what in _nobodys(books, set(orders), set(evidence["checkout"]))]
     return wrong
 
 
@@ -64,11 +65,11 @@ def _at(entry: Document) -> datetime:
 class _Order:
     """One order, as everybody outside sees it."""
 
-    def __init__(self, sent: Document, books: Document, mails: list[Document]):
+    def __init__(self, sent: Document, books: Document, mails: list[Document], checkout: list[str]):
         self.document, self.asked = sent["document"], sent.get("asked", [])
         # Empty if nobody knows it.
         self.view: Document = sent.get("view") or {}
-        self.books, self.mails = books, mails
+        self.books, self.mails, self.checkout = books, mails, checkout
         self.total, self.currency = self.document["total"], self.document["currency"]
         voided = {entry["id"] for entry in books["voids"]}
         captured = {entry["id"] for entry in books["captures"]}
@@ -120,6 +121,17 @@ class _Order:
         if self.standing:
             yield "held", f"{len(self.standing)} holds stand on a {self.status} order"
         yield from self._held_at_once()
+        yield from self._intents()
+
+    def _intents(self) -> Iterator[Finding]:
+        """A payment of the checkout's is taken over and never made anew, unless somebody gave other means."""
+        given = self.document["payment"].get("intent")
+        other = any(asked["what"] == "reprocess" and asked["status"] == 200 for asked in self.asked)
+        for payment in self.books["authorizations"]:
+            if given and not other and payment["id"] != given:
+                yield "made_anew", f"{payment['id']} was made though the checkout had made {given}"
+            if payment["id"] != given and payment["id"] in self.checkout:
+                yield "not_its_own", f"{payment['id']} of the checkout's was for another order"
 
     def _held_at_once(self) -> Iterator[Finding]:
         """Never two holds at the same time."""
@@ -207,12 +219,15 @@ def _stock(stock: Document, orders: list[Document]) -> Iterator[Finding]:
             yield "stock", f"{sku}: {count['before']} before, {count['after']} after, {sold[sku]} sold"
 
 
-def _nobodys(books: Document, orders: set[str]) -> Iterator[Finding]:
-    """Effects that were made for no order."""
+def _nobodys(books: Document, orders: set[str], checkout: set[str]) -> Iterator[Finding]:
+    """Effects that were made for no order. A hold of the checkout's that no order took over is the shop's."""
     for kind, entries in books.items():
         if kind == "faults_fired":
             continue
-        strange = [entry for entry in entries if entry.get("order_id") not in orders]
+        of_the_shop = checkout if kind == "authorizations" else set()
+        strange = [
+            entry for entry in entries if entry.get("order_id") not in orders and entry.get("id") not in of_the_shop
+        ]
         if strange:
             yield "nobodys", f"{kind} has {len(strange)} that no order accounts for: {strange[0]['id']}"
 

@@ -76,6 +76,7 @@ def evidence() -> Evidence:
         ],
         "books": books,
         "mails": [{"to": [email], "subject": f"Your order {order} {what}"} for order, what in said.items()],
+        "checkout": ["pi_basket"],
         "stock": {"MUG-01": {"before": 10, "after": 8}},
     }
 
@@ -133,6 +134,10 @@ def _shipped_late(evidence: Evidence) -> None:
     evidence["books"]["shipments"][0]["at"] = _at(9)
 
 
+def _unlike_the_checkouts(evidence: Evidence) -> None:
+    evidence["orders"][0]["document"]["payment"] = {"intent": "pi_basket"}
+
+
 # How it goes wrong, by the rule that tells.
 _WRONGS: list[tuple[str, Callable[[Evidence], Any]]] = [
     ("lost", _change(0, view=None)),
@@ -146,6 +151,8 @@ _WRONGS: list[tuple[str, Callable[[Evidence], Any]]] = [
     ("held", _forget("voids", "failed")),
     ("held", _forget("captures", "done")),
     ("held_twice", _again("authorizations", id="pi_other", key="other", at=_at(2))),
+    ("made_anew", _unlike_the_checkouts),
+    ("not_its_own", _again("authorizations", id="pi_basket", key="other")),
     ("labels", _forget("shipments", "done")),
     ("labels", _again("shipments", id="se-2", key="other")),
     ("labels", _again("shipments", order_id="failed", id="se-2", key="other")),
@@ -169,6 +176,7 @@ _WRONGS: list[tuple[str, Callable[[Evidence], Any]]] = [
     ("stock", lambda evidence: evidence["stock"]["MUG-01"].update(after=7)),
     ("nobodys", _again("authorizations", order_id="nobody")),
     ("nobodys", _again("shipments", order_id=None)),
+    ("nobodys", _again("captures", order_id=None, id="pi_basket")),
 ]
 
 
@@ -182,6 +190,11 @@ def test_a_hold_that_was_found_lapsed_does_not_stand(evidence: Evidence) -> None
     _forget("voids", "failed")(evidence)
     lapsed = {"order_id": "failed", "operation": "capture", "mode": "decline", "id": "fault", "at": _at(3)}
     evidence["books"]["faults_fired"] = [lapsed]
+    assert auditor.audit(evidence) == []
+
+
+def test_a_payment_of_the_checkouts_that_no_order_took_over_is_the_shops(evidence: Evidence) -> None:
+    _again("authorizations", order_id=None, id="pi_basket")(evidence)
     assert auditor.audit(evidence) == []
 
 
