@@ -1,7 +1,7 @@
 //! Stories that nobody thought of: an order goes through the state machine while functions crash,
 //! answers get lost, providers fail, tasks are delivered twice or out of turn, invocations wake after
 //! their successors, the customer cancels and days pass. Whatever happens, an order is paid and
-//! shipped or neither, and says so.
+//! shipped or neither, and everybody sees what is so: customers, operators and whoever is to act.
 //!
 //! A story that breaks a rule is shortened until it is as plain as it gets, and told. Each run has
 //! the same stories; others, and more: `PROPTEST_RNG_SEED=7 PROPTEST_CASES=2000`.
@@ -13,6 +13,8 @@ mod balance;
 mod execution;
 #[path = "story/play.rs"]
 mod play;
+#[path = "story/seen.rs"]
+mod seen;
 mod shop;
 
 use std::cell::RefCell;

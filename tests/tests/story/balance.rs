@@ -23,7 +23,7 @@ pub(crate) struct Balance {
 }
 
 /// `Err` with what is broken.
-fn must(holds: bool, what: &str) -> Result<(), String> {
+pub(crate) fn must(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 
@@ -61,6 +61,25 @@ impl Balance {
         self.count("shipments") - self.count("cancelled_shipments")
     }
 
+    pub(crate) fn tracking_numbers(&self, kind: &str) -> Vec<String> {
+        self.texts(kind, "tracking_number")
+    }
+
+    /// The tracking numbers of labels that are not void.
+    pub(crate) fn live_labels(&self) -> Vec<String> {
+        let void = self.texts("cancelled_shipments", "id");
+        let labels = self.texts("shipments", "id").into_iter();
+        let labels = labels.zip(self.tracking_numbers("shipments"));
+        let live = labels.filter(|(id, _)| !void.contains(id));
+        live.map(|(_, tracking)| tracking).collect()
+    }
+
+    fn texts(&self, kind: &str, field: &str) -> Vec<String> {
+        let entries = self.ledger[kind].as_array().into_iter().flatten();
+        let texts = entries.map(|one| one[field].as_str().unwrap_or_default().to_owned());
+        texts.collect()
+    }
+
     fn shipment_is_written_off(&self) -> bool {
         let unbook = self.state.unbook.as_ref().and_then(Entry::outcome);
         match unbook {
@@ -69,7 +88,7 @@ impl Balance {
         }
     }
 
-    fn sum(&self, kind: &str) -> u64 {
+    pub(crate) fn sum(&self, kind: &str) -> u64 {
         let amounts = self.ledger[kind].as_array().into_iter().flatten();
         amounts.filter_map(|one| one["amount"].as_u64()).sum()
     }
@@ -292,11 +311,7 @@ impl Balance {
 
     /// Money that was held was taken or let go of, once.
     fn each_hold_ended_once(&self) -> Result<(), String> {
-        let ids = |kind: &str| {
-            let entries = self.ledger[kind].as_array().into_iter().flatten();
-            let ids = entries.map(|one| one["id"].as_str().unwrap_or_default().to_owned());
-            ids.collect::<Vec<_>>()
-        };
+        let ids = |kind: &str| self.texts(kind, "id");
         let ended = [ids("captures"), ids("voids")].concat();
         let mut open = self.lapsed_at_capture();
         for hold in ids("authorizations") {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use domain::ports::{Cancellation, Invocation, Orders as _};
 use domain::view::{asks_first, refused_undo};
 use domain::{ErrorName, Event as Noted, OrderId, Settlement, StepError, Timestamp};
-use operations::Movement;
 use operations::figures::{Day, Days, Figures};
+use operations::{Movement, Projection};
 use read_models::Behind;
 use serde_json::{Value, json};
 use step::{FailureInput, Settling, Task};
@@ -19,6 +19,7 @@ use tests::{Fault, Plan, audited, invocation};
 
 use crate::balance::Balance;
 use crate::execution::{At, Execution, state_of};
+use crate::seen::{Seen, is_in_the_index};
 use crate::shop::{ARTICLE, Do, Shop, task};
 use crate::{Event, Failing, PLANTED};
 
@@ -48,6 +49,7 @@ pub(crate) struct Play {
     order: String,
     order_id: OrderId,
     execution: Execution,
+    redriven_at: Option<Timestamp>,
     attempt: u32,
     /// Why the order was being reversed already when the last attempt began.
     reversed_before: Option<FailureInput>,
@@ -61,6 +63,8 @@ pub(crate) struct Play {
     /// When the money was held, and how often.
     held: (Duration, usize),
     balance: Balance,
+    /// What operators know of it.
+    recorded: Projection,
     lines: Vec<String>,
     /// What happened in this story, to see that stories have everything in them.
     pub(crate) happened: BTreeMap<String, usize>,
@@ -77,6 +81,7 @@ impl Play {
             order,
             shop,
             execution: Execution::start(),
+            redriven_at: None,
             attempt: 1,
             reversed_before: None,
             clock: Duration::ZERO,
@@ -85,6 +90,7 @@ impl Play {
             delivered: Vec::new(),
             zombies: Vec::new(),
             held: (Duration::ZERO, 0),
+            recorded: Projection::received(&state),
             balance: Balance::new(pieces, ledger, state),
             lines: Vec::new(),
             happened: BTreeMap::new(),
@@ -126,6 +132,7 @@ impl Play {
             Event::GiveUp => self.give_up(),
             Event::Redrive => {
                 if self.execution.redrive() {
+                    self.redriven_at = Some(Timestamp::now());
                     "Redrive".to_owned()
                 } else {
                     nothing("Redrive", "nothing gave up")
@@ -146,6 +153,7 @@ impl Play {
             match self.execution.at() {
                 At::Ended => break,
                 At::Stuck(_) => {
+                    is_in_the_index(&self.shop.database.read_models, &self.recorded).await?;
                     // Whoever looks may do so on the next day.
                     self.event(&Event::ForgetKeys).await?;
                     self.settle().await?;
@@ -177,6 +185,7 @@ impl Play {
             .balance
             .at_the_end(failure, &payments, pieces, &messages)?;
         self.movements_are_the_books().await?;
+        is_in_the_index(&shop.database.read_models, &self.recorded).await?;
         self.note(&format!("ends {ending}"));
         if self.balance.count("authorizations") > 1 {
             self.note("money is held anew");
@@ -256,10 +265,24 @@ impl Play {
         let ledger = self.shop.ledger(&self.order).await;
         let state = self.shop.database.state(&self.order).await;
         self.balance.check(ledger, state)?;
+        self.look().await?;
         let holds = self.balance.count("authorizations");
         if holds > self.held.1 {
             self.held = (self.clock, holds);
         }
+        Ok(())
+    }
+
+    /// What everybody sees of it.
+    async fn look(&mut self) -> Result<(), String> {
+        let (at, store) = (self.execution.at(), &self.shop.database.store);
+        let record = store.load(&self.order_id).await.expect("an answer");
+        let record = record.expect("the order");
+        let seen = Seen::now(&record, at, self.redriven_at);
+        seen.is_no_lie(&self.balance)?;
+        let recorded = seen.recorded_after(&self.recorded)?;
+        seen.is_told(&recorded, at)?;
+        self.recorded = recorded;
         Ok(())
     }
 
@@ -481,6 +504,7 @@ impl Play {
             cause: failure.message,
         });
         self.execution = Execution::start();
+        self.redriven_at = None;
         self.note(name);
         if self.reversed_before.is_some() {
             self.note("Restart of a reversal");
