@@ -49,11 +49,13 @@ pub enum Bug {
     ReleaseStockSkipped,
     /// The state machine takes an undo that failed for one that was done.
     UndoCaught,
+    /// Ledger and state machine go past the review of an order that a person has to look at.
+    ReviewSkipped,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::CommitByAnybody,
         Self::ClaimOverClaim,
         Self::WithdrawByAnybody,
@@ -77,5 +79,6 @@ impl Bug {
         Self::ReversePaymentSkipped,
         Self::ReleaseStockSkipped,
         Self::UndoCaught,
+        Self::ReviewSkipped,
     ];
 }

@@ -305,12 +305,13 @@ impl World {
             return Said::Problems(scene.order.lines.iter().map(short).collect());
         }
         self.available -= wanted;
+        let skips = self.has(Bug::ReviewSkipped);
         let now = by.now;
         self.write(
             |_| true,
             |state| {
                 state.reserved_lines = scene.order.lines.len();
-                if review {
+                if review && !skips {
                     state.stage = Stage::InReview;
                     state.review = Some(Review {
                         since: now,

@@ -10,4 +10,6 @@ mod world;
 pub use answer::{Answer, Call, Lost, Mood, Said, Whom};
 pub use bug::Bug;
 pub use ports::{Ports, Wire};
-pub use world::{BookedLabel, BookedPayment, Fixed, HashedText, Recorded, Scene, Snapshot, World};
+pub use world::{
+    BookedLabel, BookedPayment, Fixed, HashedText, Recorded, Scene, Snapshot, Waiting, World,
+};

@@ -15,8 +15,8 @@ use domain::ports::{
     TaskTokens, Voiding,
 };
 use domain::{
-    Address, AuditEvent, Decision, Failure, Goods, Label, Line, Money, Order, OrderId, OrderState,
-    Sku, Stage, StepError, Timestamp,
+    Address, AuditEvent, Decision, ErrorName, Failure, Goods, Label, Line, Money, Order, OrderId,
+    OrderState, Sku, Stage, StepError, Timestamp,
 };
 
 use crate::answer::{Answer, Call, Lost, Mood, Said, Whom};
@@ -55,6 +55,12 @@ impl<W: Wire> Ports<W> {
     /// Over this wire.
     pub fn new(wire: Arc<W>) -> Self {
         Self(wire)
+    }
+
+    /// Whether a person decides about the order before money is held.
+    #[must_use]
+    pub fn is_reviewed(&self) -> bool {
+        self.0.scene().is_reviewed
     }
 
     /// Whether this is planted.
@@ -155,7 +161,11 @@ impl<W: Wire> Ports<W> {
         self.write(verb, Unbook::NAME, begin).await
     }
 
-    async fn review_token(&self) -> Result<Option<String>, StoreError> {
+    /// What a review that waits goes on with.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn review_token(&self) -> Result<Option<String>, StoreError> {
         let look = |world: &mut World| Said::Token(world.review_token.clone());
         match self.ask("token", "", look).await? {
             Said::Token(token) => Ok(token),
@@ -428,6 +438,20 @@ impl<W: Wire> Stock for Ports<W> {
 }
 
 impl<W: Wire> Ports<W> {
+    async fn tell(
+        &self,
+        verb: &'static str,
+        token: &str,
+        outcome: Result<(), ErrorName>,
+    ) -> Result<(), ProviderError> {
+        let tell = |world: &mut World, _| {
+            world.tell(token, outcome);
+            Said::Token(None)
+        };
+        let said = self.provider(Whom::Messages, verb, tell).await;
+        said.map(drop)
+    }
+
     async fn provider(
         &self,
         whom: Whom,
@@ -608,16 +632,12 @@ impl<W: Wire> Mailer for Ports<W> {
 }
 
 impl<W: Wire> TaskTokens for Ports<W> {
-    async fn proceed(&self, _: &str) -> Result<(), ProviderError> {
-        Err(ProviderError::Defect(
-            "no review is modelled yet".to_owned(),
-        ))
+    async fn proceed(&self, token: &str) -> Result<(), ProviderError> {
+        self.tell("go on", token, Ok(())).await
     }
 
-    async fn give_up(&self, _: &str, _: &StepError) -> Result<(), ProviderError> {
-        Err(ProviderError::Defect(
-            "no review is modelled yet".to_owned(),
-        ))
+    async fn give_up(&self, token: &str, error: &StepError) -> Result<(), ProviderError> {
+        self.tell("end the wait", token, Err(error.name())).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use domain::ledger::Booking;
 use domain::ports::{Payment, PaymentState, Record};
-use domain::{Fingerprint, Money, Order, OrderState, PersonalData, Timestamp};
+use domain::{ErrorName, Fingerprint, Money, Order, OrderState, PersonalData, Timestamp};
 
 use crate::bug::Bug;
 
@@ -103,6 +103,8 @@ pub struct Scene {
     pub personal: PersonalData,
     /// How many pieces of the article there are before anything happens.
     pub stock: u64,
+    /// Whether a person decides about the order before money is held.
+    pub is_reviewed: bool,
     /// What is planted, if anything.
     pub bug: Option<Bug>,
 }
@@ -153,6 +155,15 @@ pub struct BookedLabel {
     pub is_used: bool,
 }
 
+/// A task of the state machine that goes on when somebody says so.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Waiting {
+    /// By which they know it.
+    pub token: String,
+    /// What they have said, first: that it goes on, or the error that it ends with.
+    pub told: Option<Result<(), &'static str>>,
+}
+
 /// Everything that outlives an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
@@ -166,6 +177,8 @@ pub struct World {
     pub earlier: Vec<Snapshot>,
     /// What a review that waits goes on with.
     pub review_token: Option<String>,
+    /// What the execution waits for, if it waits for a person.
+    pub waiting: Option<Waiting>,
     /// Pieces of the order's article that can be sold.
     pub available: u64,
     /// The payment provider's books.
@@ -204,6 +217,7 @@ impl World {
             state,
             earlier: Vec::new(),
             review_token: None,
+            waiting: None,
             payments: Vec::new(),
             labels: Vec::new(),
             mails: 0,
@@ -226,6 +240,16 @@ impl World {
     #[must_use]
     pub fn has(&self, bug: Bug) -> bool {
         self.scene.0.bug == Some(bug)
+    }
+
+    /// Tells the task that waits with this token. Of two who tell, the first is heard.
+    pub fn tell(&mut self, token: &str, outcome: Result<(), ErrorName>) {
+        if let Some(waiting) = &mut self.waiting
+            && waiting.token == token
+            && waiting.told.is_none()
+        {
+            waiting.told = Some(outcome.map_err(ErrorName::as_str));
+        }
     }
 
     /// Pieces that the order takes, if its stock is reserved.
@@ -266,7 +290,8 @@ impl Recorded {
 impl Hash for World {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (&self.state, &self.earlier).hash(hasher);
-        (self.available, self.mails, &self.review_token).hash(hasher);
+        (self.available, self.mails).hash(hasher);
+        (&self.review_token, &self.waiting).hash(hasher);
         (self.cancel_was_accepted, self.captured_after_cancel).hash(hasher);
         self.now.as_millisecond().hash(hasher);
         for booked in &self.payments {

@@ -8,6 +8,9 @@ use serde_json::Value;
 /// What is deployed.
 const DEFINITION: &str = include_str!("../../../../statemachine/order.asl.json");
 
+/// A state that calls a function and then waits for somebody with its token.
+const WAITS: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+
 /// The undos that a planted bug leaves out.
 const SKIPPED: [(Bug, &str); 2] = [
     (Bug::ReversePaymentSkipped, "ReversePayment"),
@@ -21,6 +24,8 @@ pub(crate) struct Task {
     pub(crate) function: String,
     /// What it is asked for.
     pub(crate) action: String,
+    /// Whether it goes on when somebody says so, and not when its function has answered.
+    pub(crate) waits: bool,
     /// Where an order goes on. `None` if its execution ends well here.
     pub(crate) next: Option<&'static str>,
     retry: Vec<Retry>,
@@ -38,6 +43,7 @@ struct Catch {
     errors: Vec<String>,
     next: &'static str,
     notes: bool,
+    renamed: Option<&'static str>,
 }
 
 /// What comes of an error that is not tried again.
@@ -49,6 +55,8 @@ pub(crate) enum Caught {
         next: &'static str,
         /// Whether the error is the one that the order is reversed for.
         notes: bool,
+        /// The error that it is reversed for then, if the definition gives it another name.
+        renamed: Option<&'static str>,
     },
     /// It fails where it is.
     Nowhere,
@@ -89,6 +97,7 @@ impl Task {
         rule.map_or(Caught::Nowhere, |rule| Caught::Next {
             next: rule.next,
             notes: rule.notes,
+            renamed: rule.renamed,
         })
     }
 }
@@ -147,17 +156,29 @@ impl Definition {
                 }
             }
         }
+        if bug == Bug::ReviewSkipped {
+            let reviews: Vec<_> = self.tasks.iter().filter(|(_, task)| task.waits).collect();
+            let past: BTreeMap<_, _> = reviews
+                .into_iter()
+                .filter_map(|(name, task)| Some((*name, task.next?)))
+                .collect();
+            for catch in self.tasks.values_mut().flat_map(|task| &mut task.catch) {
+                if let Some(past) = past.get(catch.next) {
+                    catch.next = past;
+                }
+            }
+        }
         if bug == Bug::UndoCaught {
             for task in self.tasks.values_mut() {
                 if task.catch.is_empty()
                     && let Some(next) = task.next
                 {
                     let errors = vec!["States.ALL".to_owned()];
-                    let notes = false;
                     task.catch.push(Catch {
                         errors,
                         next,
-                        notes,
+                        notes: false,
+                        renamed: None,
                     });
                 }
             }
@@ -173,6 +194,13 @@ impl Definition {
     pub(crate) fn end(&self, state: &str) -> End {
         self.ends.get(state).copied().unwrap_or(End::Failed)
     }
+}
+
+/// A text that is no expression.
+fn constant(value: &Value) -> Option<&'static str> {
+    let text = value.as_str().filter(|text| !text.starts_with("{%"))?;
+    // A handful of names, for as long as the program runs.
+    Some(text.to_owned().leak())
 }
 
 #[expect(
@@ -192,6 +220,7 @@ fn task(state: &Value, name: &impl Fn(&Value) -> Option<&'static str>) -> Task {
     Task {
         function: function.expect("a function").to_owned(),
         action: action.expect("an action").to_owned(),
+        waits: state["Resource"] == WAITS,
         next: name(&state["Next"]),
         retry: rules("Retry")
             .iter()
@@ -206,6 +235,7 @@ fn task(state: &Value, name: &impl Fn(&Value) -> Option<&'static str>) -> Task {
                 errors: errors(rule),
                 next: name(&rule["Next"]).expect("a state"),
                 notes: rule["Assign"]["failure"].is_object(),
+                renamed: constant(&rule["Assign"]["failure"]["error"]),
             })
             .collect(),
     }

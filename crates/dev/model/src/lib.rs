@@ -82,6 +82,7 @@ impl OneOrder {
                 fingerprint: submission.fingerprint,
                 personal: submission.personal,
                 stock: 5,
+                is_reviewed: bounds.decisions > 0,
                 bug,
             }),
             bounds,
@@ -161,7 +162,7 @@ impl Model for OneOrder {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = properties!(0 1 2 3 4 5 6 7 8 9 10 11);
+        let mut properties = properties!(0 1 2 3 4 5 6 7 8 9 10 11 12);
         properties.extend([
             Property::sometimes(ENDS[0].0, |_, system| (ENDS[0].1)(system)),
             Property::sometimes(ENDS[1].0, |_, system| (ENDS[1].1)(system)),

@@ -128,6 +128,14 @@ impl Process {
         !self.answers.is_empty()
     }
 
+    /// Whether it has read this token.
+    pub(crate) fn has_token(&self, token: &str) -> bool {
+        let mut answers = self.answers.iter();
+        answers.any(|answered| {
+            matches!(answered.answer.as_ref(), Ok(Said::Token(Some(read))) if read == token)
+        })
+    }
+
     /// Every state that it has seen.
     pub(crate) fn seen(&self) -> impl Iterator<Item = &Snapshot> {
         let answers = self.answers.iter();

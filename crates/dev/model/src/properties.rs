@@ -1,7 +1,7 @@
 //! What is always true, judged by the providers' books wherever it is about money or goods.
 
 use domain::ports::PaymentState;
-use domain::{Money, Stage};
+use domain::{Decision, Money, Stage};
 use operations::ProcessState;
 use operations::advice::Action;
 
@@ -15,7 +15,7 @@ const HOUR_S: i64 = 3600;
 pub(crate) type Rule = (&'static str, fn(&System) -> bool);
 
 /// All of them.
-pub(crate) const RULES: [Rule; 12] = [
+pub(crate) const RULES: [Rule; 13] = [
     ("at most one hold stands", at_most_one_hold),
     ("no hold stands once the order is over", no_hold_at_the_end),
     (
@@ -48,6 +48,10 @@ pub(crate) const RULES: [Rule; 12] = [
     (
         "the monitor's second look lets go of what is held for nothing",
         lets_go,
+    ),
+    (
+        "no money is held before a reviewer approved",
+        held_once_approved,
     ),
 ];
 
@@ -157,6 +161,16 @@ fn no_false_alarm(system: &System) -> bool {
 
 fn lets_go(system: &System) -> bool {
     !system.looked_in_vain
+}
+
+fn held_once_approved(system: &System) -> bool {
+    let state = system.state();
+    let review = state.review.as_ref();
+    let approved = review.and_then(|review| review.decision) == Some(Decision::Approved);
+    let mut payments = system.world.payments.iter();
+    !system.world.scene.0.is_reviewed
+        || approved
+        || !payments.any(|booked| booked.attempt == state.attempt)
 }
 
 /// Ends that an order comes to. A model in which none is reached proves nothing about it.

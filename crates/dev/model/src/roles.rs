@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use charge::Charge;
-use domain::ports::{Cancellation, Invocation, Orders as _};
-use domain::{Currency, Money, Packing, StepError};
+use domain::ports::{Cancellation, Decided, Invocation, Orders as _, TaskTokens as _};
+use domain::{Actor, AuditEvent, Currency, Decision, ErrorName, Event, Money, Packing, StepError};
 use memory::{Bug, Ports, Snapshot, Wire};
 use notify::Notify;
 use serde::de::DeserializeOwned;
@@ -26,6 +26,14 @@ pub(crate) enum Role {
         function: String,
         action: String,
         failure: Option<FailureInput>,
+        token: Option<&'static str>,
+    },
+    /// A person decides about the order.
+    Decide(Decision),
+    /// The monitor wakes an execution that waits for what was decided already, as it has read it.
+    Wake {
+        decision: Option<Decision>,
+        is_cancelled: bool,
     },
     /// Whoever ordered asks for a cancellation.
     Customer,
@@ -63,8 +71,13 @@ impl Role {
     pub(crate) fn hash_beside<H: Hasher>(&self, version: u64, hasher: &mut H) {
         std::mem::discriminant(self).hash(hasher);
         match self {
-            Self::Step { state, failure, .. } => {
-                state.hash(hasher);
+            Self::Step {
+                state,
+                failure,
+                token,
+                ..
+            } => {
+                (state, token).hash(hasher);
                 failure
                     .as_ref()
                     .map(|it| (&it.error, &it.cause))
@@ -74,6 +87,11 @@ impl Role {
                 let is_news = last.state().version != version;
                 (word, last, fresh, is_news).hash(hasher);
             }
+            Self::Decide(decision) => word(*decision).hash(hasher),
+            Self::Wake {
+                decision,
+                is_cancelled,
+            } => (decision.map(word), is_cancelled).hash(hasher),
             Self::Customer | Self::Resolve | Self::Compare | Self::LookAgain => {}
         }
     }
@@ -82,6 +100,8 @@ impl Role {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Step { state, .. } => (*state).to_owned(),
+            Self::Decide(decision) => format!("the reviewer who has {} it", word(*decision)),
+            Self::Wake { .. } => "the monitor, about the review".to_owned(),
             Self::Customer => "the customer's cancellation".to_owned(),
             Self::Resolve => "resolve".to_owned(),
             Self::Compare => "compare".to_owned(),
@@ -97,18 +117,33 @@ impl Role {
                 function,
                 action,
                 failure,
+                token,
                 ..
-            } => match step(function, action, failure.as_ref(), by, ports).await {
-                Ok(_) => Ended::Well,
-                Err(error) => Ended::With(error),
-            },
+            } => {
+                let given = (failure.as_ref(), *token);
+                match step(function, action, given, by, ports).await {
+                    Ok(_) => Ended::Well,
+                    Err(error) => Ended::With(error),
+                }
+            }
+            Self::Decide(decision) => decide(*decision, &by, &ports).await,
+            Self::Wake {
+                decision,
+                is_cancelled,
+            } => wake(*decision, *is_cancelled, &ports).await,
             Self::Customer => match ports.request_cancel(&by.order_id, by.now).await {
-                Ok(Cancellation::Requested { .. }) => Ended::Cancelled,
+                Ok(Cancellation::Requested { review }) => {
+                    if let Some(token) = review {
+                        // The monitor tells it if this is not heard.
+                        let _ = ports.give_up(&token, &cancelled()).await;
+                    }
+                    Ended::Cancelled
+                }
                 Ok(Cancellation::Refused(_)) | Err(_) => Ended::Well,
             },
             Self::Resolve => both("resolve", by, ports).await,
             Self::Compare => both("compare", by, ports).await,
-            Self::LookAgain => match step("charge", "look_again", None, by, ports).await {
+            Self::LookAgain => match step("charge", "look_again", NOTHING, by, ports).await {
                 Ok(_) => Ended::Well,
                 Err(error) => Ended::With(error),
             },
@@ -127,7 +162,7 @@ impl Role {
 async fn both<W: Wire>(action: &str, by: Invocation, ports: Ports<W>) -> Ended {
     let mut differs = Vec::new();
     for function in ["ship", "charge"] {
-        match step(function, action, None, by.clone(), ports.clone()).await {
+        match step(function, action, NOTHING, by.clone(), ports.clone()).await {
             Ok(answer) if answer["differs"].is_object() => differs.push(function),
             Ok(_) => {}
             Err(error) => return Ended::With(error),
@@ -140,10 +175,64 @@ async fn both<W: Wire>(action: &str, by: Invocation, ports: Ports<W>) -> Ended {
     }
 }
 
+/// For a person to read.
+pub(crate) const fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approved => "approved",
+        Decision::Rejected => "rejected",
+    }
+}
+
+fn cancelled() -> StepError {
+    StepError::new(ErrorName::OrderCancelled, String::new())
+}
+
+/// As an operator decides: on record first, then whoever waits is told.
+async fn decide<W: Wire>(decision: Decision, by: &Invocation, ports: &Ports<W>) -> Ended {
+    let word = match decision {
+        Decision::Approved => Event::Approved,
+        Decision::Rejected => Event::Rejected,
+    };
+    let event = AuditEvent::new(by.now, word, Actor::Operator(by.owner.clone()), "");
+    let decided = ports.decide_review(&by.order_id, decision, &event).await;
+    if let Ok(Decided::Recorded { token: Some(token) }) = decided {
+        tell(decision, &token, ports).await;
+    }
+    Ended::Well
+}
+
+/// As the monitor repairs: whoever decided may have died before the execution was told.
+async fn wake<W: Wire>(decision: Option<Decision>, is_cancelled: bool, ports: &Ports<W>) -> Ended {
+    if let Ok(Some(token)) = ports.review_token().await {
+        if is_cancelled {
+            let _ = ports.give_up(&token, &cancelled()).await;
+        } else if let Some(decision) = decision {
+            tell(decision, &token, ports).await;
+        }
+    }
+    Ended::Well
+}
+
+/// Whether it is heard or not: the monitor tells it again.
+async fn tell<W: Wire>(decision: Decision, token: &str, ports: &Ports<W>) {
+    let _ = match decision {
+        Decision::Approved => ports.proceed(token).await,
+        Decision::Rejected => {
+            let error = StepError::new(ErrorName::ReviewRejected, String::new());
+            ports.give_up(token, &error).await
+        }
+    };
+}
+
+/// What a state hands over beside the order: why the order is reversed, and a token to wait by.
+type Given<'a> = (Option<&'a FailureInput>, Option<&'static str>);
+
+const NOTHING: Given<'static> = (None, None);
+
 async fn step<W: Wire>(
     function: &str,
     action: &str,
-    failure: Option<&FailureInput>,
+    given: Given<'_>,
     by: Invocation,
     ports: Ports<W>,
 ) -> Result<Value, StepError> {
@@ -154,20 +243,21 @@ async fn step<W: Wire>(
     };
     match function {
         "validate" => {
-            let validate = Validate::<_, Ports<W>>::new(ports, limits(), packing());
-            validate.handle(task(action, failure, by)).await
+            let limit = limits(ports.is_reviewed());
+            let validate = Validate::<_, Ports<W>>::new(ports, limit, packing());
+            validate.handle(task(action, given, by)).await
         }
         "charge" => {
             let charge = Charge::new(ports.clone(), ports, patience);
-            charge.handle(task(action, failure, by)).await
+            charge.handle(task(action, given, by)).await
         }
         "ship" => {
             let ship = Ship::new(ports.clone(), ports, packing()).settled_after(patience);
-            ship.handle(task(action, failure, by)).await
+            ship.handle(task(action, given, by)).await
         }
         _ => {
             let notify = Notify::new(ports.clone(), ports.clone(), ports.clone(), ports);
-            notify.handle(task(action, failure, by)).await
+            notify.handle(task(action, given, by)).await
         }
     }
 }
@@ -184,29 +274,26 @@ fn packing() -> Packing {
     }
 }
 
-/// So high that no order of the model is looked at by a person.
+/// So high that no order of the model is looked at by a person, or so low that each is.
 #[expect(clippy::expect_used, reason = "a constant")]
-fn limits() -> BTreeMap<Currency, Money> {
+fn limits(is_reviewed: bool) -> BTreeMap<Currency, Money> {
     let usd: Currency = "USD".parse().expect("a currency");
-    [(usd, Money::new(1_000_000, usd).expect("an amount"))].into()
+    let limit = if is_reviewed { 1 } else { 1_000_000 };
+    [(usd, Money::new(limit, usd).expect("an amount"))].into()
 }
 
 #[expect(
     clippy::expect_used,
     reason = "the definition's words, which tests hold against the steps"
 )]
-fn task<A: DeserializeOwned>(
-    action: &str,
-    failure: Option<&FailureInput>,
-    by: Invocation,
-) -> Task<A> {
+fn task<A: DeserializeOwned>(action: &str, (failure, token): Given<'_>, by: Invocation) -> Task<A> {
     let action = serde_json::from_value(Value::String(action.to_owned()));
     Task {
         action: action.expect("an action of the step"),
         execution: format!("{}-{}", by.order_id, by.attempt),
         by,
         failure: failure.cloned(),
-        task_token: None,
+        task_token: token.map(str::to_owned),
         settling: None,
     }
 }

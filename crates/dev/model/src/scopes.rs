@@ -35,6 +35,7 @@ const NOTHING: Bounds = Bounds {
     zombies: 0,
     cancels: 0,
     attempts: 0,
+    decisions: 0,
     resolves: 0,
     compares: 0,
     give_ups: 0,
@@ -49,7 +50,7 @@ const TRIES: Bounds = Bounds {
 };
 
 /// What `make model` explores.
-pub const SCOPES: [Scope; 12] = [
+pub const SCOPES: [Scope; 18] = [
     Scope {
         name: "two crashes and a lost message",
         bounds: Bounds {
@@ -161,6 +162,62 @@ pub const SCOPES: [Scope; 12] = [
         at_least: 160_000,
     },
     Scope {
+        name: "two operators, and a crash",
+        bounds: Bounds {
+            crashes: 1,
+            attempts: 2,
+            ..TRIES
+        },
+        at_least: 130_000,
+    },
+    Scope {
+        name: "two operators, a task that goes on after its end",
+        bounds: Bounds {
+            zombies: 1,
+            attempts: 2,
+            ..TRIES
+        },
+        at_least: 1,
+    },
+    Scope {
+        name: "two operators, a provider's no, a question",
+        bounds: Bounds {
+            refusals: 1,
+            attempts: 2,
+            resolves: 1,
+            ..TRIES
+        },
+        at_least: 17_000,
+    },
+    Scope {
+        name: "a review that two people decide, and a cancellation",
+        bounds: Bounds {
+            decisions: 2,
+            cancels: 1,
+            ..TRIES
+        },
+        at_least: 470_000,
+    },
+    Scope {
+        name: "a review, a crash, a lost message",
+        bounds: Bounds {
+            decisions: 1,
+            crashes: 1,
+            losses: 1,
+            ..TRIES
+        },
+        at_least: 360_000,
+    },
+    Scope {
+        name: "a review, and a task that is run twice",
+        bounds: Bounds {
+            decisions: 1,
+            duplicates: 1,
+            ..TRIES
+        },
+        at_least: 490_000,
+    },
+    Scope {
         name: "a comparison, and a crash",
         bounds: Bounds {
             crashes: 1,
@@ -174,7 +231,7 @@ pub const SCOPES: [Scope; 12] = [
 ];
 
 /// What `make test` explores.
-pub const QUICK: [Scope; 4] = [
+pub const QUICK: [Scope; 5] = [
     Scope {
         name: "a crash and a lost message",
         bounds: Bounds {
@@ -211,6 +268,16 @@ pub const QUICK: [Scope; 4] = [
             ..TRIES
         },
         at_least: 20_000,
+    },
+    Scope {
+        name: "a review, a crash, a cancellation",
+        bounds: Bounds {
+            decisions: 1,
+            crashes: 1,
+            cancels: 1,
+            ..TRIES
+        },
+        at_least: 5_000,
     },
 ];
 
@@ -273,6 +340,14 @@ const AGAIN: Scope = Scope {
     at_least: 0,
 };
 
+const REVIEWED: Scope = Scope {
+    name: "a review",
+    bounds: Bounds {
+        decisions: 1,
+        ..TRIES
+    },
+    at_least: 0,
+};
 const CRASH_AND_LOSS: Scope = Scope {
     name: "a crash and a lost message",
     bounds: Bounds {
@@ -322,7 +397,7 @@ const FORGOTTEN: Scope = Scope {
 };
 
 /// The bugs that can be planted, each with a scope in which it shows.
-pub const PLANTED: [(Bug, Scope); 23] = [
+pub const PLANTED: [(Bug, Scope); 24] = [
     (Bug::CommitByAnybody, OUTLIVED),
     (Bug::ClaimOverClaim, TWO_AT_ONCE),
     (Bug::WithdrawByAnybody, OUTLIVED_AND_LOSS),
@@ -346,4 +421,5 @@ pub const PLANTED: [(Bug, Scope); 23] = [
     (Bug::ReversePaymentSkipped, ONE_NO),
     (Bug::ReleaseStockSkipped, ONE_NO),
     (Bug::UndoCaught, CRASH_AND_NO),
+    (Bug::ReviewSkipped, REVIEWED),
 ];

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actions::possible;
 use domain::ledger::Entry;
-use domain::{Execution, ExecutionStatus, OrderState, Timestamp};
-use memory::{BookedPayment, Call, Snapshot, Whom, World};
+use domain::{Decision, Execution, ExecutionStatus, OrderState, Timestamp};
+use memory::{BookedPayment, Call, Snapshot, Waiting, Whom, World};
 use operations::advice::Action;
 use step::FailureInput;
 use workflow::Described;
@@ -32,6 +32,9 @@ pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
 /// not. Its requests arrive one after the other.
 const ALONE: &str = "NotifyFailure";
 
+/// Tokens of tasks that wait, over and over.
+const TOKENS: [&str; 6] = ["t1", "t2", "t3", "t4", "t5", "t6"];
+
 /// How often what can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bounds {
@@ -51,6 +54,8 @@ pub struct Bounds {
     pub cancels: u8,
     /// An operator redrives, restarts or reprocesses.
     pub attempts: u8,
+    /// A person decides about the order, which is looked at then.
+    pub decisions: u8,
     /// An operator or the monitor asks the providers what nobody knows.
     pub resolves: u8,
     /// The monitor compares ledger and providers.
@@ -68,6 +73,8 @@ pub(crate) enum Phase {
     Ready,
     /// It waits for this invocation.
     Waits(u8),
+    /// Its function has answered, and it waits for somebody with this token.
+    Awaits,
     /// The last try ended with this error.
     Troubled(String),
     /// It has ended here.
@@ -118,6 +125,12 @@ pub enum Move {
     Tick,
     /// The customer cancels.
     Cancel,
+    /// A person decides.
+    Decide(Decision),
+    /// The monitor wakes an execution that waits for what was decided already.
+    Wake,
+    /// A task that waits for a person has waited for long enough.
+    NobodyDecides,
     /// A person lets the execution go on where it stopped.
     Redrive,
     /// A person begins a new attempt.
@@ -208,7 +221,7 @@ impl System {
     pub(crate) fn end(&self) -> Option<End> {
         match self.run.phase {
             Phase::Ended(end) => Some(end),
-            Phase::Ready | Phase::Waits(_) | Phase::Troubled(_) => None,
+            Phase::Ready | Phase::Waits(_) | Phase::Awaits | Phase::Troubled(_) => None,
         }
     }
 
@@ -279,6 +292,7 @@ impl System {
             None => self.processes.push(process),
             Some(ended) => self.ends(is_heard, definition, &ended),
         }
+        self.hears(definition);
         owner
     }
 
@@ -336,6 +350,8 @@ impl System {
                     moves.push(Move::Outlive(*owner));
                 }
             }
+            Phase::Awaits if self.left.ticks > 0 => moves.push(Move::NobodyDecides),
+            Phase::Awaits => {}
             Phase::Ended(_) => {}
         }
         for (at, process) in self.processes.iter().enumerate() {
@@ -348,6 +364,21 @@ impl System {
             moves.push(Move::Cancel);
         }
         let now = self.world.now;
+        if self.left.decisions > 0 {
+            for (action, decision) in [
+                (Action::Approve, Decision::Approved),
+                (Action::Reject, Decision::Rejected),
+            ] {
+                if self.is_possible(action, now) {
+                    moves.push(Move::Decide(decision));
+                }
+            }
+        }
+        if self.run.phase == Phase::Awaits
+            && (self.decision().is_some() || self.state().cancel.is_some())
+        {
+            moves.push(Move::Wake);
+        }
         let is_task = definition.task(self.run.state).is_some();
         if self.left.attempts > 0 && is_task && self.is_possible(Action::Redrive, now) {
             moves.push(Move::Redrive);
@@ -404,7 +435,13 @@ impl System {
         match next {
             Move::Invoke | Move::Retry => {
                 let task = definition.task(self.run.state)?;
-                let role = self.step(task);
+                if task.waits {
+                    system.world.waiting = Some(Waiting {
+                        token: self.free_token().to_owned(),
+                        told: None,
+                    });
+                }
+                let role = system.step(task);
                 if self.run.state == ALONE {
                     system.at_once(role, true, definition);
                 } else {
@@ -414,7 +451,8 @@ impl System {
             Move::Duplicate => {
                 system.left.duplicates -= 1;
                 let task = definition.task(self.run.state)?;
-                system.spawn(definition, self.step(task), false, self.run.attempt);
+                let role = self.step(task);
+                system.spawn(definition, role, false, self.run.attempt);
             }
             Move::Meet(at, Meeting(request), fate) => {
                 system.meet(definition, *at, *request, *fate);
@@ -446,6 +484,21 @@ impl System {
                 system.left.cancels -= 1;
                 system.at_once(Role::Customer, false, definition);
             }
+            Move::Decide(decision) => {
+                system.left.decisions -= 1;
+                system.spawn(definition, Role::Decide(*decision), false, self.run.attempt);
+            }
+            Move::Wake => {
+                let role = Role::Wake {
+                    decision: self.decision(),
+                    is_cancelled: self.state().cancel.is_some(),
+                };
+                system.at_once(role, false, definition);
+            }
+            Move::NobodyDecides => {
+                system.pass_time();
+                system.trouble(definition, "States.Timeout");
+            }
             Move::Redrive => {
                 system.left.attempts -= 1;
                 system.run.phase = Phase::Ready;
@@ -476,6 +529,56 @@ impl System {
             function: task.function.clone(),
             action: task.action.clone(),
             failure: self.run.failure.clone(),
+            token: self.token(),
+        }
+    }
+
+    fn decision(&self) -> Option<Decision> {
+        let review = self.state().review.as_ref();
+        review.and_then(|review| review.decision)
+    }
+
+    /// The token of the task that waits.
+    fn token(&self) -> Option<&'static str> {
+        let waiting = self.world.waiting.as_ref()?;
+        TOKENS.into_iter().find(|token| *token == waiting.token)
+    }
+
+    /// A token by which nobody knows a task that waited.
+    fn free_token(&self) -> &'static str {
+        let is_used = |token: &&str| {
+            let is_stored = self.world.review_token.as_deref() == Some(*token);
+            let given = self.processes.iter().any(|process| match &process.role {
+                Role::Step { token: given, .. } => *given == Some(*token),
+                _ => process.has_token(token),
+            });
+            is_stored || given
+        };
+        let mut free = TOKENS.into_iter().filter(|token| !is_used(token));
+        free.next().unwrap_or(TOKENS[0])
+    }
+
+    /// The task that waits is told.
+    fn hears(&mut self, definition: &Definition) {
+        let told = self.world.waiting.as_ref().and_then(|waiting| waiting.told);
+        let Some(told) = told else { return };
+        self.world.waiting = None;
+        // Its function may not have answered yet: nobody waits for that any more.
+        for process in &mut self.processes {
+            process.is_heard = false;
+        }
+        match told {
+            Ok(()) => self.goes_on(definition),
+            Err(error) => self.trouble(definition, error),
+        }
+    }
+
+    fn goes_on(&mut self, definition: &Definition) {
+        if let Some(task) = definition.task(self.run.state) {
+            match task.next {
+                Some(next) => self.enter(definition, next),
+                None => self.run.phase = Phase::Ended(End::Succeeded),
+            }
         }
     }
 
@@ -523,6 +626,7 @@ impl System {
             let mut late = self.processes.remove(at);
             // Nobody hears what comes of it.
             late.advance(&mut self.world, Some((request, fate)));
+            self.hears(definition);
             return;
         }
         if fate == Fate::Late {
@@ -539,21 +643,26 @@ impl System {
             }
             self.ends(process.is_heard, definition, &ended);
         }
+        self.hears(definition);
     }
 
     /// A process has ended.
     fn ends(&mut self, is_heard: bool, definition: &Definition, ended: &Ended) {
         match ended {
             Ended::Well if is_heard => {
-                if let Some(task) = definition.task(self.run.state) {
-                    match task.next {
-                        Some(next) => self.enter(definition, next),
-                        None => self.run.phase = Phase::Ended(End::Succeeded),
-                    }
+                if self.world.waiting.is_some() {
+                    self.run.phase = Phase::Awaits;
+                } else {
+                    self.goes_on(definition);
                 }
             }
             Ended::With(error) if is_heard => self.trouble(definition, error.name().as_str()),
             Ended::Begun => {
+                // An execution that somebody else has redriven meanwhile: nobody waits for its task any more.
+                for process in &mut self.processes {
+                    process.is_heard = false;
+                }
+                self.world.waiting = None;
                 self.run = Run {
                     attempt: self.state().attempt,
                     state: definition.start,
@@ -573,10 +682,17 @@ impl System {
             Some(_) => Phase::Ready,
             None => Phase::Ended(definition.end(state)),
         };
+        // Whoever has decided would only tell a task that waits, and none will.
+        if self.left.attempts == 0 && !definition.task(state).is_some_and(|task| task.waits) {
+            let decides = |process: &Process| matches!(process.role, Role::Decide(_));
+            self.processes
+                .retain(|process| !decides(process) || !process.has_begun());
+        }
     }
 
     /// The last try ended with this error.
     fn trouble(&mut self, definition: &Definition, error: &str) {
+        self.world.waiting = None;
         let task = definition.task(self.run.state);
         if task.is_some_and(|task| task.tries_again(error)) {
             self.run.phase = Phase::Troubled(error.to_owned());
@@ -589,10 +705,14 @@ impl System {
         let task = definition.task(self.run.state);
         match task.map_or(Caught::Nowhere, |task| task.catches(error)) {
             Caught::Nowhere => self.run.phase = Phase::Ended(End::Failed),
-            Caught::Next { next, notes } => {
+            Caught::Next {
+                next,
+                notes,
+                renamed,
+            } => {
                 if notes {
                     self.run.failure = Some(FailureInput {
-                        error: error.to_owned(),
+                        error: renamed.unwrap_or(error).to_owned(),
                         // What it says is for people.
                         cause: String::new(),
                     });

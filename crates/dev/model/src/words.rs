@@ -3,6 +3,7 @@
 use domain::ports::PaymentState;
 
 use crate::process::Fate;
+use crate::roles::word;
 use crate::system::{Beginning, Meeting, Move, Phase, System};
 
 /// A line for each move.
@@ -39,6 +40,9 @@ fn line(before: &System, next: &Move) -> String {
             )
         }
         Move::Tick => "five minutes pass".to_owned(),
+        Move::Decide(decision) => format!("a reviewer is about to say: {}", word(*decision)),
+        Move::Wake => "the monitor is about to tell what was decided".to_owned(),
+        Move::NobodyDecides => format!("nobody decides, and {state} times out"),
         Move::Cancel => "the customer cancels".to_owned(),
         Move::Redrive => format!("an operator redrives, and {state} is to be run again"),
         Move::Begin(Beginning::Reprocess) => "an operator is about to reprocess".to_owned(),

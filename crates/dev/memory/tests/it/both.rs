@@ -58,6 +58,7 @@ impl<'a> Both<'a> {
             fingerprint: submission.fingerprint,
             personal: submission.personal,
             stock: STOCK,
+            is_reviewed: false,
             bug: None,
         });
         let world = World::new(scene.clone(), now);
