@@ -372,6 +372,8 @@ class Soak:
             again, order.is_reprocessed = order.is_reprocessed, False
             if again and status == "failed":
                 self._act(order, "reprocess", payment={"method": "pm_card_visa"})
+                # It is not over any more.
+                order.view = self._view(order)
 
     # --- what there is
 
