@@ -5,7 +5,8 @@ It has no RedriveExecution, and goes on with a task after StopExecution. Both ar
 deployed knows of this file. Of the states that a definition may have, a redrive knows those of ours: Task, Succeed
 and Fail.
 
-engine.py    in the place of `python -m ministack`, with its environment
+engine.py    in the place of `python -m ministack`, with its environment; ORDERS_REQUESTS_FILE is where our requests
+             are kept (recording.py)
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import contextlib
 import contextvars
 import copy
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ministack.app
 from ministack.services import eventbridge
 from ministack.services import stepfunctions as engine
+
+from recording import Recorder
 
 _REDRIVABLE_FOR_S = 14 * 24 * 3600
 _MOST_EVENTS = 24_999
@@ -71,6 +76,8 @@ def main() -> None:
     for name, ours in REPLACED.items():
         setattr(engine, name, ours)
     eventbridge._put_events = _put_events
+    if kept := os.environ.get("ORDERS_REQUESTS_FILE"):
+        ministack.app.app = Recorder(ministack.app.app, Path(kept))
     ministack.app.main()
 
 

@@ -49,6 +49,7 @@ _SUITES = [
     "test_sign_in",
     "test_rollback",
     "test_production",
+    "test_requests",
 ]
 
 
