@@ -113,8 +113,9 @@ locals {
 
   # By name: a function of this list cannot refer to another one.
   functions_arn = "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.prefix}"
+  # By the alias, so that a rollback takes them back with who asks them.
   asked_functions = {
-    for step in ["charge", "notify", "ship"] : step => "${local.functions_arn}-${step}"
+    for step in ["charge", "notify", "ship"] : step => "${local.functions_arn}-${step}:${local.live}"
   }
   monitor_alias_arn = "${local.functions_arn}-monitor:${local.live}"
 
@@ -144,6 +145,16 @@ module "function" {
   log_retention_days = var.log_retention_days
 
   reserved_concurrency = local.at_once[each.key]
+}
+
+# What operators and the monitor ask; the process calls versions. Moving one back is rolling back.
+resource "aws_lambda_alias" "asked" {
+  for_each = local.asked_functions
+
+  name             = local.live
+  description      = "What answers operators and the monitor."
+  function_name    = module.function[each.key].name
+  function_version = module.function[each.key].version
 }
 
 # Zips go to the functions through a bucket: the provider uploads straight to Lambda one at a time

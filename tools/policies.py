@@ -185,7 +185,7 @@ def _arns_of_callers() -> dict[str, str]:
         "state_machine_arn": machine,
         "executions_arn": f"{machine.replace(':stateMachine:', ':execution:')}:*",
         **{
-            f"{step}_function_arn": f"arn:aws:lambda:{here}:function:orders-prod-{step}"
+            f"{step}_function_arn": f"arn:aws:lambda:{here}:function:orders-prod-{step}:live"
             for step in ("charge", "notify", "ship")
         },
     }
