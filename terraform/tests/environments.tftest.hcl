@@ -85,9 +85,16 @@ run "nobody_sees_orders_without_signing_in_but_on_a_laptop" {
   assert {
     condition = alltrue([
       for client in aws_cognito_user_pool_client.console :
-      !client.generate_secret && client.allowed_oauth_flows == toset(["code"]) && client.write_attributes == toset(["name"])
+      !client.generate_secret && client.allowed_oauth_flows == toset(["code"]) && client.write_attributes == toset(["email"])
     ])
-    error_message = "the page signs people in by a code, has no secret, and lets nobody write his own address"
+    error_message = "the page signs people in by a code, has no secret, and may write what is required and nothing else"
+  }
+  assert {
+    condition = alltrue([
+      for pool in aws_cognito_user_pool.operators :
+      pool.user_attribute_update_settings[0].attributes_require_verification_before_update == toset(["email"])
+    ])
+    error_message = "an address that nobody has shown to be his must not be what actions are noted with"
   }
   assert {
     condition     = join(" ", keys(aws_cognito_user_group.operators)) == (var.environment == "local" ? "" : "operators viewers")
