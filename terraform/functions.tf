@@ -65,8 +65,9 @@ locals {
     notify = {
       policy = data.aws_iam_policy_document.notify.json
       environment = {
-        SENDER_ADDRESS      = var.sender_address
-        OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
+        SENDER_ADDRESS         = var.sender_address
+        MAIL_CONFIGURATION_SET = aws_sesv2_configuration_set.mail.configuration_set_name
+        OPERATORS_TOPIC_ARN    = aws_sns_topic.operators.arn
       }
     }
     intake = {
@@ -251,12 +252,19 @@ data "aws_iam_policy_document" "notify" {
     actions   = ["dynamodb:ConditionCheckItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
   }
-  # SES asks for the sender's identity, and for the receiver's where that is verified in this account as
-  # well, as everyone's is in its sandbox. The local stack's IAM asks for any, and knows no condition.
+  # SES asks for the configuration set, for the sender's identity, and for the receiver's where that is verified in
+  # this account as well, as everyone's is in its sandbox. The local stack's IAM asks for any, and knows no condition.
   statement {
-    sid       = "Customers"
-    actions   = ["ses:SendEmail"]
-    resources = [var.environment == "local" ? "*" : "arn:${local.partition}:ses:${var.region}:${local.account}:identity/*"]
+    sid     = "Customers"
+    actions = ["ses:SendEmail"]
+    resources = (
+      var.environment == "local"
+      ? ["*"]
+      : [
+        "arn:${local.partition}:ses:${var.region}:${local.account}:configuration-set/${local.names.mail}",
+        "arn:${local.partition}:ses:${var.region}:${local.account}:identity/*",
+      ]
+    )
 
     dynamic "condition" {
       for_each = var.environment == "local" ? [] : [var.sender_address]
