@@ -28,6 +28,8 @@ _SUITES = [
     "test_tools",
     "test_auditor",
     "test_engine",
+    "test_graded",
+    "test_states",
     "test_repairs",
     "test_notices",
     "test_incidents",
