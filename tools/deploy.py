@@ -407,7 +407,7 @@ def destroy(environment: Environment) -> None:
 
 
 def _tell_key(environment: Environment, key: str) -> None:
-    """KMS keeps a key for 30 days at most, and DynamoDB a deleted table's backup for 35: which is worth nothing then."""
+    """KMS keeps a key for 30 days at most, and DynamoDB a deleted table's backup for 35."""
     metadata = environment.client("kms").describe_key(KeyId=key)["KeyMetadata"]
     if goes := metadata.get("DeletionDate"):
         say(

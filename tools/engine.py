@@ -1,7 +1,8 @@
 """The local stack's engine: ministack, with what it lacks of Step Functions and we use.
 
 It has no RedriveExecution, and goes on with a task after StopExecution. Both are as AWS documents them here:
-<https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>. A laptop's alone: nothing that is
+<https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>. Its TestState knows no JSONata
+(one_state.py). A laptop's alone: nothing that is
 deployed knows of this file. Of the states that a definition may have, a redrive knows those of ours: Task, Succeed
 and Fail.
 
@@ -26,6 +27,7 @@ import ministack.app
 from ministack.services import eventbridge
 from ministack.services import stepfunctions as engine
 
+import one_state
 from recording import Recorder
 
 _REDRIVABLE_FOR_S = 14 * 24 * 3600
@@ -86,12 +88,13 @@ _their_put_events = eventbridge._put_events
 
 async def handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Answer:
     """A call of Step Functions' API."""
-    if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    if action in ("RedriveExecution", "TestState"):
         try:
             asked = json.loads(body) if body else {}
         except json.JSONDecodeError:
             return _refused("SerializationException", "Invalid JSON")
-        return _answer(redrive(asked))
+        return _answer(redrive(asked) if action == "RedriveExecution" else engine.json_response(one_state.tried(asked)))
     answer: Answer = await _theirs["handle_request"](method, path, headers, body, query)
     return answer
 
