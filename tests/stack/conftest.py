@@ -36,6 +36,7 @@ _SUITES = [
     "test_actions",
     "test_settle",
     "test_books",
+    "test_mail",
     "test_metrics",
     "test_night",
     "test_page",
