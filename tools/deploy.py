@@ -375,14 +375,7 @@ def destroy(environment: Environment) -> None:
     without = _without_packages(environment)
     environment.deployment = dataclasses.replace(environment.deployment, variables=without)
     outputs = terraform.outputs(environment.deployment)
-    tables = environment.client("dynamodb")
-    for name in (outputs[key] for key in ("orders_table", "read_models_table", "stock_table") if key in outputs):
-        if tables.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled"):
-            raise Problem(
-                f"the table {name} is protected from being deleted",
-                "if its orders are really to be lost: aws dynamodb update-table --no-deletion-protection-enabled "
-                f"--region {environment.region} --table-name {name}",
-            )
+    # Before the tables: its protection is taken off by a deployment, and that protects the tables anew.
     if pool := outputs.get("console_user_pool_id"):
         cognito = environment.client("cognito-idp")
         if cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection") == "ACTIVE":
@@ -392,6 +385,14 @@ def destroy(environment: Environment) -> None:
                 # Not UpdateUserPool by hand: what such a call leaves out is reset.
                 "if they are really to go: user_pool_protection = false in "
                 f"terraform/environments/{environment.name}.tfvars, make deploy, then again",
+            )
+    tables = environment.client("dynamodb")
+    for name in (outputs[key] for key in ("orders_table", "read_models_table", "stock_table") if key in outputs):
+        if tables.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled"):
+            raise Problem(
+                f"the table {name} is protected from being deleted",
+                "if its orders are really to be lost: aws dynamodb update-table --no-deletion-protection-enabled "
+                f"--region {environment.region} --table-name {name}",
             )
     environment.confirm(
         "Every order, every secret and every log goes away. "
