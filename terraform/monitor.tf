@@ -6,6 +6,9 @@ resource "aws_lambda_alias" "monitor" {
   description      = "What watches the orders."
   function_name    = module.function["monitor"].name
   function_version = module.function["monitor"].version
+
+  # It asks the steps by theirs.
+  depends_on = [aws_lambda_alias.asked]
 }
 
 # Executions that begin and end. Best effort on AWS's side; the schedule makes good what is lost.
