@@ -193,7 +193,10 @@ def _wrong_with(statement: Statement) -> Iterator[str]:
         if not fitting or (types and "*" in statement["Resource"]):
             yield f"{action} is about {', '.join(arns)}"
         matched |= fitting
-    yield from (f"no action is about {resource}" for resource in statement["Resource"] if resource not in matched)
+    # A log group may stand beside its streams, see modules/function.
+    beside = {resource for resource in statement["Resource"] if f"{resource}:*" in matched}
+    needless = [resource for resource in statement["Resource"] if resource not in matched | beside]
+    yield from (f"no action is about {resource}" for resource in needless)
     known = [re.sub(r"\$\{.*?\}", "*", key) for key in known_conditions]
     yield from (f"AWS knows no {key} there" for key in conditions if not any(fnmatchcase(key, one) for one in known))
 

@@ -76,11 +76,11 @@ data "aws_iam_policy_document" "trust" {
 data "aws_iam_policy_document" "this" {
   source_policy_documents = [var.policy]
 
-  # Both are about a stream, which is below the group.
+  # AWS asks about the stream, which is below the group; the local stack's IAM about the group.
   statement {
     sid       = "Logs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    resources = [aws_cloudwatch_log_group.this.arn, "${aws_cloudwatch_log_group.this.arn}:*"]
   }
   # What it reads and writes is encrypted; the key is of use to it through those services alone. Only a
   # topic wants a new data key of who writes to it.
