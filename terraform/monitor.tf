@@ -1,16 +1,14 @@
 # What watches the orders: one function with three triggers, and what it may do.
 
-locals {
-  # By name: the key's policy names it.
-  status_rule_arn = "arn:${local.partition}:events:${var.region}:${local.account}:rule/${local.names.status_rule}"
-}
-
 # What is called: moving it back is rolling back.
 resource "aws_lambda_alias" "monitor" {
   name             = local.live
   description      = "What watches the orders."
   function_name    = module.function["monitor"].name
   function_version = module.function["monitor"].version
+
+  # It asks the steps by theirs.
+  depends_on = [aws_lambda_alias.asked]
 }
 
 # Executions that begin and end. Best effort on AWS's side; the schedule makes good what is lost.
@@ -106,7 +104,7 @@ module "dead_events" {
   source = "./modules/dead_letter_queue"
 
   name       = local.names.dead_events
-  rule_arns  = [local.status_rule_arn]
+  rule_arns  = [aws_cloudwatch_event_rule.execution_status.arn, aws_cloudwatch_event_rule.lost_mail.arn]
   key_id     = aws_kms_key.data.key_id
   topic_arn  = aws_sns_topic.operators.arn
   what_to_do = "Events in ${local.names.dead_events} could not be dealt with. No order is lost: the monitor's schedule reconciles every open one. Its log says why; once it is mended, purge the queue. More: docs/RUNBOOK.md, DeadLetters."

@@ -80,7 +80,7 @@ output "functions" {
 }
 
 output "asked_functions" {
-  description = "ARN of the function of each step that operators and the monitor may ask."
+  description = "ARN of the alias of each step that operators and the monitor may ask."
   value       = local.asked_functions
 }
 
@@ -110,8 +110,13 @@ output "dead_letter_queue_url" {
 }
 
 output "function_aliases" {
-  description = "Alias of every function that is called by its alias and not by the state machine: moving one is a rollback of its function."
-  value       = { for alias in [aws_lambda_alias.intake, aws_lambda_alias.intake_queue, aws_lambda_alias.monitor, aws_lambda_alias.console] : alias.function_name => alias.name }
+  description = "Alias of every function that is called by its alias, besides by the state machine or instead: moving one is a rollback of its function."
+  value = {
+    for alias in concat(
+      [aws_lambda_alias.intake, aws_lambda_alias.intake_queue, aws_lambda_alias.monitor, aws_lambda_alias.console],
+      values(aws_lambda_alias.asked),
+    ) : alias.function_name => alias.name
+  }
 }
 
 output "key_arn" {

@@ -54,7 +54,7 @@ resource "aws_cognito_user_pool" "operators" {
   for_each = local.user_pools
 
   name                = each.key
-  deletion_protection = var.deletion_protection ? "ACTIVE" : "INACTIVE"
+  deletion_protection = var.deletion_protection && var.user_pool_protection ? "ACTIVE" : "INACTIVE"
 
   # People are called by their e-mail addresses, in any case of letters.
   username_attributes      = ["email"]
@@ -137,10 +137,12 @@ resource "aws_cognito_user_pool_client" "console" {
     refresh_token = "days"
   }
 
-  # Without a list, whoever is signed in may write all of his attributes, the address among them. An empty one
-  # counts as none; nobody reads names.
+  # Without a list, whoever is signed in may write all of his attributes. What people sign in by has to be among
+  # them: Cognito refuses a client that may not write a required attribute ("Invalid write attributes",
+  # github.com/aws/aws-cdk/issues/2608). An address takes the old one's place only once a mail to it was answered,
+  # see above.
   read_attributes  = ["email", "email_verified"]
-  write_attributes = ["name"]
+  write_attributes = ["email"]
 }
 
 resource "aws_cognito_user_pool_domain" "operators" {

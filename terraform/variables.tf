@@ -137,6 +137,12 @@ variable "deletion_protection" {
   }
 }
 
+variable "user_pool_protection" {
+  description = "Whether the page's own user pool refuses to be deleted where deletion_protection is on. Off, and deployed, before the environment is taken down: Cognito's UpdateUserPool resets whatever a call by hand leaves out."
+  type        = bool
+  default     = true
+}
+
 variable "review_limits" {
   description = "Order total above which a person looks first, by ISO 4217 currency, in its minor unit."
   type        = map(number)
@@ -400,7 +406,7 @@ variable "api_authorization" {
 }
 
 variable "api_throttle" {
-  description = "Requests a second that the order API takes for long, and at once."
+  description = "Requests a second that each route of the order API takes for long, and at once. The account's own limit is for all routes of all its APIs."
   type = object({
     rate  = number
     burst = number

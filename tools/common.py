@@ -119,6 +119,11 @@ class Stack:
         return self.folder / "endpoints.json"
 
     @property
+    def requests_file(self) -> Path:
+        """What our programs have asked of its AWS (recording.py), for the tests' stack alone."""
+        return self.logs / "requests.jsonl"
+
+    @property
     def watched_log(self) -> Path:
         """What the functions print while `make watch` serves them: they run outside of the stack then."""
         return self.logs / "watched.log"

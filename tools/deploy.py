@@ -375,6 +375,17 @@ def destroy(environment: Environment) -> None:
     without = _without_packages(environment)
     environment.deployment = dataclasses.replace(environment.deployment, variables=without)
     outputs = terraform.outputs(environment.deployment)
+    # Before the tables: its protection is taken off by a deployment, and that protects the tables anew.
+    if pool := outputs.get("console_user_pool_id"):
+        cognito = environment.client("cognito-idp")
+        if cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection") == "ACTIVE":
+            raise Problem(
+                f"the user pool {pool}, with everybody who may sign in at the operators' page, "
+                "is protected from being deleted",
+                # Not UpdateUserPool by hand: what such a call leaves out is reset.
+                "if they are really to go: user_pool_protection = false in "
+                f"terraform/environments/{environment.name}.tfvars, make deploy, then again",
+            )
     tables = environment.client("dynamodb")
     for name in (outputs[key] for key in ("orders_table", "read_models_table", "stock_table") if key in outputs):
         if tables.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled"):
@@ -383,24 +394,27 @@ def destroy(environment: Environment) -> None:
                 "if its orders are really to be lost: aws dynamodb update-table --no-deletion-protection-enabled "
                 f"--region {environment.region} --table-name {name}",
             )
-    if pool := outputs.get("console_user_pool_id"):
-        cognito = environment.client("cognito-idp")
-        if cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection") == "ACTIVE":
-            raise Problem(
-                f"the user pool {pool}, with everybody who may sign in at the operators' page, "
-                "is protected from being deleted",
-                "if they are really to go: aws cognito-idp update-user-pool --deletion-protection INACTIVE "
-                f"--region {environment.region} --user-pool-id {pool}",
-            )
     environment.confirm(
         "Every order, every secret and every log goes away. "
-        "DynamoDB alone keeps a backup, for 35 days, of a table that could be restored."
+        "DynamoDB alone keeps a backup, for 35 days, of a table that could be restored, and their key goes before that."
     )
     stop_executions(environment, outputs)
     terraform.destroy(environment.deployment)
+    if key := outputs.get("key_arn"):
+        _tell_key(environment, key)
     for name in ("pending", "previous"):
         environment.client("s3").delete_object(**environment.record(name))
     say(f"`{environment.name}` is gone; its state stays, empty, in {environment.bucket}")
+
+
+def _tell_key(environment: Environment, key: str) -> None:
+    """KMS keeps a key for 30 days at most, and DynamoDB a deleted table's backup for 35."""
+    metadata = environment.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    if goes := metadata.get("DeletionDate"):
+        say(
+            f"the backups can be read until {goes:%Y-%m-%d}, when their key goes; to keep it: aws kms "
+            f"cancel-key-deletion --region {environment.region} --key-id {key}, then enable-key with the same"
+        )
 
 
 def _without_packages(environment: Environment) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """The local stack's engine: ministack, with what it lacks of Step Functions and we use.
 
 It has no RedriveExecution, and goes on with a task after StopExecution. Both are as AWS documents them here:
-<https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>. A laptop's alone: nothing that is
+<https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>. Its TestState knows no JSONata
+(one_state.py). A laptop's alone: nothing that is
 deployed knows of this file. Of the states that a definition may have, a redrive knows those of ours: Task, Succeed
 and Fail.
 
-engine.py    in the place of `python -m ministack`, with its environment
+engine.py    in the place of `python -m ministack`, with its environment; ORDERS_REQUESTS_FILE is where our requests
+             are kept (recording.py)
 """
 
 from __future__ import annotations
@@ -14,14 +16,19 @@ import contextlib
 import contextvars
 import copy
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ministack.app
 from ministack.services import eventbridge
 from ministack.services import stepfunctions as engine
+
+import one_state
+from recording import Recorder
 
 _REDRIVABLE_FOR_S = 14 * 24 * 3600
 _MOST_EVENTS = 24_999
@@ -71,6 +78,8 @@ def main() -> None:
     for name, ours in REPLACED.items():
         setattr(engine, name, ours)
     eventbridge._put_events = _put_events
+    if kept := os.environ.get("ORDERS_REQUESTS_FILE"):
+        ministack.app.app = Recorder(ministack.app.app, Path(kept))
     ministack.app.main()
 
 
@@ -79,12 +88,13 @@ _their_put_events = eventbridge._put_events
 
 async def handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Answer:
     """A call of Step Functions' API."""
-    if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    if action in ("RedriveExecution", "TestState"):
         try:
             asked = json.loads(body) if body else {}
         except json.JSONDecodeError:
             return _refused("SerializationException", "Invalid JSON")
-        return _answer(redrive(asked))
+        return _answer(redrive(asked) if action == "RedriveExecution" else engine.json_response(one_state.tried(asked)))
     answer: Answer = await _theirs["handle_request"](method, path, headers, body, query)
     return answer
 

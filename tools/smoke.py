@@ -281,7 +281,7 @@ class Providers:
 def _settings_of(environment: Environment, function: str) -> dict[str, str]:
     """What the deployed function has, so that nothing is looked at elsewhere than there."""
     # arn:…:function:orders-dev-charge
-    named = environment.endpoints["asked_functions"]["charge"].rpartition(":")[2].rpartition("-")[0]
+    named = environment.endpoints["asked_functions"]["charge"].split(":")[6].rpartition("-")[0]
     configuration = environment.client("lambda").get_function_configuration(FunctionName=f"{named}-{function}")
     settings: dict[str, str] = configuration["Environment"]["Variables"]
     return settings

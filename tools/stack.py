@@ -122,6 +122,8 @@ def _start_ministack(stack: Stack) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
             # For functions that `make watch` deploys (crates/dev/relay).
             "ORDERS_WATCH_URL": stack.watch_url,
+            # For tests/stack/test_requests.py.
+            **({"ORDERS_REQUESTS_FILE": str(stack.requests_file)} if stack.name == "e2e" else {}),
             # A fiftieth of the waits between retries, for tests of outages that last.
             **({} if stack.name == "local" else {"SFN_WAIT_SCALE": "0.02"}),
         }
@@ -149,7 +151,7 @@ def _built(binary: Path) -> Path:
 
 
 def _forget(stack: Stack) -> None:
-    for file in (stack.folder / "applied", stack.endpoints_file, stack.watched_log):
+    for file in (stack.folder / "applied", stack.endpoints_file, stack.watched_log, stack.requests_file):
         file.unlink(missing_ok=True)
     shutil.rmtree(stack.folder / "tmp", ignore_errors=True)
 

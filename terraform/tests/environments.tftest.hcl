@@ -52,6 +52,57 @@ run "what_is_kept_is_encrypted_and_can_be_had_back" {
   }
 }
 
+run "backups_can_be_read_for_as_long_as_kms_lets_them" {
+  command = plan
+
+  assert {
+    condition     = aws_kms_key.data.deletion_window_in_days == (var.point_in_time_recovery ? 30 : 7)
+    error_message = "where DynamoDB keeps backups of deleted tables, their key must go as late as it can"
+  }
+}
+
+run "a_user_pool_is_given_up_by_a_setting" {
+  command = plan
+  variables {
+    user_pool_protection = false
+  }
+
+  assert {
+    condition     = alltrue([for pool in aws_cognito_user_pool.operators : pool.deletion_protection == "INACTIVE"])
+    error_message = "a deployment must take its protection off"
+  }
+}
+
+run "a_rollback_takes_back_what_is_asked" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for arn in values(local.asked_functions) : endswith(arn, ":live")]) && keys(aws_lambda_alias.asked) == keys(local.asked_functions)
+    error_message = "whoever asks a step must ask its alias"
+  }
+}
+
+run "lost_mail_is_told" {
+  command = plan
+
+  assert {
+    condition = (
+      local.settings.notify.environment.MAIL_CONFIGURATION_SET == aws_sesv2_configuration_set_event_destination.lost_mail.configuration_set_name
+      && jsondecode(aws_cloudwatch_event_rule.lost_mail.event_pattern).detail.mail.tags["ses:configuration-set"] == [aws_sesv2_configuration_set.mail.configuration_set_name]
+    )
+    error_message = "the set that notify names must be the one whose events the rule is about"
+  }
+}
+
+run "days_without_anything_learnt_raise_nothing" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.no_orders.treat_missing_data == "notBreaching"
+    error_message = "without a band there is nothing that orders could be below"
+  }
+}
+
 run "nobody_places_orders_unsigned_but_on_a_laptop" {
   command = plan
 
@@ -85,9 +136,16 @@ run "nobody_sees_orders_without_signing_in_but_on_a_laptop" {
   assert {
     condition = alltrue([
       for client in aws_cognito_user_pool_client.console :
-      !client.generate_secret && client.allowed_oauth_flows == toset(["code"]) && client.write_attributes == toset(["name"])
+      !client.generate_secret && client.allowed_oauth_flows == toset(["code"]) && client.write_attributes == toset(["email"])
     ])
-    error_message = "the page signs people in by a code, has no secret, and lets nobody write his own address"
+    error_message = "the page signs people in by a code, has no secret, and may write what is required and nothing else"
+  }
+  assert {
+    condition = alltrue([
+      for pool in aws_cognito_user_pool.operators :
+      pool.user_attribute_update_settings[0].attributes_require_verification_before_update == toset(["email"])
+    ])
+    error_message = "an address that nobody has shown to be his must not be what actions are noted with"
   }
   assert {
     condition     = join(" ", keys(aws_cognito_user_group.operators)) == (var.environment == "local" ? "" : "operators viewers")

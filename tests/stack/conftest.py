@@ -28,12 +28,15 @@ _SUITES = [
     "test_tools",
     "test_auditor",
     "test_engine",
+    "test_graded",
+    "test_states",
     "test_repairs",
     "test_notices",
     "test_incidents",
     "test_actions",
     "test_settle",
     "test_books",
+    "test_mail",
     "test_metrics",
     "test_night",
     "test_page",
@@ -49,6 +52,7 @@ _SUITES = [
     "test_sign_in",
     "test_rollback",
     "test_production",
+    "test_requests",
 ]
 
 

@@ -52,8 +52,8 @@ class Production:
     # What the first apply has printed.
     interrupted: str
 
-    def run(self, command: str) -> Done:
-        return self.deployments.run(command, *self.arguments, environment=self.environment)
+    def run(self, command: str, *more: str) -> Done:
+        return self.deployments.run(command, *self.arguments, *more, environment=self.environment)
 
     def client(self, service: str) -> Any:
         return aws.client(service, self.deployments.shop.settings, REGION)
@@ -104,29 +104,27 @@ def planned_again(production: Production) -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def refused_for_its_tables(production: Production) -> Done:
+def refused_for_its_people(production: Production) -> Done:
     """With everything protected."""
     return production.run("destroy")
 
 
 @pytest.fixture(scope="module")
-def refused_for_its_people(production: Production, refused_for_its_tables: Done) -> Done:
-    """With its tables unprotected."""
-    assert refused_for_its_tables.returncode != 0
-    tables = production.client("dynamodb")
-    for table in _tables(production):
-        tables.update_table(TableName=table, DeletionProtectionEnabled=False)
+def refused_for_its_tables(production: Production, refused_for_its_people: Done) -> Done:
+    """With its user pool unprotected, as the refusal says that it is done."""
+    assert "user_pool_protection = false" in refused_for_its_people.stderr
+    done = production.run("deploy", "--var", "user_pool_protection=false")
+    assert done.returncode == 0, done.stderr
     return production.run("destroy")
 
 
 @pytest.fixture(scope="module")
-def taken_down(production: Production, refused_for_its_people: Done) -> Done:
+def taken_down(production: Production, refused_for_its_tables: Done) -> Done:
     """With nothing protected."""
-    assert refused_for_its_people.returncode != 0
-    cognito = production.client("cognito-idp")
-    pools = cognito.list_user_pools(MaxResults=60)["UserPools"]
-    pool = next(pool["Id"] for pool in pools if pool["Name"] == f"{PREFIX}-operators")
-    cognito.update_user_pool(UserPoolId=pool, DeletionProtection="INACTIVE")
+    assert refused_for_its_tables.returncode != 0
+    tables = production.client("dynamodb")
+    for table in _tables(production):
+        tables.update_table(TableName=table, DeletionProtectionEnabled=False)
     return production.run("destroy")
 
 
@@ -150,18 +148,19 @@ def test_another_plan_changes_nothing(planned_again: dict[str, set[str]]) -> Non
     assert not planned_again
 
 
-def test_production_is_not_taken_down_with_its_orders(refused_for_its_tables: Done) -> None:
-    assert refused_for_its_tables.returncode != 0
-    assert "protected from being deleted" in refused_for_its_tables.stderr
-
-
 def test_production_is_not_taken_down_with_its_people(refused_for_its_people: Done) -> None:
     assert refused_for_its_people.returncode != 0
     assert "user pool" in refused_for_its_people.stderr
 
 
+def test_production_is_not_taken_down_with_its_orders(refused_for_its_tables: Done) -> None:
+    assert refused_for_its_tables.returncode != 0
+    assert "the table orders-prod-orders is protected from being deleted" in refused_for_its_tables.stderr
+
+
 def test_production_is_taken_down_once_nothing_protects_it(taken_down: Done) -> None:
     assert taken_down.returncode == 0, taken_down.stderr
+    assert "the backups can be read until" in taken_down.stdout, "a key goes before what it is needed for"
 
 
 def test_nothing_of_production_is_left_once_it_is_taken_down(production: Production, taken_down: Done) -> None:

@@ -24,12 +24,13 @@ fn limits() -> (
 pub struct Ses {
     client: aws_sdk_sesv2::Client,
     sender: String,
+    configuration_set: String,
 }
 
 impl Ses {
-    /// The mail service, writing as `sender`.
+    /// The mail service, writing as `sender`, reporting by `configuration_set`.
     #[must_use]
-    pub fn new(config: &aws_config::SdkConfig, sender: String) -> Self {
+    pub fn new(config: &aws_config::SdkConfig, sender: String, configuration_set: String) -> Self {
         let (retry, timeouts) = limits();
         let config = aws_sdk_sesv2::config::Builder::from(config)
             .retry_config(retry)
@@ -38,6 +39,7 @@ impl Ses {
         Self {
             client: aws_sdk_sesv2::Client::from_conf(config),
             sender,
+            configuration_set,
         }
     }
 }
@@ -65,6 +67,7 @@ impl Mailer for Ses {
             .client
             .send_email()
             .from_email_address(&self.sender)
+            .configuration_set_name(&self.configuration_set)
             .destination(Destination::builder().to_addresses(message.to).build())
             .content(EmailContent::builder().simple(mail).build())
             .email_tags(tag("order_id", message.order_id.as_str())?)

@@ -9,6 +9,8 @@ pub struct Config {
     pub orders_table: String,
     /// `SENDER_ADDRESS`: who writes to customers; verified with the mail service.
     pub sender_address: String,
+    /// `MAIL_CONFIGURATION_SET`: by it the mail service reports bounces and complaints.
+    pub mail_configuration_set: String,
     /// `OPERATORS_TOPIC_ARN`.
     pub operators_topic_arn: String,
 }
@@ -22,6 +24,7 @@ impl Config {
         Ok(Self {
             orders_table: env::required("ORDERS_TABLE")?,
             sender_address: env::required("SENDER_ADDRESS")?,
+            mail_configuration_set: env::required("MAIL_CONFIGURATION_SET")?,
             operators_topic_arn: env::required("OPERATORS_TOPIC_ARN")?,
         })
     }

@@ -48,7 +48,7 @@ impl Notify<Store, Ses, Sns, Workflow> {
         let aws = step::aws_config().await;
         let store = Store::new(&aws, config.orders_table, "");
         store.warm_up().await;
-        let mailer = Ses::new(&aws, config.sender_address);
+        let mailer = Ses::new(&aws, config.sender_address, config.mail_configuration_set);
         let operators = Sns::new(&aws, config.operators_topic_arn);
         // Wakes by token only, so it needs no state machine's name.
         Self::new(store, mailer, operators, Workflow::new(&aws, ""))

@@ -1,4 +1,4 @@
-# A queue for what could not be dealt with, and an alarm as soon as anything is in it.
+# A queue for what could not be dealt with, an alarm as soon as anything is in it, and one before it is lost.
 
 resource "aws_sqs_queue" "this" {
   name                              = var.name
@@ -52,4 +52,22 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   treat_missing_data = "notBreaching"
   alarm_actions      = [var.topic_arn]
   ok_actions         = [var.topic_arn]
+}
+
+# SQS deletes what is fourteen days old, counted from when it was first sent. Of a dead-letter queue the metric counts
+# from when it came here, which is twenty minutes later at most.
+resource "aws_cloudwatch_metric_alarm" "age" {
+  alarm_name          = "${var.name}-about-to-be-lost"
+  alarm_description   = "What is oldest in it has been there for ten days, and SQS deletes it after fourteen. ${var.what_to_do}"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.this.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 864000
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.topic_arn]
+  ok_actions          = [var.topic_arn]
 }

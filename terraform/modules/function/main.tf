@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "trust" {
 data "aws_iam_policy_document" "this" {
   source_policy_documents = [var.policy]
 
-  # A stream is made in the group and written to below it.
+  # AWS asks about the stream, which is below the group; the local stack's IAM about the group.
   statement {
     sid       = "Logs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -91,7 +91,7 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [for service in var.encrypted_services : "${service}.${data.aws_region.current.name}.amazonaws.com"]
+      values   = [for service in var.encrypted_services : "${service}.${data.aws_region.current.id}.amazonaws.com"]
     }
   }
   # Asked of who writes to an encrypted log group (CloudWatch Logs User Guide, "Encrypt log data").
@@ -110,7 +110,7 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["logs.${data.aws_region.current.name}.amazonaws.com"]
+      values   = ["logs.${data.aws_region.current.id}.amazonaws.com"]
     }
     condition {
       test     = "ArnEquals"

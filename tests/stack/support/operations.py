@@ -146,7 +146,7 @@ def resources(roles: Roles) -> Resources:
         "lambda": [
             arn
             for function in client["lambda"].list_functions()["Functions"]
-            for arn in (function["FunctionArn"], f"{function['FunctionArn']}:1")
+            for arn in (function["FunctionArn"], f"{function['FunctionArn']}:1", f"{function['FunctionArn']}:live")
         ],
         "kms": [key["KeyArn"] for key in client["kms"].list_keys()["Keys"]],
         "s3": [f"arn:aws:s3:::{bucket['Name']}" for bucket in client["s3"].list_buckets()["Buckets"]],

@@ -32,7 +32,7 @@ pub struct Described {
     pub execution: Execution,
     /// Whether it can be redriven, and if not, why: in Step Functions' words.
     pub redrivable: Result<(), String>,
-    /// The X-Ray trace that it belongs to, if it is traced.
+    /// The X-Ray trace that it belongs to, if that is kept.
     pub trace_id: Option<String>,
 }
 
@@ -40,10 +40,14 @@ pub struct Described {
 /// function that is throttled is tried.
 const HISTORY_PAGE: i32 = 1000;
 
-/// Of a header such as `Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1`.
+/// Of a header such as `Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1`. Of a trace that
+/// was not sampled X-Ray keeps nothing (X-Ray Developer Guide, "Tracing header").
 fn trace_id(header: &str) -> Option<String> {
-    let mut parts = header.split(';');
-    let root = parts.find_map(|part| part.trim().strip_prefix("Root="));
+    let parts = || header.split(';').map(str::trim);
+    if !parts().any(|part| part == "Sampled=1") {
+        return None;
+    }
+    let root = parts().find_map(|part| part.strip_prefix("Root="));
     root.map(str::to_owned)
 }
 
@@ -431,6 +435,20 @@ mod tests {
     fn failed_with(error: &str, reason: Option<&str>) -> HistoryEvent {
         let reason = reason.map(str::to_owned);
         HistoryEvent::TryFailed(FailedTry::new(at(), error, reason))
+    }
+
+    #[test]
+    fn only_a_trace_that_was_sampled_is_linked_to() {
+        let root = "1-5759e988-bd862e3fe1be46a994272793";
+        let kept = format!("Root={root};Parent=53995c3f42cd8ad8;Sampled=1");
+        assert_eq!(trace_id(&kept).as_deref(), Some(root));
+        for header in [
+            &kept.replace("Sampled=1", "Sampled=0"),
+            &format!("Root={root}"),
+            "",
+        ] {
+            assert_eq!(trace_id(header), None, "{header}");
+        }
     }
 
     #[test]

@@ -184,7 +184,11 @@ async fn a_mail_service_that_cannot_be_reached_is_retryable_and_nobody_is_named(
     let aws = sdk_config(&nobody().await);
     let notify = Notify::new(
         shop.database.store.clone(),
-        Ses::new(&aws, "shop@example.com".to_owned()),
+        Ses::new(
+            &aws,
+            "shop@example.com".to_owned(),
+            "mail-of-orders".to_owned(),
+        ),
         Sns::new(
             &aws,
             "arn:aws:sns:us-east-1:000000000000:operators".to_owned(),
