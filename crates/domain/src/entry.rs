@@ -216,6 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_is_trusted_for_six_hours_less_than_the_shortest_that_is_granted() {
+        let granted = std::time::Duration::from_secs(((4 * 24) + 18) * 60 * 60);
+        let margin = std::time::Duration::from_secs(6 * 60 * 60);
+        assert_eq!(Authorization::TRUSTED_FOR, granted - margin);
+    }
+
+    #[test]
     fn what_came_of_an_effect_is_kept_as_it_always_was() {
         let amount = Money::new(3098, "USD".parse().unwrap()).unwrap();
         let refunded = Money::zero(amount.currency());

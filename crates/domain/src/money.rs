@@ -338,6 +338,7 @@ mod tests {
             ("1.25", "KWD", Some(1250)),
             ("7.855", "USD", None),
             ("-1", "USD", None),
+            ("+1", "USD", None),
             ("1e3", "USD", None),
             (".5", "USD", None),
             ("", "USD", None),

@@ -532,6 +532,9 @@ mod tests {
         for secret in ["Ada", "example.com", "Main", "pm_card", "62701"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
+        assert!(shown.contains("PersonalData(redacted)"), "{shown}");
+        let address = format!("{:?}", submission.personal.shipping_address);
+        assert_eq!(address, "Address(redacted)");
     }
 
     #[test]

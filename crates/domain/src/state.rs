@@ -529,6 +529,11 @@ mod tests {
         };
         assert_eq!(last.next_attempt(&submission().order, at(9)), expected);
         assert_eq!(expected.execution_name(), "ord-1-3");
+        // What an earlier attempt did is none of its business.
+        assert_eq!(
+            (expected.payment_attempt(), expected.shipment_attempt()),
+            (3, 3)
+        );
         assert_eq!(expected.began_at(), at(9));
     }
 
