@@ -60,6 +60,9 @@ def _measured(crate: str, file: str | None) -> Counter[str]:
     say(f"{crate}: its mutants, {jobs} at a time")
     # Which line a failing test was in is of no interest here, and costs a third of a build.
     environment = {**os.environ, "CARGO_PROFILE_DEV_DEBUG": "none"}
+    # Each job builds in the copy that it changes: in a folder of builds that others use, too, it would run their
+    # programs, and they the changed ones.
+    environment.pop("CARGO_TARGET_DIR", None)
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if done.returncode not in _JUDGED:
         raise Problem(f"cargo-mutants ends with {done.returncode}", "see above: do its tests pass unchanged?")

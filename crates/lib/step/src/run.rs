@@ -315,6 +315,12 @@ mod tests {
     }
 
     #[test]
+    fn what_the_runtime_may_log_of_an_error_is_its_name_and_sentence() {
+        let failed = Failed(StepError::new(ErrorName::PaymentDeclined, "no funds"));
+        assert_eq!(format!("{failed:?}"), "PaymentDeclined: no funds");
+    }
+
+    #[test]
     fn questions_about_the_books_are_answered_and_what_is_listed_is_not_logged() {
         if is_here() {
             return function(true);
