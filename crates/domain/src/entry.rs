@@ -217,9 +217,9 @@ mod tests {
 
     #[test]
     fn a_hold_is_trusted_for_six_hours_less_than_the_shortest_that_is_granted() {
-        let granted = std::time::Duration::from_secs(((4 * 24) + 18) * 60 * 60);
-        let margin = std::time::Duration::from_secs(6 * 60 * 60);
-        assert_eq!(Authorization::TRUSTED_FOR, granted - margin);
+        let granted = std::time::Duration::from_hours(4 * 24 + 18);
+        let margin = std::time::Duration::from_hours(6);
+        assert_eq!(Authorization::TRUSTED_FOR + margin, granted);
     }
 
     #[test]

@@ -210,7 +210,7 @@ mod tests {
 
     /// What `read` makes of a field `a` with this value, or what is found wrong with it.
     fn of<T>(
-        value: Value,
+        value: &Value,
         read: impl FnOnce(&mut Fields<'_>, &mut Vec<Violation>) -> T,
     ) -> Result<T, Vec<String>> {
         let (document, mut found) = (json!({"a": value}), Vec::new());
@@ -245,9 +245,9 @@ mod tests {
                 Ok(text) => Ok(Some(text.to_owned())),
                 Err(reason) => wrong(reason),
             };
-            let read = of(value.clone(), |fields, found| fields.text("a", max, found));
+            let read = of(&value, |fields, found| fields.text("a", max, found));
             assert_eq!(read, expected, "{value}");
-            let read = of(value.clone(), |fields, found| {
+            let read = of(&value, |fields, found| {
                 fields.optional_text("a", max, found)
             });
             assert_eq!(read, expected, "{value}");
@@ -263,16 +263,16 @@ mod tests {
                 fields.optional_text(field, max, found)
             }
         };
-        assert_eq!(of(Value::Null, optional("a")), Ok(None));
-        assert_eq!(of(json!("b"), optional("other")), Ok(None));
-        let null = of(Value::Null, |fields, found| fields.text("a", max, found));
+        assert_eq!(of(&Value::Null, optional("a")), Ok(None));
+        assert_eq!(of(&json!("b"), optional("other")), Ok(None));
+        let null = of(&Value::Null, |fields, found| fields.text("a", max, found));
         assert_eq!(null, wrong("must be a string"));
-        let left_out = of(json!("b"), |fields, found| {
+        let left_out = of(&json!("b"), |fields, found| {
             fields.get("a");
             fields.optional::<u8>("other", found)
         });
         assert_eq!(left_out, Ok(None));
-        let null = of(Value::Null, |fields, found| {
+        let null = of(&Value::Null, |fields, found| {
             fields.optional::<u8>("a", found)
         });
         assert_eq!(null, wrong("must be a string"));
@@ -298,7 +298,7 @@ mod tests {
                 Ok(integer) => Ok(Some(integer)),
                 Err(reason) => wrong(reason),
             };
-            let read = of(value, |fields, found| fields.integer("a", found, even));
+            let read = of(&value, |fields, found| fields.integer("a", found, even));
             assert_eq!(read, expected);
         }
     }
@@ -308,26 +308,26 @@ mod tests {
         let array = |fields: &mut Fields<'_>, found: &mut Vec<Violation>| {
             fields.array("a", found).map(Vec::len)
         };
-        assert_eq!(of(json!([1, 2]), array), Ok(Some(2)));
-        assert_eq!(of(json!({}), array), wrong("must be an array"));
+        assert_eq!(of(&json!([1, 2]), array), Ok(Some(2)));
+        assert_eq!(of(&json!({}), array), wrong("must be an array"));
         let object = |fields: &mut Fields<'_>, found: &mut Vec<Violation>| {
             let mut inner = fields.object("a", found);
             let read = inner.parsed::<u8>("b", found);
             inner.finish(found);
             read
         };
-        assert_eq!(of(json!({"b": "7"}), object), Ok(Some(7)));
-        assert_eq!(of(json!([]), object), wrong("must be an object"));
+        assert_eq!(of(&json!({"b": "7"}), object), Ok(Some(7)));
+        assert_eq!(of(&json!([]), object), wrong("must be an object"));
         let inside = |reason: &str| Err(vec![format!("/in/a/b {reason}")]);
-        assert_eq!(of(json!({}), object), inside("is missing"));
-        assert_eq!(of(json!({"b": 7}), object), inside("must be a string"));
+        assert_eq!(of(&json!({}), object), inside("is missing"));
+        assert_eq!(of(&json!({"b": 7}), object), inside("must be a string"));
         let unknown = vec!["/in/a/c~1~0 is not a known field; remove it".to_owned()];
-        assert_eq!(of(json!({"b": "7", "c/~": 1}), object), Err(unknown));
+        assert_eq!(of(&json!({"b": "7", "c/~": 1}), object), Err(unknown));
         let optional = |fields: &mut Fields<'_>, found: &mut Vec<Violation>| {
             fields.optional_object("a", found).is_some()
         };
-        assert_eq!(of(json!({}), optional), Ok(true));
-        assert_eq!(of(json!(1), optional), wrong("must be an object"));
+        assert_eq!(of(&json!({}), optional), Ok(true));
+        assert_eq!(of(&json!(1), optional), wrong("must be an object"));
     }
 
     #[test]

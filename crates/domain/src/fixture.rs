@@ -1,4 +1,8 @@
 //! An order, and what its ledger may hold: for unit tests.
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "as a ledger holds it, where any of it may be missing"
+)]
 
 use jiff::Timestamp;
 use serde_json::json;

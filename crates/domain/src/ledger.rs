@@ -409,27 +409,24 @@ mod tests {
 
     #[test]
     fn an_outcome_moves_an_order_on_and_a_refusal_does_not() {
-        fn after<E: Effect>(entry: Option<Entry<E::Outcome>>) -> Option<Stage> {
-            entry
-                .as_ref()
-                .and_then(Entry::outcome)
-                .and_then(E::stage_after)
+        fn after<E: Effect>(entry: Option<&Entry<E::Outcome>>) -> Option<Stage> {
+            entry.and_then(Entry::outcome).and_then(E::stage_after)
         }
         let message = || done(MessageId("m".to_owned()));
         let code = String::new();
         let lapsed = done(CaptureResult::Refused { code });
         for (stage, expected) in [
-            (after::<Authorize>(held()), Some(Stage::Authorized)),
-            (after::<Authorize>(declined()), None),
-            (after::<Book>(booked()), Some(Stage::Shipped)),
-            (after::<Book>(not_booked()), None),
-            (after::<Capture>(taken()), Some(Stage::Captured)),
-            (after::<Capture>(lapsed), None),
-            (after::<Notify>(message()), Some(Stage::Completed)),
+            (after::<Authorize>(held().as_ref()), Some(Stage::Authorized)),
+            (after::<Authorize>(declined().as_ref()), None),
+            (after::<Book>(booked().as_ref()), Some(Stage::Shipped)),
+            (after::<Book>(not_booked().as_ref()), None),
+            (after::<Capture>(taken().as_ref()), Some(Stage::Captured)),
+            (after::<Capture>(lapsed.as_ref()), None),
+            (after::<Notify>(message().as_ref()), Some(Stage::Completed)),
             // What closes a reversed order is the release of its stock.
-            (after::<Unbook>(done(Unbooking::Cancelled)), None),
-            (after::<Reverse>(done(Reversal::Voided)), None),
-            (after::<NotifyFailure>(message()), None),
+            (after::<Unbook>(done(Unbooking::Cancelled).as_ref()), None),
+            (after::<Reverse>(done(Reversal::Voided).as_ref()), None),
+            (after::<NotifyFailure>(message().as_ref()), None),
         ] {
             assert_eq!(stage, expected);
         }

@@ -180,12 +180,11 @@ mod tests {
             ("let_go", Some("pi_1")),
         ] {
             let mut payload = json!({"action": name});
-            match reference {
-                Some(reference) => payload["reference"] = json!(reference),
-                None => {
-                    payload["since"] = json!(since);
-                    payload["until"] = json!(until);
-                }
+            if let Some(reference) = reference {
+                payload["reference"] = json!(reference);
+            } else {
+                payload["since"] = json!(since);
+                payload["until"] = json!(until);
             }
             let ask = Ask::read(&payload).expect("a question").expect("readable");
             assert_eq!((ask.name(), ask.reference()), (name, reference));
@@ -206,13 +205,13 @@ mod tests {
         }
     }
 
-    fn held() -> Option<Entry<Authorization>> {
+    fn held() -> Entry<Authorization> {
         let payment = "pi_1".to_owned();
         let outcome = Authorization::Held {
             payment,
             made_at: None,
         };
-        Some(Entry::Done { outcome, at: at(1) })
+        Entry::Done { outcome, at: at(1) }
     }
 
     #[tokio::test]
@@ -220,11 +219,11 @@ mod tests {
         let ours = posting(Some("ord-1"), Stands::Live);
         let open = Shop::open(Stage::Validated);
         let accounted = Shop::with(|state| OrderState {
-            authorize: held(),
+            authorize: Some(held()),
             ..state
         });
         let undone = Shop::with(|state| OrderState {
-            authorize: held(),
+            authorize: Some(held()),
             reverse: Some(Entry::Done {
                 outcome: Reversal::Voided,
                 at: at(2),
@@ -250,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn an_order_that_has_undone_a_posting_before_does_not_take_it_any_more() {
         let first = OrderState {
-            authorize: held(),
+            authorize: Some(held()),
             reverse: Some(Entry::Done {
                 outcome: Reversal::Voided,
                 at: at(2),

@@ -299,8 +299,7 @@ mod tests {
             deadline: at(1) + left,
             ..by("a", 1)
         };
-        let moment = std::time::Duration::from_millis(1);
-        let none = late(budget::PROVIDER_CALL - moment);
+        let none = late(budget::PROVIDER_CALL.mul_f64(0.99));
         let text = "this invocation has no time left to act; the next one has";
         let refused = error(ErrorName::StoreUnavailable, text);
         let tried = hold(&shop, &none, Ok(held())).await;
