@@ -160,7 +160,7 @@ target/tools/cargo-mutants-$(CARGO_MUTANTS):
 	@cargo install --quiet --locked --version $(CARGO_MUTANTS) --root target/tools --target-dir target/tools/build cargo-mutants
 	@rm -rf target/tools/build && touch $@
 
-mutants: target/tools/cargo-mutants-$(CARGO_MUTANTS) ## Is each small change of domain, step and store noticed by its crate's tests? CRATE=domain, FILE=money.rs
+mutants: target/tools/cargo-mutants-$(CARGO_MUTANTS) ## Is each small change of domain and step noticed by their own tests? CRATE=store, FILE=money.rs
 	@$(PYTHON) tools/mutants.py $(if $(CRATE),--crate '$(CRATE)') $(if $(FILE),--file '$(FILE)')
 
 # As the newest of Stripe's clients, and as the one of the version that the adapter asks for.
