@@ -116,7 +116,7 @@ impl AuditEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::at;
+    use crate::fixtures::at;
 
     #[test]
     fn who_acted_is_told_by_name_and_the_monitor_by_what_it_is() {

@@ -200,7 +200,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fixture::{done, open, refused};
+    use crate::fixtures::{done, open, refused};
 
     #[test]
     fn an_entry_has_an_outcome_once_it_is_done_and_a_refusal_only_before() {

@@ -78,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fixture::at;
+    use crate::fixtures::at;
 
     const ENDS: [ExecutionStatus; 4] = [
         ExecutionStatus::Succeeded,

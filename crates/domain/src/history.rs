@@ -78,7 +78,7 @@ pub enum HistoryEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::at;
+    use crate::fixtures::at;
 
     fn failed(error: &str, message: &str) -> FailedTry {
         FailedTry::new(at(0), error, Some(message.to_owned()))

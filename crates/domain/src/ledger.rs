@@ -243,7 +243,7 @@ pub fn pass(state: &OrderState, what: &str, gate: Gate) -> Result<(), StepError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{
+    use crate::fixtures::{
         at, at_stage, booked, booking, declined, done, failure, held, not_booked, open, received,
         refused, taken,
     };

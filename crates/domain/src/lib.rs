@@ -12,7 +12,7 @@ mod event;
 mod execution;
 mod fields;
 #[cfg(test)]
-mod fixture;
+mod fixtures;
 mod history;
 mod ids;
 mod label;

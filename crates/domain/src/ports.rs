@@ -663,7 +663,7 @@ pub trait Operators: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{at, booked, not_booked, received, record};
+    use crate::fixtures::{at, booked, not_booked, received, record};
 
     fn label(id: &str) -> Label {
         Label {

@@ -139,7 +139,7 @@ words! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{at, at_stage, failure, received};
+    use crate::fixtures::{at, at_stage, failure, received};
     use crate::{ErrorName, Restart};
     use ExecutionStatus::{
         Aborted, Failed, NotStarted, PendingRedrive, Running, Succeeded, TimedOut,

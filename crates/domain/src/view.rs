@@ -574,7 +574,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fixture::{
+    use crate::fixtures::{
         at, at_stage, booked, booking, declined, done, failure, held, not_booked, open, received,
         record, refused, taken, usd,
     };

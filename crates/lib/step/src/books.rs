@@ -139,7 +139,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fixture::{Shop, at};
+    use crate::fixtures::{Shop, at};
 
     #[test]
     fn a_question_is_told_from_a_task_and_a_wrong_one_says_what_is_wrong() {

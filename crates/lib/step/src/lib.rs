@@ -6,7 +6,7 @@ pub mod budget;
 mod elsewhere;
 pub mod env;
 #[cfg(test)]
-mod fixture;
+mod fixtures;
 mod once;
 mod packing;
 mod run;

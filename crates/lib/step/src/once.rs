@@ -228,7 +228,7 @@ mod tests {
     use domain::{CancelRequest, Stage};
 
     use super::*;
-    use crate::fixture::{Shop, at, by};
+    use crate::fixtures::{Shop, at, by};
 
     const UNAVAILABLE: ErrorName = ErrorName::PaymentUnavailable;
 

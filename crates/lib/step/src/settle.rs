@@ -75,7 +75,7 @@ mod tests {
     use domain::{Actor, Event, Failure, Stage};
 
     use super::*;
-    use crate::fixture::{Shop, at, by};
+    use crate::fixtures::{Shop, at, by};
 
     const UNAVAILABLE: ErrorName = ErrorName::PaymentUnavailable;
 
