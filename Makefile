@@ -11,13 +11,15 @@ DEPLOY = $(VENV_PYTHON) tools/deploy.py $@ $(FOR_ENV) $(if $(YES),--yes)
 # What ruff and mypy look at.
 PYTHON_CODE := tools tests/stack tests/providers tests/audit
 
+CARGO_MUTANTS := 27.1.0
+
 # A fresh stack for the rest of a recipe of one shell, with which it ends, whatever becomes of that. `make test`
 # has brought it up already, while something else ran.
 with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit model engine states end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit model mutants engine states end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -153,6 +155,15 @@ unit: ## Unit, handler and contract tests; no stack needed
 
 model: ## Every interleaving of one order, explored with the shipped code (docs/PROOF.md); no stack needed
 	@cargo run --quiet --locked -p model
+
+# No wheel brings it; built once, with the versions that it was released with.
+target/tools/cargo-mutants-$(CARGO_MUTANTS):
+	@echo "installing cargo-mutants $(CARGO_MUTANTS) into target/tools"
+	@cargo install --quiet --locked --version $(CARGO_MUTANTS) --root target/tools --target-dir target/tools/build cargo-mutants
+	@rm -rf target/tools/build && touch $@
+
+mutants: target/tools/cargo-mutants-$(CARGO_MUTANTS) ## Is each small change of domain and step noticed by their own tests? CRATE=store, FILE=money.rs
+	@$(PYTHON) tools/mutants.py $(if $(CRATE),--crate '$(CRATE)') $(if $(FILE),--file '$(FILE)')
 
 # As the newest of Stripe's clients, and as the one of the version that the adapter asks for.
 check-providers: .venv/current .venv-stripe/current ## The sandbox against the providers' own clients and descriptions; no stack needed

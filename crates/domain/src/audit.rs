@@ -112,3 +112,49 @@ impl AuditEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::at;
+
+    #[test]
+    fn who_acted_is_told_by_name_and_the_monitor_by_what_it_is() {
+        let operator = Actor::Operator("grace".to_owned());
+        assert_eq!(operator.to_string(), "grace");
+        assert_eq!(operator.origin(), Origin::Operator);
+        assert_eq!(Actor::Monitor.to_string(), "monitor");
+        assert_eq!(Actor::Monitor.origin(), Origin::Monitor);
+    }
+
+    #[test]
+    fn an_entry_is_told_with_who_why_about_what_and_how_often() {
+        let by = Actor::Operator("grace".to_owned());
+        let once = AuditEvent::new(at(0), Event::Settled, by, "sent back");
+        assert_eq!(once.text(), "grace: sent back");
+        assert_eq!(once.last(), at(0));
+        let about = once.about("se-1");
+        assert_eq!(about.text(), "grace: se-1, sent back");
+        let again = AuditEvent {
+            again: Some(Again {
+                times: 12,
+                last: at(65),
+            }),
+            ..about
+        };
+        assert_eq!(again.last(), at(65));
+        let text = "grace: se-1, sent back (12 times, last at 2026-11-23T10:01:05Z)";
+        assert_eq!(again.text(), text);
+    }
+
+    #[test]
+    fn an_entry_is_kept_without_what_it_has_not() {
+        let entry = AuditEvent::new(at(0), Event::Started, Actor::Monitor, "why");
+        let kept = serde_json::to_value(&entry).unwrap();
+        let expected = serde_json::json!({
+            "at": 1_795_428_000_000_i64, "event": "started", "by": "monitor", "reason": "why"
+        });
+        assert_eq!(kept, expected);
+        assert_eq!(serde_json::from_value::<AuditEvent>(kept).unwrap(), entry);
+    }
+}

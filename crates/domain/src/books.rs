@@ -596,4 +596,18 @@ mod tests {
             assert_eq!(serde_json::from_str::<Posting>(&sent).unwrap(), posting);
         }
     }
+
+    #[test]
+    fn what_stands_of_a_posting_is_told_in_words() {
+        let money = Money::new(3098, "USD".parse().unwrap()).unwrap();
+        for (stands, text, is_something) in [
+            (Stands::Nothing, "nothing", false),
+            (Stands::Held(money), "30.98 USD held", true),
+            (Stands::Kept(money), "30.98 USD captured", true),
+            (Stands::Live, "a live label", true),
+        ] {
+            assert_eq!(stands.to_string(), text);
+            assert_eq!(stands.is_something(), is_something, "{text}");
+        }
+    }
 }

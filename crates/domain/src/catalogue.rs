@@ -371,4 +371,71 @@ mod tests {
         });
         assert_eq!(found.len(), 2, "{found:?}");
     }
+
+    fn is_read(change: impl FnOnce(&mut Value)) -> bool {
+        let mut article = mug();
+        change(&mut article);
+        Article::parse_all(json!([article]).to_string().as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn what_is_just_within_the_bounds_is_an_article() {
+        for (weight, is_article) in [
+            (0, false),
+            (1, true),
+            (1_000_000, true),
+            (1_000_001, false),
+            (u64::from(u32::MAX) + 2, false),
+        ] {
+            let read = is_read(|one| one["weight_g"] = json!(weight));
+            assert_eq!(read, is_article, "{weight} g");
+        }
+        for (side, is_article) in [(0, false), (1, true), (10_000, true), (10_001, false)] {
+            let read = is_read(|one| one["dimensions_mm"] = json!([1, side, 1]));
+            assert_eq!(read, is_article, "{side} mm");
+        }
+        for (length, is_article) in [(1, true), (100, true), (101, false)] {
+            let text = "x".repeat(length);
+            let read = is_read(|one| one["customs"]["description"] = json!(text));
+            assert_eq!(read, is_article, "{length} characters");
+        }
+        for (price, is_article) in [
+            (0, true),
+            (Money::MAX_MINOR, true),
+            (Money::MAX_MINOR + 1, false),
+        ] {
+            let read = is_read(|one| one["unit_price"] = json!(price));
+            assert_eq!(read, is_article, "{price}");
+        }
+        for (code, is_article) in [("691200", true), ("6912001234", true), ("69120a", false)] {
+            let read = is_read(|one| one["customs"]["hs_code"] = json!(code));
+            assert_eq!(read, is_article, "{code}");
+        }
+        for (origin, is_article) in [("PT", true), ("P", false), ("PRT", false), ("P1", false)] {
+            let read = is_read(|one| one["customs"]["origin"] = json!(origin));
+            assert_eq!(read, is_article, "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_catalogue_is_an_array_and_an_article_has_its_four_fields() {
+        let told = |document: &str| {
+            let found = Article::parse_all(document.as_bytes()).expect_err("wrong");
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(told("{}"), [" must be an array of articles"]);
+        assert_eq!(told("[1]"), ["/0 must be an object"]);
+        let missing = ["sku", "unit_price", "currency", "available"];
+        assert_eq!(
+            told("[{}]"),
+            missing.map(|field| format!("/0/{field} is missing"))
+        );
+    }
+
+    #[test]
+    fn a_country_is_not_shown_where_it_may_be_part_of_an_address() {
+        let country: Country = "PT".parse().expect("a country");
+        assert_eq!(format!("{country:?}"), "Country(redacted)");
+        assert_eq!(String::from(country), "PT");
+    }
 }

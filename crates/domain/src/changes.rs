@@ -322,4 +322,106 @@ mod tests {
     fn claim(until: i64) -> Claim {
         Claim::new("o", at(1), at(until))
     }
+
+    #[test]
+    fn a_change_of_everything_is_told_in_words_that_show_nothing_of_it() {
+        let changes = parse(&json!({
+            "customer": {"name": "Bo", "email": "bo@example.com"},
+            "payment": {"method": "pm_2"}, "shipping_address": address()
+        }));
+        let changes = changes.unwrap();
+        let words = "name, e-mail address, means of payment, shipping address";
+        assert_eq!(changes.words(), words);
+        assert_eq!(format!("{changes:?}"), "Changes(redacted)");
+        assert_eq!(Changes::default().words(), "");
+    }
+
+    #[test]
+    fn new_means_of_payment_count_from_the_attempt_that_they_are_for() {
+        let before = PersonalData {
+            paid_from: 2,
+            ..submission().personal
+        };
+        let payment = parse(&json!({"payment": {"method": "pm_2"}})).unwrap();
+        let after = payment.of(&before, 3);
+        assert!(Some(&after.payment) == payment.payment.as_ref() && after.paid_from == 3);
+        let name = parse(&json!({"customer": {"name": "Bo"}})).unwrap();
+        let after = name.of(&before, 3);
+        assert_eq!((after.name.as_str(), after.paid_from), ("Bo", 2));
+        let elsewhere = json!({"shipping_address": {"name": "Bo", "line1": "2 Main St",
+            "city": "Bonn", "postal_code": "53111", "country": "DE"}});
+        let after = parse(&elsewhere).unwrap().of(&before, 3);
+        assert_eq!(after.shipping_address.city, "Bonn");
+    }
+
+    #[test]
+    fn a_change_is_allowed_if_all_of_its_parts_are() {
+        let state = OrderState {
+            stage: Stage::Validated,
+            ..state(&submission().order)
+        };
+        let tried = Err("the payment was or is being tried with its means of payment");
+        for (change, expected) in [
+            (json!({"customer": {"name": "Bo"}}), Ok(())),
+            (json!({"customer": {"email": "bo@example.com"}}), Ok(())),
+            (json!({"shipping_address": address()}), Ok(())),
+            (json!({"payment": {"method": "pm_2"}}), tried),
+            (
+                json!({"customer": {"name": "Bo"}, "payment": {"method": "pm_2"}}),
+                tried,
+            ),
+        ] {
+            let changes = parse(&change).unwrap();
+            assert_eq!(changes.allowed(&state, at(1)), expected, "{change}");
+        }
+        let booking = OrderState {
+            book: Some(Entry::Open(claim(2))),
+            ..state.clone()
+        };
+        let reversed = OrderState {
+            failure: Some(Failure::new(ErrorName::Internal, "", at(1))),
+            ..state.clone()
+        };
+        let sending = OrderState {
+            notify: Some(Entry::Open(claim(2))),
+            ..state.clone()
+        };
+        let cancelled = OrderState {
+            stage: Stage::Cancelled,
+            ..state.clone()
+        };
+        let completed = OrderState {
+            stage: Stage::Completed,
+            ..state
+        };
+        let name = json!({"customer": {"name": "Bo"}});
+        let email = json!({"customer": {"email": "bo@example.com"}});
+        let address = json!({"shipping_address": address()});
+        for (state, change, why) in [
+            (&booking, &address, "the shipment is booked or being booked"),
+            (&reversed, &address, "the order is being reversed"),
+            (&sending, &name, "the message to the customer is being sent"),
+            (
+                &sending,
+                &email,
+                "the message to the customer is being sent",
+            ),
+            (
+                &cancelled,
+                &name,
+                "the order was cancelled: it takes a new one",
+            ),
+            (
+                &completed,
+                &name,
+                "the order is paid and shipped, and its customer told",
+            ),
+        ] {
+            let changes = parse(change).unwrap();
+            assert_eq!(changes.allowed(state, at(1)), Err(why), "{change}");
+        }
+        // Whoever was to send it has died.
+        let changes = parse(&name).unwrap();
+        assert_eq!(changes.allowed(&sending, at(2)), Ok(()));
+    }
 }

@@ -194,3 +194,64 @@ pub enum Unbooking {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(pub String);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures::{done, open, refused};
+
+    #[test]
+    fn an_entry_has_an_outcome_once_it_is_done_and_a_refusal_only_before() {
+        let [none, claimed] = [refused("used"), open()].map(Option::unwrap);
+        let written_off = done(Unbooking::WrittenOff).unwrap();
+        assert_eq!(written_off.outcome(), Some(&Unbooking::WrittenOff));
+        assert_eq!(written_off.refused(), None);
+        assert_eq!((none.outcome(), none.refused()), (None, Some("used")));
+        assert_eq!(
+            (claimed.outcome(), claimed.refused()),
+            (None::<&Unbooking>, None)
+        );
+    }
+
+    #[test]
+    fn a_hold_is_trusted_for_six_hours_less_than_the_shortest_that_is_granted() {
+        let granted = std::time::Duration::from_hours(4 * 24 + 18);
+        let margin = std::time::Duration::from_hours(6);
+        assert_eq!(Authorization::TRUSTED_FOR + margin, granted);
+    }
+
+    #[test]
+    fn what_came_of_an_effect_is_kept_as_it_always_was() {
+        let amount = Money::new(3098, "USD".parse().unwrap()).unwrap();
+        let refunded = Money::zero(amount.currency());
+        let at = 1_795_428_010_000_i64;
+        let claimed = json!({"owner": "somebody", "since": at, "until": at + 10_000});
+        let with = |outcome| json!({"outcome": outcome, "at": at});
+        assert_eq!(serde_json::to_value(open::<Reversal>()).unwrap(), claimed);
+        for (reversal, kept) in [
+            (Reversal::Nothing, json!("nothing")),
+            (Reversal::Voided, json!("voided")),
+            (
+                Reversal::Refunded {
+                    refund: "re_1".to_owned(),
+                    amount,
+                },
+                json!({"refunded": {"refund": "re_1", "amount": [3098, "USD"]}}),
+            ),
+            (
+                Reversal::WrittenOff {
+                    captured: amount,
+                    refunded,
+                },
+                json!({"written_off": {"captured": [3098, "USD"], "refunded": [0, "USD"]}}),
+            ),
+        ] {
+            let entry = done(reversal);
+            assert_eq!(serde_json::to_value(&entry).unwrap(), with(kept.clone()));
+            let read: Option<Entry<Reversal>> = serde_json::from_value(with(kept)).unwrap();
+            assert_eq!(read, entry);
+        }
+    }
+}

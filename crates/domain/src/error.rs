@@ -288,4 +288,62 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn what_to_do_names_whoever_it_is_to_be_done_about() {
+        use ErrorName as Of;
+        for (name, word) in [
+            (Of::InvalidInput, "execution's input"),
+            (Of::OrderRejected, "catalogue"),
+            (Of::ReviewRequired, "approve or reject"),
+            (Of::ReviewRejected, "reviewer said no"),
+            (Of::OrderCancelled, "was cancelled"),
+            (Of::PaymentDeclined, "another card"),
+            (Of::PaymentUnavailable, "payment provider's status page"),
+            (Of::ShipmentRejected, "address"),
+            (Of::CarrierUnavailable, "carrier's status page"),
+            (Of::NotificationUnavailable, "mail service"),
+            (Of::StoreUnavailable, "database"),
+            (Of::Internal, "function's log"),
+        ] {
+            let action = name.recommended_action();
+            assert!(action.contains(word), "{name}: {action}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_act_on_what_the_customer_caused_but_on_a_review() {
+        for name in ErrorName::ALL {
+            let idle = name.recommended_action().starts_with("Nothing to do");
+            let acts = name.class() != Class::Customer || *name == ErrorName::ReviewRequired;
+            assert_eq!(idle, !acts, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_task_is_one_of_ours_or_keeps_the_platforms_name() {
+        let ours = TaskError::from("PaymentDeclined".to_owned());
+        assert_eq!(ours, ErrorName::PaymentDeclined.into());
+        let theirs = TaskError::from("States.Timeout".to_owned());
+        assert_eq!(theirs, TaskError::Platform("States.Timeout".to_owned()));
+        for (error, name) in [(ours, "PaymentDeclined"), (theirs, "States.Timeout")] {
+            assert_eq!((error.as_str(), error.to_string()), (name, name.to_owned()));
+            assert_eq!(serde_json::to_value(&error).unwrap(), name);
+            assert_eq!(
+                serde_json::from_value::<TaskError>(name.into()).unwrap(),
+                error
+            );
+            // So that tables can give it a width.
+            assert_eq!(format!("{error:>20}").len(), 20);
+        }
+        assert_eq!(format!("{:8}|", ErrorName::Internal), "Internal|");
+    }
+
+    #[test]
+    fn a_step_fails_with_a_name_and_a_sentence() {
+        let error = StepError::new(ErrorName::CarrierUnavailable, "it answered 503");
+        assert_eq!(error.name(), ErrorName::CarrierUnavailable);
+        assert_eq!(error.message(), "it answered 503");
+        assert_eq!(error.to_string(), "CarrierUnavailable: it answered 503");
+    }
 }

@@ -171,4 +171,12 @@ mod tests {
             assert_eq!(serde_json::from_value::<Event>(stored).unwrap(), *event);
         }
     }
+
+    #[test]
+    fn an_order_is_closed_under_the_word_of_its_stage_or_is_not_closed() {
+        for stage in Stage::ALL {
+            let event = Event::closed_as(*stage).map(Event::as_str);
+            assert_eq!(event, stage.is_closed().then_some(stage.as_str()));
+        }
+    }
 }

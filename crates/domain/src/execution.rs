@@ -72,3 +72,92 @@ impl Execution {
         position(self) > position(other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures::at;
+
+    const ENDS: [ExecutionStatus; 4] = [
+        ExecutionStatus::Succeeded,
+        ExecutionStatus::Failed,
+        ExecutionStatus::TimedOut,
+        ExecutionStatus::Aborted,
+    ];
+
+    fn execution(status: ExecutionStatus) -> Execution {
+        Execution {
+            attempt: 1,
+            status,
+            redriven_at: None,
+            stopped_at: None,
+        }
+    }
+
+    #[test]
+    fn an_execution_that_may_still_do_something_has_not_ended() {
+        assert!(ENDS.iter().all(|end| end.has_ended()));
+        for open in [
+            ExecutionStatus::Running,
+            ExecutionStatus::PendingRedrive,
+            ExecutionStatus::NotStarted,
+        ] {
+            assert!(!open.has_ended(), "{open:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_reports_the_later_attempt_counts_then_the_later_redrive_then_the_end() {
+        let running = execution(ExecutionStatus::Running);
+        let failed = execution(ExecutionStatus::Failed);
+        let redriven = |second| Execution {
+            redriven_at: Some(at(second)),
+            ..running
+        };
+        let again = Execution {
+            redriven_at: Some(at(1)),
+            ..failed
+        };
+        let next = Execution {
+            attempt: 2,
+            status: ExecutionStatus::NotStarted,
+            ..failed
+        };
+        let story = [
+            execution(ExecutionStatus::NotStarted),
+            running,
+            failed,
+            redriven(1),
+            again,
+            redriven(2),
+            next,
+        ];
+        for (index, earlier) in story.iter().enumerate() {
+            assert!(!earlier.is_news_after(earlier), "{earlier:?}");
+            for later in &story[index + 1..] {
+                assert!(later.is_news_after(earlier), "{later:?} after {earlier:?}");
+                assert!(!earlier.is_news_after(later), "{earlier:?} after {later:?}");
+            }
+        }
+        for end in ENDS {
+            assert!(
+                execution(end).is_news_after(&running) && !running.is_news_after(&execution(end))
+            );
+        }
+    }
+
+    #[test]
+    fn an_execution_is_kept_with_step_functions_own_words() {
+        let ended = Execution {
+            redriven_at: Some(at(1)),
+            ..execution(ExecutionStatus::TimedOut)
+        };
+        let kept = serde_json::to_value(ended).unwrap();
+        let expected =
+            json!({"attempt": 1, "status": "TIMED_OUT", "redriven_at": 1_795_428_001_000_i64});
+        assert_eq!(kept, expected);
+        assert_eq!(serde_json::from_value::<Execution>(kept).unwrap(), ended);
+    }
+}

@@ -74,3 +74,49 @@ pub enum HistoryEvent {
     /// Anything else.
     Other,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::at;
+
+    fn failed(error: &str, message: &str) -> FailedTry {
+        FailedTry::new(at(0), error, Some(message.to_owned()))
+    }
+
+    #[test]
+    fn only_of_our_own_errors_the_reason_is_kept() {
+        let ours = failed("CarrierUnavailable", "the carrier answered 503");
+        assert_eq!(
+            ours.error,
+            TaskError::Catalogue(ErrorName::CarrierUnavailable)
+        );
+        assert_eq!(ours.reason.as_deref(), Some("the carrier answered 503"));
+        let theirs = failed("Runtime.ExitError", "somebody@example.com");
+        assert_eq!(theirs.error.as_str(), "Runtime.ExitError");
+        assert_eq!(theirs.reason, None);
+        assert_eq!(failed("Internal", "").reason, None);
+        assert_eq!(FailedTry::new(at(0), "Internal", None).reason, None);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let long = "é".repeat(FailedTry::MAX_REASON + 1);
+        let reason = failed("Internal", &long).reason.unwrap();
+        assert_eq!(reason, "é".repeat(FailedTry::MAX_REASON));
+    }
+
+    #[test]
+    fn an_answer_that_the_process_has_a_way_for_is_no_trouble() {
+        for (error, is_trouble) in [
+            ("ReviewRequired", false),
+            ("ReviewRejected", false),
+            ("OrderCancelled", false),
+            ("PaymentDeclined", true),
+            ("StoreUnavailable", true),
+            ("States.Timeout", true),
+        ] {
+            assert_eq!(failed(error, "").is_trouble(), is_trouble, "{error}");
+        }
+    }
+}

@@ -100,4 +100,19 @@ mod tests {
         assert!(serde_json::from_str::<OrderId>(r#""a b""#).is_err());
         assert!(serde_json::from_str::<Sku>(r#""MUG.01""#).is_ok());
     }
+
+    #[test]
+    fn an_identifier_is_shown_and_sent_as_it_is() {
+        let sku: Sku = "MUG-01.B".parse().unwrap();
+        assert_eq!(
+            (sku.as_str(), sku.to_string()),
+            ("MUG-01.B", "MUG-01.B".to_owned())
+        );
+        assert_eq!(serde_json::to_value(&sku).unwrap(), "MUG-01.B");
+        // What an article may have, an order may not.
+        let wrong = "MUG.01".parse::<OrderId>().unwrap_err();
+        let text = "must be 1 to 64 of A-Z a-z 0-9 _ -, first a letter or digit";
+        assert_eq!(wrong.to_string(), text);
+        assert!("cus-7".parse::<CustomerId>().is_ok() && "cus.7".parse::<CustomerId>().is_err());
+    }
 }

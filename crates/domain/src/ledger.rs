@@ -239,3 +239,202 @@ pub fn pass(state: &OrderState, what: &str, gate: Gate) -> Result<(), StepError>
         Gate::Forward(_) | Gate::Undo | Gate::AfterUndo => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{
+        at, at_stage, booked, booking, declined, done, failure, held, not_booked, open, received,
+        refused, taken,
+    };
+    use crate::{CancelRequest, Replaced, Restart};
+
+    fn cancelled(state: OrderState) -> OrderState {
+        let cancel = Some(CancelRequest { at: at(3) });
+        OrderState { cancel, ..state }
+    }
+
+    fn failing(stage: Stage) -> OrderState {
+        OrderState {
+            failure: failure(ErrorName::Internal),
+            ..at_stage(stage)
+        }
+    }
+
+    #[test]
+    fn an_effect_is_claimed_once_and_taken_over_only_when_its_lease_has_run_out() {
+        let validated = at_stage(Stage::Validated);
+        let claimed = OrderState {
+            authorize: open(),
+            ..validated.clone()
+        };
+        let claim = Claim::new("somebody", at(10), at(20));
+        for (state, owner, now, expected) in [
+            (&validated, "me", 11, Admission::Fresh),
+            (&claimed, "somebody", 11, Admission::Own),
+            (&claimed, "somebody", 30, Admission::Own),
+            (&claimed, "me", 19, Admission::Busy(at(20))),
+            (&claimed, "me", 20, Admission::TakeOver(claim.clone())),
+        ] {
+            let found = admit::<Authorize>(state, 1, owner, at(now));
+            assert_eq!(found, expected, "{owner} at {now}");
+        }
+    }
+
+    #[test]
+    fn what_came_of_an_effect_is_told_whatever_became_of_the_order_since() {
+        let state = OrderState {
+            authorize: declined(),
+            ..cancelled(failing(Stage::Failed))
+        };
+        let outcome = state.authorize.as_ref().and_then(Entry::outcome).cloned();
+        let told = admit::<Authorize>(&state, 1, "me", at(30));
+        assert_eq!(Some(told), outcome.map(Admission::Done));
+        // But only for its own attempt.
+        let Admission::Refused(error) = admit::<Authorize>(&state, 2, "me", at(30)) else {
+            panic!("another attempt was admitted");
+        };
+        let text = "InvalidInput: attempt 2 is not the order's current attempt 1";
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn an_open_claim_is_no_way_past_the_gate() {
+        let state = OrderState {
+            authorize: open(),
+            ..cancelled(at_stage(Stage::Validated))
+        };
+        let admitted = admit::<Authorize>(&state, 1, "somebody", at(11));
+        assert!(matches!(admitted, Admission::Refused(_)), "{admitted:?}");
+    }
+
+    #[test]
+    fn each_gate_opens_where_it_should_and_nowhere_else() {
+        let forward = Gate::Forward(Stage::Authorized);
+        let reversed = "InvalidInput: book cannot happen to an order that is being reversed";
+        for (gate, state, expected) in [
+            (forward, at_stage(Stage::Authorized), ""),
+            (
+                forward,
+                at_stage(Stage::Shipped),
+                "InvalidInput: book cannot happen to an order that is shipped",
+            ),
+            (
+                forward,
+                cancelled(at_stage(Stage::Authorized)),
+                "OrderCancelled: the order was cancelled",
+            ),
+            (forward, failing(Stage::Authorized), reversed),
+            (forward, cancelled(failing(Stage::Authorized)), reversed),
+            (Gate::Undo, failing(Stage::Authorized), ""),
+            (Gate::Undo, cancelled(failing(Stage::Shipped)), ""),
+            (
+                Gate::Undo,
+                at_stage(Stage::Shipped),
+                "InvalidInput: book cannot happen to an order that is shipped",
+            ),
+            (
+                Gate::Undo,
+                failing(Stage::Failed),
+                "InvalidInput: book cannot happen to an order that is failed",
+            ),
+            (Gate::AfterUndo, failing(Stage::Failed), ""),
+            (
+                Gate::AfterUndo,
+                failing(Stage::Shipped),
+                "InvalidInput: book cannot happen to an order that is shipped",
+            ),
+            (
+                Gate::AfterUndo,
+                at_stage(Stage::Completed),
+                "InvalidInput: book cannot happen to an order that is completed",
+            ),
+        ] {
+            let told = pass(&state, "book", gate).err();
+            let told = told.map_or_else(String::new, |error| error.to_string());
+            assert_eq!(told, expected, "{gate:?} at {}", state.stage);
+        }
+    }
+
+    #[test]
+    fn an_order_is_not_closed_while_its_shipment_or_its_payment_may_stand() {
+        let shipment = Err("its shipment is not cancelled");
+        let payment = Err("its payment is not reversed");
+        let unbook = || done(Unbooking::Cancelled);
+        for (book, unbook, authorize, reverse, expected) in [
+            (None, None, None, None, Ok(())),
+            (not_booked(), None, declined(), None, Ok(())),
+            (booked(), None, None, None, shipment),
+            (booked(), open(), None, None, shipment),
+            (booked(), refused("used"), None, None, shipment),
+            (open(), None, None, None, shipment),
+            (booked(), unbook(), None, None, Ok(())),
+            (booked(), unbook(), held(), None, payment),
+            (None, None, held(), open(), payment),
+            (None, None, open(), None, payment),
+            (None, None, open(), done(Reversal::Nothing), Ok(())),
+            (booked(), unbook(), held(), done(Reversal::Voided), Ok(())),
+        ] {
+            let state = OrderState {
+                authorize,
+                book,
+                unbook,
+                reverse,
+                ..failing(Stage::Shipped)
+            };
+            assert_eq!(undone(&state), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_not_closed_while_a_label_that_was_to_be_replaced_may_stand() {
+        let replaces = Some(Replaced {
+            booking: booking("se-1"),
+            attempt: 1,
+        });
+        let state = OrderState {
+            restart: Some(Restart {
+                at: at(3),
+                version: 2,
+                payment_of: 1,
+                shipment_of: 2,
+                replaces,
+            }),
+            ..failing(Stage::Authorized)
+        };
+        assert_eq!(undone(&state), Err("its shipment is not cancelled"));
+        let unbook = done(Unbooking::Cancelled);
+        assert_eq!(undone(&OrderState { unbook, ..state }), Ok(()));
+    }
+
+    #[test]
+    fn an_outcome_moves_an_order_on_and_a_refusal_does_not() {
+        fn after<E: Effect>(entry: Option<&Entry<E::Outcome>>) -> Option<Stage> {
+            entry.and_then(Entry::outcome).and_then(E::stage_after)
+        }
+        let message = || done(MessageId("m".to_owned()));
+        let code = String::new();
+        let lapsed = done(CaptureResult::Refused { code });
+        for (stage, expected) in [
+            (after::<Authorize>(held().as_ref()), Some(Stage::Authorized)),
+            (after::<Authorize>(declined().as_ref()), None),
+            (after::<Book>(booked().as_ref()), Some(Stage::Shipped)),
+            (after::<Book>(not_booked().as_ref()), None),
+            (after::<Capture>(taken().as_ref()), Some(Stage::Captured)),
+            (after::<Capture>(lapsed.as_ref()), None),
+            (after::<Notify>(message().as_ref()), Some(Stage::Completed)),
+            // What closes a reversed order is the release of its stock.
+            (after::<Unbook>(done(Unbooking::Cancelled).as_ref()), None),
+            (after::<Reverse>(done(Reversal::Voided).as_ref()), None),
+            (after::<NotifyFailure>(message().as_ref()), None),
+        ] {
+            assert_eq!(stage, expected);
+        }
+    }
+
+    #[test]
+    fn a_key_is_that_of_an_effect_of_an_attempt_of_an_order() {
+        let order_id = received().order_id;
+        assert_eq!(idempotency_key::<Capture>(&order_id, 2), "ord-1-2-capture");
+    }
+}

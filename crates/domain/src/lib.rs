@@ -11,6 +11,8 @@ mod error;
 mod event;
 mod execution;
 mod fields;
+#[cfg(test)]
+mod fixtures;
 mod history;
 mod ids;
 mod label;

@@ -338,6 +338,7 @@ mod tests {
             ("1.25", "KWD", Some(1250)),
             ("7.855", "USD", None),
             ("-1", "USD", None),
+            ("+1", "USD", None),
             ("1e3", "USD", None),
             (".5", "USD", None),
             ("", "USD", None),
@@ -410,5 +411,57 @@ mod tests {
             let fits = a + b <= Money::MAX_MINOR;
             prop_assert_eq!(sum.map(Money::minor).ok(), fits.then_some(a + b));
         }
+    }
+
+    #[test]
+    fn a_currency_is_known_by_its_code_and_sorted_by_it() {
+        let [jpy, usd] = ["JPY", "USD"].map(|code| code.parse::<Currency>().unwrap());
+        assert_eq!(
+            (jpy.code(), format!("{usd}"), format!("{usd:?}")),
+            ("JPY", "USD".to_owned(), "USD".to_owned())
+        );
+        assert!(jpy < usd && jpy.cmp(&usd) == Ordering::Less);
+        assert_eq!(usd.partial_cmp(&usd), Some(Ordering::Equal));
+        assert_eq!(serde_json::to_value(usd).unwrap(), "USD");
+        assert!(serde_json::from_value::<Currency>("usd".into()).is_err());
+        assert_eq!(
+            ["JPY", "USD", "KWD"].map(|code| money(0, code).currency().minor_digits()),
+            [0, 2, 3]
+        );
+    }
+
+    #[test]
+    fn an_amount_is_refused_above_its_bound_and_at_no_other() {
+        let usd = "USD".parse().unwrap();
+        assert_eq!(money(Money::MAX_MINOR, "USD").minor(), 999_999_999_999);
+        assert_eq!(
+            Money::new(Money::MAX_MINOR + 1, usd),
+            Err(InvalidMoney::Amount)
+        );
+        assert!(Money::zero(usd).is_zero() && !money(1, "USD").is_zero());
+        assert_eq!(Money::zero(usd), money(0, "USD"));
+        assert_eq!(money(1299, "USD").decimal(), "12.99");
+    }
+
+    #[test]
+    fn a_quantity_is_one_to_ten_thousand_pieces() {
+        for (pieces, is_one) in [(0, false), (1, true), (10_000, true), (10_001, false)] {
+            let read = serde_json::from_value::<Quantity>(pieces.into());
+            assert_eq!(read.as_ref().is_ok_and(|read| read.get() == pieces), is_one);
+            let sent = read.ok().map(|read| serde_json::to_value(read).unwrap());
+            assert_eq!(sent, is_one.then(|| pieces.into()), "{pieces}");
+        }
+    }
+
+    #[test]
+    fn an_amount_in_the_ledger_is_as_short_as_it_can_be_and_checked_when_it_is_read() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Kept(#[serde(with = "pair")] Money);
+        let kept = serde_json::json!([3098, "USD"]);
+        let amount = Kept(money(3098, "USD"));
+        assert_eq!(serde_json::to_value(&amount).unwrap(), kept);
+        assert_eq!(serde_json::from_value::<Kept>(kept).unwrap(), amount);
+        let too_much = serde_json::json!([Money::MAX_MINOR + 1, "USD"]);
+        assert!(serde_json::from_value::<Kept>(too_much).is_err());
     }
 }

@@ -532,6 +532,9 @@ mod tests {
         for secret in ["Ada", "example.com", "Main", "pm_card", "62701"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
+        assert!(shown.contains("PersonalData(redacted)"), "{shown}");
+        let address = format!("{:?}", submission.personal.shipping_address);
+        assert_eq!(address, "Address(redacted)");
     }
 
     #[test]
@@ -553,5 +556,163 @@ mod tests {
             submission.fingerprint.0,
             "90afa15a8c58d695077bcc5958f6e4ade8dbbb15e16e6bcc42943cf4b34a5c2f"
         );
+    }
+
+    fn told(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut document = document();
+        change(&mut document);
+        let told = Submission::parse(document.to_string().as_bytes());
+        let told = told.err().unwrap_or_default();
+        told.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_e_mail_address_is_what_a_mail_service_takes() {
+        let host = "example.com";
+        let longest = format!("{}@{host}", "a".repeat(254 - 1 - host.len()));
+        for good in [
+            "a@b.c",
+            "ada+shop@mail.example.com",
+            "o'hara@example.com",
+            &longest,
+        ] {
+            assert!(good.parse::<Email>().is_ok(), "{good}");
+        }
+        let longer = format!("a{longest}");
+        for bad in [
+            "", "ada", "@b.c", "a@b", "a@b@c.d", "a@.b.c", "a@b.c.", "a b@c.d", "ä@b.c", "a@b.c\n",
+            "<a@b.c", "a>@b.c", "a,a@b.c", "a;a@b.c", "\"a@b.c", "a\\a@b.c", "(a@b.c", "a)@b.c",
+            &longer,
+        ] {
+            assert!(bad.parse::<Email>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_total_is_the_sum_of_all_that_it_is_made_of() {
+        let with = |shipping: u64, tax: u64, total: u64| {
+            told(|document| {
+                document["shipping_fee"] = json!(shipping);
+                document["tax"] = json!(tax);
+                document["total"] = json!(total);
+            })
+        };
+        let sum = "/total must be lines + shipping_fee + tax = 3105";
+        assert_eq!(with(500, 7, 3105), [""; 0]);
+        assert_eq!(with(500, 7, 3104), [sum]);
+        assert_eq!(with(500, 7, 3106), [sum]);
+    }
+
+    #[test]
+    fn nothing_is_sold_for_nothing_and_no_amount_is_above_the_bound() {
+        let with = |field: &str, amount: u64| {
+            told(|document| {
+                document["shipping_fee"] = json!(0);
+                document["lines"] = json!([{"sku": "A", "quantity": 1, "unit_price": 0}]);
+                document["total"] = json!(amount);
+                if field == "unit_price" {
+                    document["lines"][0][field] = json!(amount);
+                } else {
+                    document[field] = json!(amount);
+                }
+            })
+        };
+        assert_eq!(with("tax", 0), ["/total must be at least 1"]);
+        let bound = "must be at most 999999999999, in the currency's minor unit";
+        for (field, pointer) in [
+            ("shipping_fee", "/shipping_fee"),
+            ("tax", "/tax"),
+            ("unit_price", "/lines/0/unit_price"),
+        ] {
+            assert_eq!(with(field, 1), [""; 0], "{field}");
+            assert_eq!(with(field, Money::MAX_MINOR), [""; 0], "{field}");
+            let told = with(field, Money::MAX_MINOR + 1);
+            let [too_much, total] = [pointer, "/total"].map(|at| format!("{at} {bound}"));
+            assert!(
+                told.contains(&too_much) && told.contains(&total),
+                "{told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_order_has_one_to_a_hundred_lines_of_one_to_ten_thousand_pieces() {
+        let lines = |count: u32| {
+            told(|document| {
+                let line = |n| json!({"sku": format!("A-{n}"), "quantity": 1, "unit_price": 1});
+                document["lines"] = (0..count).map(line).collect();
+                document["total"] = json!(500 + count);
+            })
+        };
+        let bound = ["/lines must be 1 to 100 lines"];
+        assert_eq!(lines(0), bound);
+        assert_eq!(lines(1), [""; 0]);
+        assert_eq!(lines(100), [""; 0]);
+        assert_eq!(lines(101), bound);
+        for (quantity, is_one) in [
+            (0, false),
+            (1, true),
+            (10_000, true),
+            (10_001, false),
+            (u64::from(u32::MAX) + 2, false),
+        ] {
+            let told = told(|document| {
+                document["lines"][0]["quantity"] = json!(quantity);
+                document["lines"][0]["unit_price"] = json!(1);
+                document["total"] = json!(500 + quantity);
+            });
+            let wrong = ["/lines/0/quantity must be an integer from 1 to 10000"];
+            assert_eq!(
+                told,
+                if is_one { &[][..] } else { &wrong[..] },
+                "{quantity}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_version_of_the_document_is_not_guessed_at() {
+        for version in [0, 2] {
+            let told = told(|document| document["schema_version"] = json!(version));
+            assert_eq!(told, ["/schema_version must be 1"]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_by_line_and_column() {
+        let told = Submission::parse(b"{\n  oops").unwrap_err();
+        let expected = " is not valid JSON: see line 2, column 3";
+        assert_eq!(told[0].to_string(), expected);
+    }
+
+    #[test]
+    fn of_an_article_that_repeats_it_is_told_which_line_has_it() {
+        let told = told(|document| {
+            let line = |sku: &str| json!({"sku": sku, "quantity": 1, "unit_price": 1});
+            document["lines"] = json!([line("A"), line("B"), line("B")]);
+            document["total"] = json!(503);
+        });
+        let again = "/lines/2/sku is the article of line 1 again; put the quantities into one line";
+        assert_eq!(told, [again]);
+    }
+
+    #[test]
+    fn an_order_is_stored_with_its_currency_named_once_and_read_as_it_was() {
+        let order = Submission::parse(document().to_string().as_bytes())
+            .unwrap()
+            .order;
+        let stored = json!({
+            "order_id": "ord-1001", "customer_id": "cus-7",
+            "lines": [{"sku": "MUG-01", "quantity": 2, "unit_price": 1299}],
+            "shipping_fee": 500, "tax": 0, "total": {"amount": 3098, "currency": "USD"}
+        });
+        assert_eq!(serde_json::to_value(&order).unwrap(), stored);
+        assert_eq!(
+            serde_json::from_value::<Order>(stored.clone()).unwrap(),
+            order
+        );
+        let mut too_much = stored;
+        too_much["tax"] = json!(Money::MAX_MINOR + 1);
+        assert!(serde_json::from_value::<Order>(too_much).is_err());
     }
 }

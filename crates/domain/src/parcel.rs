@@ -410,6 +410,20 @@ mod tests {
     }
 
     #[test]
+    fn what_had_no_room_in_a_parcel_does_not_make_its_box_larger() {
+        let mut goods = goods(&[("A", 700), ("B", 600)]);
+        for (sku, side) in [("A", 100), ("B", 200)] {
+            let goods = goods.get_mut(&sku.parse().expect("a sku")).expect("it");
+            goods.dimensions_mm = Some(Dimensions([side; 3]));
+        }
+        let parcels = Parcels::pack(&order(&[("A", 1), ("B", 1)]), "US", &goods, &packing(1000));
+        let parcels = parcels.expect("parcels").parcels;
+        let boxes = parcels.iter().map(|parcel| parcel.dimensions_mm);
+        let expected = [100, 200].map(|side| Some(Dimensions([side; 3])));
+        assert_eq!(boxes.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn a_service_for_one_parcel_takes_no_order_of_two() {
         let single = Packing {
             multi_package: false,

@@ -194,6 +194,7 @@ mod tests {
             assert!(serde_json::from_value::<PaymentMeans>(stored).unwrap() == means);
             assert_eq!(format!("{means:?}"), "PaymentMeans(redacted)");
         }
+        assert_eq!(format!("{:?}", token("pm_1")), "PaymentToken(redacted)");
     }
 
     #[test]

@@ -659,3 +659,75 @@ pub trait Operators: Send + Sync {
         text: &str,
     ) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{at, booked, not_booked, received, record};
+
+    fn label(id: &str) -> Label {
+        Label {
+            id: id.to_owned(),
+            carrier: "usps".to_owned(),
+            tracking: "9400".to_owned(),
+            cost: None,
+            request: None,
+            parcels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn there_is_time_until_the_deadline_and_never_less_than_none() {
+        let left = |now| {
+            let by = Invocation {
+                order_id: received().order_id,
+                attempt: 1,
+                owner: "me".to_owned(),
+                deadline: at(10),
+                now: at(now),
+            };
+            by.time_left()
+        };
+        assert_eq!(left(4), Duration::from_secs(6));
+        assert_eq!(left(10), Duration::ZERO);
+        assert_eq!(left(11), Duration::ZERO);
+    }
+
+    #[test]
+    fn of_all_labels_the_orders_is_the_one_that_its_ledger_has() {
+        let labels = vec![label("se-0"), label("se-1")];
+        let with = |book| {
+            let state = OrderState { book, ..received() };
+            let labels = labels.clone();
+            Record {
+                labels,
+                ..record(state)
+            }
+        };
+        assert_eq!(with(booked()).label(), Some(&labels[1]));
+        assert_eq!(with(not_booked()).label(), None);
+        assert_eq!(with(None).label(), None);
+        assert_eq!(
+            labels[1].booking(),
+            Booking::Booked {
+                label: "se-1".to_owned(),
+                carrier: "usps".to_owned(),
+                tracking: "9400".to_owned(),
+            }
+        );
+    }
+
+    #[test]
+    fn a_message_is_shown_without_what_is_in_it() {
+        let secret = || "Ada <ada@example.com>".to_owned();
+        let message = Message {
+            to: secret(),
+            subject: secret(),
+            text: secret(),
+            html: secret(),
+            order_id: received().order_id,
+            execution: "ord-1-1".to_owned(),
+        };
+        assert_eq!(format!("{message:?}"), "Message(order ord-1, redacted)");
+    }
+}

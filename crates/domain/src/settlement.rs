@@ -204,4 +204,79 @@ mod tests {
             assert!(refused.contains(why), "{refused}");
         }
     }
+
+    #[test]
+    fn money_is_settled_once_it_is_known_what_became_of_the_goods() {
+        let shipment = "shipment and payment are reversed or settled: redrive or restart it";
+        let nothing_booked = "no shipment is booked: redrive or restart it";
+        let all = |state: &OrderState| Settlement::possible(state).map(<[Settlement]>::len);
+        let refused_by_carrier = OrderState {
+            book: Some(done(Booking::Refused {
+                code: String::new(),
+            })),
+            ..booked()
+        };
+        assert_eq!(all(&refused_by_carrier), Err(nothing_booked));
+        // Nobody knows what came of it: it may have been.
+        let unknown = OrderState {
+            book: Some(Entry::Open(Claim::new("o", at(), at()))),
+            ..booked()
+        };
+        assert_eq!(all(&unknown), Ok(2));
+        // What an earlier attempt booked and was to be replaced counts, too.
+        let replacing = OrderState {
+            failure: None,
+            ..booked()
+        };
+        let replacing = OrderState {
+            failure: booked().failure,
+            ..replacing.restarted(true, at()).unwrap()
+        };
+        assert_eq!(all(&replacing), Ok(2));
+        let reversed = OrderState {
+            unbook: Some(done(Unbooking::Cancelled)),
+            reverse: Some(done(Reversal::Voided)),
+            ..booked()
+        };
+        assert_eq!(all(&reversed), Err(shipment));
+    }
+
+    #[test]
+    fn what_can_be_claimed_is_allowed_and_no_more() {
+        use Settlement::{
+            PaymentReturned, PaymentWrittenOff, ShipmentCancelled, ShipmentWrittenOff,
+        };
+        let goods_first = booked();
+        let money_next = OrderState {
+            unbook: Some(done(Unbooking::Cancelled)),
+            ..booked()
+        };
+        let next = Err("its shipment is cancelled or settled, and its payment is next");
+        let first = Err("its shipment comes first");
+        for (settlement, before, after) in [
+            (ShipmentCancelled, Ok(()), next),
+            (ShipmentWrittenOff, Ok(()), next),
+            (PaymentReturned, first, Ok(())),
+            (PaymentWrittenOff, first, Ok(())),
+        ] {
+            assert_eq!(settlement.allowed(&goods_first), before, "{settlement}");
+            assert_eq!(settlement.allowed(&money_next), after, "{settlement}");
+        }
+        assert_eq!(
+            ShipmentCancelled.allowed(&received()),
+            Err("the order is not being reversed")
+        );
+    }
+
+    #[test]
+    fn a_claim_says_who_is_asked_whether_it_is_so() {
+        for settlement in Settlement::ALL {
+            let asked = if settlement.is_of_shipment() {
+                "The carrier is asked"
+            } else {
+                "The provider is asked"
+            };
+            assert!(settlement.claim().contains(asked), "{settlement}");
+        }
+    }
 }

@@ -55,3 +55,31 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_four_are_for_good() {
+        let closed = Stage::ALL.iter().filter(|stage| stage.is_closed());
+        let last = &Stage::ALL[6..];
+        assert_eq!(closed.collect::<Vec<_>>(), last.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn how_a_reversed_order_ends_depends_on_whose_fault_it_was() {
+        for (error, end) in [
+            (ErrorName::OrderRejected, Stage::Rejected),
+            (ErrorName::PaymentDeclined, Stage::Rejected),
+            (ErrorName::OrderCancelled, Stage::Cancelled),
+            (ErrorName::CarrierUnavailable, Stage::Failed),
+            (ErrorName::Internal, Stage::Failed),
+            // Nothing is reversed because of these; if it were, the fault would be ours.
+            (ErrorName::ReviewRequired, Stage::Failed),
+            (ErrorName::NotificationUnavailable, Stage::Failed),
+        ] {
+            assert_eq!(Stage::reversed_because_of(error), end, "{error}");
+        }
+    }
+}

@@ -443,6 +443,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fixtures::{
+        at, at_stage, booked, booking, declined, done, failure, held, not_booked, open, received,
+        submission, taken,
+    };
 
     #[test]
     fn a_hold_is_relied_on_from_when_the_provider_made_it() {
@@ -471,5 +475,313 @@ mod tests {
             "customer_id": "c", "total": {"amount": 1000, "currency": "USD"}, "received_at": 0
         }))
         .unwrap()
+    }
+
+    fn shipped() -> OrderState {
+        OrderState {
+            version: 7,
+            authorize: held(),
+            book: booked(),
+            ..at_stage(Stage::Shipped)
+        }
+    }
+
+    fn cancelled(state: OrderState) -> OrderState {
+        let cancel = Some(CancelRequest { at: at(5) });
+        OrderState { cancel, ..state }
+    }
+
+    #[test]
+    fn a_message_is_cut_to_what_the_ledger_has_room_for_between_characters() {
+        let cut = |message: &str| Failure::new(ErrorName::Internal, message, at(0)).message;
+        let fits = "x".repeat(Failure::MAX_MESSAGE);
+        assert_eq!(cut(&fits), fits);
+        assert_eq!(cut(&format!("{fits}y")), fits);
+        // The last character would begin within and end without.
+        let one_less = "x".repeat(Failure::MAX_MESSAGE - 1);
+        assert_eq!(cut(&format!("{one_less}é")), one_less);
+    }
+
+    #[test]
+    fn after_a_cancellation_whatever_failed_ends_as_a_cancellation() {
+        let failed = Failure::new(ErrorName::PaymentDeclined, "no funds", at(1));
+        let noted = failed.after_cancellation();
+        assert_eq!(noted.error, ErrorName::OrderCancelled);
+        let text = "the order was cancelled (PaymentDeclined: no funds)";
+        assert_eq!((noted.message.as_str(), noted.at), (text, at(1)));
+        assert_eq!(noted.clone().after_cancellation(), noted);
+    }
+
+    #[test]
+    fn a_new_attempt_begins_from_the_door_and_counts_on() {
+        let last = OrderState {
+            attempt: 2,
+            personal_revision: 3,
+            failure: failure(ErrorName::PaymentDeclined),
+            ..shipped()
+        };
+        let expected = OrderState {
+            version: 8,
+            attempt: 3,
+            personal_revision: 3,
+            received_at: at(9),
+            ..received()
+        };
+        assert_eq!(last.next_attempt(&submission().order, at(9)), expected);
+        assert_eq!(expected.execution_name(), "ord-1-3");
+        // What an earlier attempt did is none of its business.
+        assert_eq!(
+            (expected.payment_attempt(), expected.shipment_attempt()),
+            (3, 3)
+        );
+        assert_eq!(expected.began_at(), at(9));
+    }
+
+    #[test]
+    fn a_restart_goes_on_with_all_that_was_done_under_the_numbers_that_it_has() {
+        let last = shipped();
+        let next = last.restarted(false, at(30)).unwrap();
+        let restart = Restart {
+            at: at(30),
+            version: 8,
+            payment_of: 1,
+            shipment_of: 1,
+            replaces: None,
+        };
+        let expected = OrderState {
+            version: 8,
+            attempt: 2,
+            restart: Some(restart),
+            ..last
+        };
+        assert_eq!(next, expected);
+        assert_eq!(next.began_at(), at(30));
+        // And so does the one after it.
+        let third = next.restarted(false, at(40)).unwrap();
+        assert_eq!((third.payment_attempt(), third.shipment_attempt()), (1, 1));
+    }
+
+    #[test]
+    fn an_order_that_has_come_to_an_end_is_not_restarted() {
+        let captured = at_stage(Stage::Captured);
+        let failed = OrderState {
+            failure: failure(ErrorName::Internal),
+            ..captured.clone()
+        };
+        assert!(failed.restarted(false, at(30)).is_ok());
+        let paid = "the order is paid and shipped";
+        let resend = "the order is paid and shipped, and only its message is missing: resend it";
+        let reprocess = "the order was reversed: reprocess it";
+        for (state, why) in [
+            (at_stage(Stage::Completed), paid),
+            (captured, resend),
+            (at_stage(Stage::Rejected), reprocess),
+            (at_stage(Stage::Cancelled), reprocess),
+            (at_stage(Stage::Failed), reprocess),
+        ] {
+            assert_eq!(state.restarted(false, at(30)), Err(why), "{}", state.stage);
+        }
+    }
+
+    #[test]
+    fn an_order_that_ships_again_gives_its_label_up_for_another() {
+        let first = shipped();
+        let second = first.restarted(true, at(30)).unwrap();
+        let replaced = Replaced {
+            booking: booking("se-1"),
+            attempt: 1,
+        };
+        assert_eq!((second.stage, &second.book), (Stage::Authorized, &None));
+        assert_eq!((second.version, second.attempt), (8, 2));
+        assert_eq!(
+            (second.payment_attempt(), second.shipment_attempt()),
+            (1, 2)
+        );
+        for book in [None, open()] {
+            let state = OrderState {
+                book,
+                ..second.clone()
+            };
+            assert_eq!(state.to_replace(), Some(&replaced));
+            assert_eq!(state.label_to_void(), Some("se-1"));
+        }
+        let replaced = OrderState {
+            book: done(booking("se-2")),
+            ..second.clone()
+        };
+        assert_eq!(replaced.to_replace(), None);
+        assert_eq!(replaced.label_to_void(), None);
+        assert_eq!(replaced.shipment_attempt(), 2);
+        // The carrier did not void it: it is shipped with the old one, under the old number.
+        let kept = OrderState {
+            book: booked(),
+            ..second.clone()
+        };
+        assert_eq!(kept.shipment_attempt(), 1);
+        // One that ends before it has voided the label leaves that to the next.
+        let third = second.restarted(false, at(40)).unwrap();
+        assert_eq!(third.label_to_void(), Some("se-1"));
+        assert_eq!(third.shipment_attempt(), 2);
+    }
+
+    #[test]
+    fn an_order_ships_again_only_while_that_cannot_go_wrong() {
+        let again = |state: &OrderState, now| state.restarted(true, now).map(|next| next.stage);
+        let state = shipped();
+        let lapses = state.hold_trusted_until().unwrap();
+        let moment = std::time::Duration::from_secs(1);
+        assert_eq!(again(&state, lapses - moment), Ok(Stage::Authorized));
+        let lapse = "its hold may lapse: only what is booked already is captured then";
+        assert_eq!(again(&state, lapses), Err(lapse));
+        let failed = OrderState {
+            failure: failure(ErrorName::Internal),
+            ..state.clone()
+        };
+        let capturing = OrderState {
+            capture: open(),
+            ..state.clone()
+        };
+        let book = |book| OrderState {
+            book,
+            ..state.clone()
+        };
+        for (state, why) in [
+            (failed, "the order is being reversed"),
+            (cancelled(state.clone()), "the order is being reversed"),
+            (capturing, "the payment is captured or being captured"),
+            (book(None), "no shipment is booked"),
+            (book(open()), "no shipment is booked"),
+            (book(not_booked()), "no shipment is booked"),
+        ] {
+            assert_eq!(again(&state, at(30)), Err(why), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_attempt_that_nothing_happened_to_may_not_be_started() {
+        assert!(received().may_not_be_started());
+        assert!(!shipped().may_not_be_started());
+        let restarted = shipped().restarted(false, at(30)).unwrap();
+        assert!(restarted.may_not_be_started());
+        let touched = OrderState {
+            version: restarted.version + 1,
+            ..restarted.clone()
+        };
+        assert!(!touched.may_not_be_started());
+        let closed = OrderState {
+            stage: Stage::Failed,
+            ..restarted
+        };
+        assert!(!closed.may_not_be_started());
+    }
+
+    #[test]
+    fn money_is_held_by_what_the_bank_said_yes_to() {
+        for (authorize, payment) in [
+            (None, None),
+            (open(), None),
+            (declined(), None),
+            (held(), Some("pi_1")),
+        ] {
+            let state = OrderState {
+                authorize,
+                ..received()
+            };
+            assert_eq!(state.held_payment(), payment);
+            let until = payment.map(|_| at(10) + Authorization::TRUSTED_FOR);
+            assert_eq!(state.hold_trusted_until(), until);
+        }
+    }
+
+    #[test]
+    fn an_order_is_closed_without_knowing_if_its_hold_was_never_heard_of() {
+        let nothing = || done(Reversal::Nothing);
+        for (authorize, reverse, stage, since) in [
+            (open(), nothing(), Stage::Failed, Some(at(10))),
+            (open(), nothing(), Stage::Authorized, None),
+            (open(), done(Reversal::Voided), Stage::Failed, None),
+            (open(), None, Stage::Failed, None),
+            (held(), nothing(), Stage::Failed, None),
+            (None, nothing(), Stage::Failed, None),
+        ] {
+            let state = OrderState {
+                authorize,
+                reverse,
+                ..at_stage(stage)
+            };
+            assert_eq!(state.closed_without_knowing(), since, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancellation_is_unseen_until_this_attempt_has_acted_on_it() {
+        let asked = cancelled(shipped());
+        assert!(asked.cancelled_unseen());
+        assert!(!shipped().cancelled_unseen());
+        let seen = OrderState {
+            failure: failure(ErrorName::OrderCancelled),
+            ..asked.clone()
+        };
+        assert!(!seen.cancelled_unseen());
+        let closed = OrderState {
+            stage: Stage::Cancelled,
+            ..asked.clone()
+        };
+        assert!(!closed.cancelled_unseen());
+        // One that was asked for before this attempt began was another's; at the same moment, it is this one's.
+        for (began, unseen) in [(4, true), (5, true), (6, false)] {
+            let restarted = asked.restarted(false, at(began)).unwrap();
+            assert_eq!(restarted.cancelled_unseen(), unseen, "{began}");
+        }
+    }
+
+    #[test]
+    fn an_order_can_be_cancelled_until_its_money_is_being_taken_or_it_has_failed() {
+        let failed = OrderState {
+            failure: failure(ErrorName::Internal),
+            ..shipped()
+        };
+        let capture = |capture| OrderState {
+            capture,
+            ..shipped()
+        };
+        let late = Err("the payment is captured or being captured; ask for a refund instead");
+        for (state, expected) in [
+            (shipped(), Ok(())),
+            // Once more: it is cancelled as they wish.
+            (cancelled(shipped()), Ok(())),
+            (cancelled(failed.clone()), Ok(())),
+            (
+                failed,
+                Err("the order has failed and is being or has been reversed"),
+            ),
+            (capture(open()), late),
+            (capture(taken()), late),
+        ] {
+            assert_eq!(state.cancellable(), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_takes_no_room_in_the_ledger() {
+        let kept = serde_json::to_value(received()).unwrap();
+        let expected = json!({
+            "order_id": "ord-1", "version": 1, "attempt": 1, "stage": "received",
+            "customer_id": "cus-7", "total": {"amount": 3098, "currency": "USD"},
+            "received_at": 1_795_428_000_000_i64, "reserved_lines": 0
+        });
+        assert_eq!(kept, expected);
+        assert_eq!(
+            serde_json::from_value::<OrderState>(kept).unwrap(),
+            received()
+        );
+        let modified = OrderState {
+            personal_revision: 1,
+            ..received()
+        };
+        assert_eq!(
+            serde_json::to_value(modified).unwrap()["personal_revision"],
+            1
+        );
     }
 }

@@ -135,3 +135,96 @@ words! {
         Failed = "failed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{at, at_stage, failure, received};
+    use crate::{ErrorName, Restart};
+    use ExecutionStatus::{
+        Aborted, Failed, NotStarted, PendingRedrive, Running, Succeeded, TimedOut,
+    };
+
+    #[test]
+    fn an_open_order_whose_execution_goes_on_is_where_its_stage_says() {
+        for (stage, status) in [
+            (Stage::Received, Status::Received),
+            (Stage::InReview, Status::InReview),
+            (Stage::Validated, Status::Validated),
+            (Stage::Authorized, Status::Authorized),
+            (Stage::Shipped, Status::Shipped),
+            // Whether it is paid is told beside it.
+            (Stage::Captured, Status::Shipped),
+        ] {
+            for execution in [Running, PendingRedrive] {
+                assert_eq!(Status::of(&at_stage(stage), execution), status, "{stage}");
+            }
+            assert!(!status.is_final());
+        }
+        assert!(!Status::NeedsAttention.is_final());
+    }
+
+    #[test]
+    fn an_order_whose_execution_ended_too_early_needs_a_person() {
+        let stages = Stage::ALL[..5].iter().copied();
+        for (stage, execution) in stages.flat_map(|stage| {
+            [Succeeded, Failed, TimedOut, Aborted].map(|execution| (stage, execution))
+        }) {
+            let found = Status::of(&at_stage(stage), execution);
+            assert_eq!(found, Status::NeedsAttention, "{stage}, {execution:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_closed_stays_as_it_is_whatever_became_of_its_execution() {
+        for (stage, status) in [
+            (Stage::Completed, Status::Completed),
+            (Stage::Rejected, Status::Rejected),
+            (Stage::Cancelled, Status::Cancelled),
+            (Stage::Failed, Status::Failed),
+        ] {
+            for execution in [Running, NotStarted, Succeeded, Failed] {
+                assert_eq!(Status::of(&at_stage(stage), execution), status);
+            }
+            assert!(status.is_final());
+        }
+    }
+
+    #[test]
+    fn an_order_is_complete_without_its_message_once_it_is_paid_and_shipped() {
+        let paid = at_stage(Stage::Captured);
+        let reversed = OrderState {
+            failure: failure(ErrorName::Internal),
+            ..paid.clone()
+        };
+        assert_eq!(Status::of(&paid, Succeeded), Status::Completed);
+        // Step Functions has forgotten it.
+        assert_eq!(Status::of(&paid, NotStarted), Status::Completed);
+        assert_eq!(Status::of(&reversed, NotStarted), Status::NeedsAttention);
+        assert_eq!(Status::of(&paid, Failed), Status::NeedsAttention);
+    }
+
+    #[test]
+    fn an_order_that_was_not_started_waits_and_one_whose_execution_is_forgotten_does_not() {
+        assert_eq!(Status::of(&received(), NotStarted), Status::Received);
+        let validated = at_stage(Stage::Validated);
+        assert_eq!(Status::of(&validated, NotStarted), Status::NeedsAttention);
+        // A new attempt at it, to which nothing has happened yet.
+        let restarted = OrderState {
+            restart: Some(Restart {
+                at: at(1),
+                version: validated.version,
+                payment_of: 1,
+                shipment_of: 1,
+                replaces: None,
+            }),
+            ..validated
+        };
+        assert_eq!(Status::of(&restarted, NotStarted), Status::Validated);
+        let touched = OrderState {
+            version: restarted.version + 1,
+            ..restarted
+        };
+        assert_eq!(Status::of(&touched, NotStarted), Status::NeedsAttention);
+    }
+}

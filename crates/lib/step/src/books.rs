@@ -133,9 +133,13 @@ pub async fn may_be_let_go<O: Orders>(
 
 #[cfg(test)]
 mod tests {
+    use domain::books::{PostingKind, Stands};
+    use domain::ledger::{Authorization, Entry, Reversal};
+    use domain::{OrderState, Stage};
     use serde_json::json;
 
     use super::*;
+    use crate::fixtures::{Shop, at};
 
     #[test]
     fn a_question_is_told_from_a_task_and_a_wrong_one_says_what_is_wrong() {
@@ -163,5 +167,116 @@ mod tests {
         let nothing = Ask::read(&json!({"action": "let_go"}));
         let error = nothing.expect("a question").expect_err("unreadable");
         assert_eq!(error.name(), ErrorName::InvalidInput);
+    }
+
+    #[test]
+    fn each_question_has_a_name_and_the_posting_that_it_is_about() {
+        let (since, until) = ("2026-11-23T10:00:00Z", "2026-11-23T10:02:00Z");
+        for (name, reference) in [
+            ("list", None),
+            ("refunds", None),
+            ("disputes", None),
+            ("look", Some("pi_1")),
+            ("let_go", Some("pi_1")),
+        ] {
+            let mut payload = json!({"action": name});
+            if let Some(reference) = reference {
+                payload["reference"] = json!(reference);
+            } else {
+                payload["since"] = json!(since);
+                payload["until"] = json!(until);
+            }
+            let ask = Ask::read(&payload).expect("a question").expect("readable");
+            assert_eq!((ask.name(), ask.reference()), (name, reference));
+            payload["page_size"] = json!(1);
+            let unknown = Ask::read(&payload).expect("a question");
+            assert!(unknown.is_err(), "{name} with a field that it has not");
+        }
+    }
+
+    fn posting(order_id: Option<&str>, stands: Stands) -> Posting {
+        Posting {
+            kind: PostingKind::Payment,
+            reference: "pi_1".to_owned(),
+            order_id: order_id.map(|id| id.parse().expect("an id")),
+            amount: None,
+            stands,
+            made_at: at(0),
+        }
+    }
+
+    fn held() -> Entry<Authorization> {
+        let payment = "pi_1".to_owned();
+        let outcome = Authorization::Held {
+            payment,
+            made_at: None,
+        };
+        Entry::Done { outcome, at: at(1) }
+    }
+
+    #[tokio::test]
+    async fn what_an_order_accounts_for_or_may_still_take_is_not_let_go() {
+        let ours = posting(Some("ord-1"), Stands::Live);
+        let open = Shop::open(Stage::Validated);
+        let accounted = Shop::with(|state| OrderState {
+            authorize: Some(held()),
+            ..state
+        });
+        let undone = Shop::with(|state| OrderState {
+            authorize: Some(held()),
+            reverse: Some(Entry::Done {
+                outcome: Reversal::Voided,
+                at: at(2),
+            }),
+            ..state
+        });
+        let closed = Shop::open(Stage::Failed);
+        let accounts = "order ord-1 accounts for pi_1";
+        let may =
+            "order ord-1 may still go on with pi_1: restart or resolve it, or cancel it first";
+        for (shop, expected) in [
+            (&accounted, Err(accounts)),
+            (&open, Err(may)),
+            (&undone, Ok(())),
+            (&closed, Ok(())),
+        ] {
+            let told = may_be_let_go(&shop.orders(), &ours, None).await;
+            let expected = expected.map_err(|why| StepError::new(ErrorName::InvalidInput, why));
+            assert_eq!(told, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_has_undone_a_posting_before_does_not_take_it_any_more() {
+        let first = OrderState {
+            authorize: Some(held()),
+            reverse: Some(Entry::Done {
+                outcome: Reversal::Voided,
+                at: at(2),
+            }),
+            ..Shop::open(Stage::Failed).state()
+        };
+        let shop = Shop::open(Stage::Validated);
+        shop.had(first);
+        let ours = posting(Some("ord-1"), Stands::Live);
+        assert_eq!(may_be_let_go(&shop.orders(), &ours, None).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_posting_of_which_nothing_stands_or_that_is_nobodys_is_let_go_unasked() {
+        let shop = Shop::open(Stage::Validated);
+        let (orders, order_id) = (shop.orders(), "ord-1".parse().expect("an id"));
+        let nothing = posting(Some("ord-1"), Stands::Nothing);
+        assert_eq!(may_be_let_go(&orders, &nothing, None).await, Ok(()));
+        let nobodys = posting(None, Stands::Live);
+        assert_eq!(may_be_let_go(&orders, &nobodys, None).await, Ok(()));
+        assert_eq!(shop.asked(), [""; 0]);
+        // Operators know whose it is.
+        let known = may_be_let_go(&orders, &nobodys, Some(&order_id)).await;
+        assert!(known.is_err());
+        shop.lose("load");
+        let known = may_be_let_go(&orders, &nobodys, Some(&order_id)).await;
+        let name = known.map_err(|error| error.name());
+        assert_eq!(name, Err(ErrorName::StoreUnavailable));
     }
 }

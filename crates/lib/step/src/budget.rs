@@ -33,3 +33,16 @@ pub const fn worst_case(store_operations: u32, provider_calls: u32) -> Duration 
 pub const fn once(provider_calls: u32) -> Duration {
     worst_case(5, provider_calls)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_calls_can_add_up_to_counts_each_of_them() {
+        assert_eq!(worst_case(0, 0), Duration::ZERO);
+        assert_eq!(worst_case(3, 0), 3 * STORE_OPERATION);
+        assert_eq!(worst_case(2, 3), 2 * STORE_OPERATION + 3 * PROVIDER_CALL);
+        assert_eq!(once(2), 5 * STORE_OPERATION + 2 * PROVIDER_CALL);
+    }
+}

@@ -58,3 +58,40 @@ pub fn parsed<T>(name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T,
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cargo sets both for a test: the package's name, and where it has none, an empty page of its own.
+    const SET: &str = "CARGO_PKG_NAME";
+    const EMPTY: &str = "CARGO_PKG_HOMEPAGE";
+    const MISSING: &str = "NOBODY_SETS_THIS";
+
+    #[test]
+    fn a_setting_that_is_empty_is_as_good_as_missing() {
+        assert_eq!(required(SET).expect("set"), "step");
+        assert_eq!(optional(SET).as_deref(), Some("step"));
+        for name in [EMPTY, MISSING] {
+            assert_eq!(optional(name), None);
+            let error = required(name).expect_err("missing");
+            let text = format!(
+                "the environment variable {name} is missing: Terraform sets it for each function"
+            );
+            assert_eq!(error.to_string(), text);
+            // `main` shows it so.
+            assert_eq!(format!("{error:?}"), text);
+        }
+        assert_eq!(std::env::var(EMPTY).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_setting_that_is_not_what_it_must_be_is_named_with_its_value() {
+        let long = |text: &str| Some(text.len()).filter(|length| *length > 3);
+        assert_eq!(parsed(SET, long).expect("long"), 4);
+        let error = parsed(SET, |_| None::<u32>).expect_err("no number");
+        let text = "the environment variable CARGO_PKG_NAME is not what it must be: step";
+        assert_eq!(error.to_string(), text);
+        assert!(parsed(MISSING, long).is_err());
+    }
+}

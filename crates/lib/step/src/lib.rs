@@ -2,7 +2,11 @@
 
 mod books;
 pub mod budget;
+#[cfg(test)]
+mod elsewhere;
 pub mod env;
+#[cfg(test)]
+mod fixtures;
 mod once;
 mod packing;
 mod run;

@@ -218,3 +218,328 @@ pub fn provider_error(error: &ProviderError, unavailable: ErrorName) -> StepErro
     };
     StepError::new(name, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use domain::ledger::{Authorization, Authorize};
+    use domain::{CancelRequest, Stage};
+
+    use super::*;
+    use crate::fixtures::{Shop, at, by};
+
+    const UNAVAILABLE: ErrorName = ErrorName::PaymentUnavailable;
+
+    fn held() -> Authorization {
+        Authorization::Held {
+            payment: "pi_1".to_owned(),
+            made_at: None,
+        }
+    }
+
+    /// Has `owner` hold the money from `second` on, where the provider says this. What it was told of an earlier
+    /// try is noted.
+    struct Tried {
+        came_to: Result<Authorization, StepError>,
+        acted: u32,
+        unknown_since: Option<Timestamp>,
+    }
+
+    async fn hold(
+        shop: &Arc<Shop>,
+        by: &Invocation,
+        says: Result<Authorization, ProviderError>,
+    ) -> Tried {
+        let (acted, unknown_since) = (Cell::new(0), Cell::new(None));
+        let act = async |(): (), state: OrderState, since| {
+            assert!(matches!(state.authorize, Some(Entry::Open(_))), "{state:?}");
+            acted.set(acted.get() + 1);
+            unknown_since.set(since);
+            says.clone()
+        };
+        let prepare = std::future::ready(Ok(()));
+        let orders = shop.orders();
+        let came_to = once::<Authorize, _, _, _, _>(&orders, by, UNAVAILABLE, prepare, act).await;
+        Tried {
+            came_to,
+            acted: acted.get(),
+            unknown_since: unknown_since.get(),
+        }
+    }
+
+    fn error(name: ErrorName, message: &str) -> StepError {
+        StepError::new(name, message)
+    }
+
+    fn claim(shop: &Shop) -> Option<Claim> {
+        match shop.state().authorize? {
+            Entry::Open(claim) => Some(claim),
+            Entry::Done { .. } => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_effect_is_performed_once_and_told_ever_after() {
+        let shop = Shop::open(Stage::Validated);
+        let first = hold(&shop, &by("a", 1), Ok(held())).await;
+        assert_eq!((first.came_to, first.acted), (Ok(held()), 1));
+        assert_eq!(first.unknown_since, None);
+        assert_eq!(shop.asked(), ["claim authorize", "commit authorize"]);
+        let second = hold(&shop, &by("b", 2), Ok(held())).await;
+        assert_eq!((second.came_to, second.acted), (Ok(held()), 0));
+        assert_eq!(shop.asked(), ["claim authorize"]);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_time_left_for_a_call_claims_nothing() {
+        let shop = Shop::open(Stage::Validated);
+        let late = |left| Invocation {
+            deadline: at(1) + left,
+            ..by("a", 1)
+        };
+        let none = late(budget::PROVIDER_CALL.mul_f64(0.99));
+        let text = "this invocation has no time left to act; the next one has";
+        let refused = error(ErrorName::StoreUnavailable, text);
+        let tried = hold(&shop, &none, Ok(held())).await;
+        assert_eq!(tried.came_to, Err(refused.clone()));
+        assert_eq!(shop.asked(), [""; 0]);
+        assert_eq!(time_left(&late(budget::PROVIDER_CALL)), Ok(()));
+        // Nor does who only asks.
+        shop.abandon::<Authorize>().await;
+        assert_eq!(ask(&shop, &none, Ok(None)).await, Err(refused));
+        assert_eq!(shop.asked(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_claim_under_which_certainly_nothing_was_done_is_taken_back() {
+        let shop = Shop::open(Stage::Validated);
+        let no = ProviderError::Unavailable("no connection".to_owned());
+        let tried = hold(&shop, &by("a", 1), Err(no)).await;
+        assert_eq!(tried.came_to, Err(error(UNAVAILABLE, "no connection")));
+        assert_eq!(shop.asked(), ["claim authorize", "withdraw authorize"]);
+        assert_eq!(shop.state().authorize, None);
+    }
+
+    #[tokio::test]
+    async fn a_claim_whose_outcome_is_unknown_stays_and_its_successor_is_told_since_when() {
+        let shop = Shop::open(Stage::Validated);
+        let timeout = ProviderError::Unknown("no answer".to_owned());
+        let tried = hold(&shop, &by("a", 1), Err(timeout)).await;
+        let text = "no answer; the outcome is unknown";
+        assert_eq!(tried.came_to, Err(error(UNAVAILABLE, text)));
+        assert_eq!(shop.asked(), ["claim authorize", "relinquish authorize"]);
+        // Its lease has ended, so that nobody waits for it.
+        assert_eq!(claim(&shop).map(|claim| claim.until), Some(at(0)));
+        let next = hold(&shop, &by("b", 2), Ok(held())).await;
+        assert_eq!(
+            (next.came_to, next.unknown_since),
+            (Ok(held()), Some(at(1)))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_provider_refuses_as_such_is_ours_to_mend_and_its_outcome_unknown() {
+        let shop = Shop::open(Stage::Validated);
+        let defect = ProviderError::Defect("no such parameter".to_owned());
+        let tried = hold(&shop, &by("a", 1), Err(defect)).await;
+        let mend = error(ErrorName::Internal, "no such parameter");
+        assert_eq!(tried.came_to, Err(mend));
+        assert_eq!(shop.asked(), ["claim authorize", "relinquish authorize"]);
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_was_taken_over_is_never_taken_back_for_its_first_try_may_have_acted() {
+        let shop = Shop::open(Stage::Validated);
+        shop.abandon::<Authorize>().await;
+        let no = ProviderError::Unavailable("no connection".to_owned());
+        let tried = hold(&shop, &by("b", 40), Err(no)).await;
+        assert_eq!((tried.acted, tried.unknown_since), (1, Some(at(0))));
+        assert_eq!(
+            shop.asked()[1..],
+            ["take over authorize", "give back authorize"]
+        );
+        // As old as when it was taken over.
+        let claim = claim(&shop).unwrap();
+        assert_eq!((claim.since, claim.until), (at(0), at(30)));
+    }
+
+    #[tokio::test]
+    async fn while_somebody_may_be_at_work_nobody_else_is() {
+        let shop = Shop::open(Stage::Validated);
+        shop.abandon::<Authorize>().await;
+        let tried = hold(&shop, &by("b", 29), Ok(held())).await;
+        let name = tried.came_to.map_err(|error| error.name());
+        assert_eq!((name, tried.acted), (Err(ErrorName::StoreUnavailable), 0));
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_prepared_is_not_done() {
+        let shop = Shop::open(Stage::Validated);
+        let erased = error(ErrorName::InvalidInput, "erased");
+        let prepare = std::future::ready(Err::<(), _>(erased.clone()));
+        let act = async |(): (), _, _| -> Result<Authorization, ProviderError> {
+            unreachable!("nothing was prepared")
+        };
+        let (orders, by) = (shop.orders(), by("a", 1));
+        let tried = once::<Authorize, _, _, _, _>(&orders, &by, UNAVAILABLE, prepare, act).await;
+        assert_eq!(tried, Err(erased));
+        assert_eq!(shop.asked(), ["claim authorize", "withdraw authorize"]);
+    }
+
+    #[tokio::test]
+    async fn an_outcome_that_could_not_be_put_on_record_is_asked_for_at_once() {
+        let shop = Shop::open(Stage::Validated);
+        shop.lose("commit");
+        let tried = hold(&shop, &by("a", 1), Ok(held())).await;
+        let name = tried.came_to.map_err(|error| error.name());
+        assert_eq!(name, Err(ErrorName::StoreUnavailable));
+        let asked = [
+            "claim authorize",
+            "commit authorize",
+            "relinquish authorize",
+        ];
+        assert_eq!(shop.asked(), asked);
+        assert_eq!(claim(&shop).map(|claim| claim.until), Some(at(0)));
+    }
+
+    #[tokio::test]
+    async fn without_a_claim_nothing_is_done() {
+        let shop = Shop::with(|state| OrderState {
+            stage: Stage::Validated,
+            cancel: Some(CancelRequest { at: at(0) }),
+            ..state
+        });
+        let tried = hold(&shop, &by("a", 1), Ok(held())).await;
+        let cancelled = error(ErrorName::OrderCancelled, "the order was cancelled");
+        assert_eq!((tried.came_to, tried.acted), (Err(cancelled), 0));
+        shop.lose("claim");
+        let tried = hold(&shop, &by("a", 1), Ok(held())).await;
+        let name = tried.came_to.map_err(|error| error.name());
+        assert_eq!((name, tried.acted), (Err(ErrorName::StoreUnavailable), 0));
+    }
+
+    /// Asks what came of holding the money, where the provider says this.
+    async fn ask(
+        shop: &Arc<Shop>,
+        by: &Invocation,
+        says: Result<Option<Authorization>, ProviderError>,
+    ) -> Result<bool, StepError> {
+        let (orders, state) = (shop.orders(), shop.state());
+        let ask = async |_: &OrderState, open: &Claim| {
+            assert_eq!(open.since, at(0), "the claim that nobody heard of");
+            says.clone()
+        };
+        find_out::<Authorize, _, _>(&orders, by, &state, UNAVAILABLE, ask).await
+    }
+
+    #[tokio::test]
+    async fn what_came_of_an_effect_is_found_out_and_put_on_record() {
+        let shop = Shop::open(Stage::Validated);
+        let later = by("b", 40);
+        // Nobody has claimed it: there is nothing to find out.
+        assert_eq!(ask(&shop, &later, Ok(None)).await, Ok(false));
+        assert_eq!(shop.asked(), [""; 0]);
+        shop.abandon::<Authorize>().await;
+        assert_eq!(ask(&shop, &later, Ok(Some(held()))).await, Ok(true));
+        let outcome = shop.state().authorize.and_then(|it| it.outcome().cloned());
+        assert_eq!(outcome, Some(held()));
+        shop.asked();
+        assert_eq!(ask(&shop, &later, Ok(None)).await, Ok(false));
+        assert_eq!(shop.asked(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn an_effect_that_certainly_never_happened_is_as_if_it_had_not_been_claimed() {
+        let shop = Shop::open(Stage::Validated);
+        shop.abandon::<Authorize>().await;
+        assert_eq!(ask(&shop, &by("b", 40), Ok(None)).await, Ok(true));
+        assert_eq!(shop.state().authorize, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_provider_does_not_tell_stays_unknown_for_as_long_as_it_was() {
+        let shop = Shop::open(Stage::Validated);
+        shop.abandon::<Authorize>().await;
+        let out = ProviderError::Unavailable("out of reach".to_owned());
+        let told = ask(&shop, &by("b", 40), Err(out)).await;
+        assert_eq!(told, Err(error(UNAVAILABLE, "out of reach")));
+        let claim = claim(&shop).unwrap();
+        assert_eq!((claim.since, claim.until), (at(0), at(30)));
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_finds_out_meanwhile_is_found_out() {
+        let shop = Shop::open(Stage::Validated);
+        shop.abandon::<Authorize>().await;
+        let before = shop.state();
+        let (orders, later) = (shop.orders(), by("b", 40));
+        assert_eq!(ask(&shop, &later, Ok(Some(held()))).await, Ok(true));
+        let asked = Cell::new(false);
+        let ask = async |_: &OrderState, _: &Claim| {
+            asked.set(true);
+            Ok(None)
+        };
+        let found = find_out::<Authorize, _, _>(&orders, &later, &before, UNAVAILABLE, ask).await;
+        assert_eq!((found, asked.get()), (Ok(false), false));
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_reversed_is_not_asked_about_its_way_forward() {
+        let shop = Shop::open(Stage::Validated);
+        shop.abandon::<Authorize>().await;
+        let before = shop.state();
+        let cancelled = Shop::with(|_| OrderState {
+            cancel: Some(CancelRequest { at: at(1) }),
+            ..before
+        });
+        let told = ask(&cancelled, &by("b", 40), Ok(None)).await;
+        let name = told.map_err(|error| error.name());
+        assert_eq!(name, Err(ErrorName::OrderCancelled));
+    }
+
+    #[tokio::test]
+    async fn documents_are_the_orders_until_they_or_the_order_are_changed() {
+        let shop = Shop::open(Stage::Validated);
+        let (orders, order_id) = (shop.orders(), by("a", 0).order_id);
+        let (order, personal, state) = documents(&orders, &order_id).await.unwrap();
+        assert_eq!((order.order_id, state.clone()), (order_id, shop.state()));
+        assert!(still_true(&personal, &state).is_ok());
+        let modified = OrderState {
+            personal_revision: 1,
+            ..state.clone()
+        };
+        let told = still_true(&personal, &modified);
+        let text = "the order was modified while it was read".to_owned();
+        assert_eq!(told, Err(ProviderError::Unavailable(text)));
+        assert_eq!(unchanged(&orders, &state).await, Ok(true));
+        shop.abandon::<Authorize>().await;
+        assert_eq!(unchanged(&orders, &state).await, Ok(false));
+        shop.lose("load");
+        let told = record(&orders, &state.order_id).await;
+        let name = told.map_err(|error| error.name());
+        assert_eq!(name, Err(ErrorName::StoreUnavailable));
+    }
+
+    #[test]
+    fn each_way_to_fail_has_a_name_that_the_state_machine_knows() {
+        let text = || "why".to_owned();
+        let order_id = by("a", 0).order_id;
+        for (failed, name) in [
+            (StoreError::Unavailable(text()), ErrorName::StoreUnavailable),
+            (StoreError::NotFound(order_id), ErrorName::InvalidInput),
+            (StoreError::Defect(text()), ErrorName::Internal),
+        ] {
+            assert_eq!(store_error(&failed), error(name, &failed.to_string()));
+        }
+        for (failed, name) in [
+            (ProviderError::Unavailable(text()), UNAVAILABLE),
+            (ProviderError::Unknown(text()), UNAVAILABLE),
+            (ProviderError::Defect(text()), ErrorName::Internal),
+        ] {
+            let found = provider_error(&failed, UNAVAILABLE);
+            assert_eq!(found, error(name, &failed.to_string()));
+        }
+    }
+}

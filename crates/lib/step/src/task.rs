@@ -171,4 +171,39 @@ mod tests {
             (ErrorName::Internal, false)
         );
     }
+
+    #[test]
+    fn a_task_is_read_with_who_works_on_it_and_until_when() {
+        let payload = json!({
+            "action": "act", "order_id": "o", "attempt": 2, "execution": "o-2",
+            "failure": {"error": "States.Timeout"}, "task_token": "t",
+            "settling": {"as": "payment_returned", "event": {
+                "at": 1_795_428_000_000_i64, "event": "settled", "by": "monitor", "reason": "why"
+            }}
+        });
+        let mut context = Context::default();
+        context.request_id = "request-1".to_owned();
+        context.deadline = 1_795_428_010_000;
+        let task = Task::<Action>::read(payload, &context).expect("a task");
+        assert_eq!((task.by.attempt, task.by.order_id.as_str()), (2, "o"));
+        assert_eq!(task.by.owner, "request-1");
+        assert_eq!(task.by.deadline.as_millisecond(), 1_795_428_010_000);
+        assert_eq!(
+            (task.execution.as_str(), task.task_token.as_deref()),
+            ("o-2", Some("t"))
+        );
+        let settling = task.settling().expect("something to settle");
+        assert_eq!(settling.settlement, Settlement::PaymentReturned);
+        let failure = task.failure.expect("a failure");
+        let text = "the step ended with States.Timeout".to_owned();
+        assert_eq!(failure.read(), (ErrorName::Internal, text));
+    }
+
+    #[test]
+    fn a_task_that_settles_nothing_says_so() {
+        let payload = json!({"action": "act", "order_id": "o", "attempt": 1, "execution": "o-1"});
+        let task = Task::<Action>::read(payload, &Context::default()).expect("a task");
+        let error = task.settling().expect_err("nothing to settle");
+        assert_eq!(error.name(), ErrorName::InvalidInput);
+    }
 }
