@@ -177,7 +177,7 @@ pub const SCOPES: [Scope; 18] = [
             attempts: 2,
             ..TRIES
         },
-        at_least: 1,
+        at_least: 5_000_000,
     },
     Scope {
         name: "two operators, a provider's no, a question",
