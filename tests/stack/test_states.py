@@ -53,6 +53,7 @@ def tried(state: str, mock: Told, tries: int = 0, given: Any = None, variables: 
     if STATES[state]["Type"] == "Task":
         asked["mock"] = {**mock, "fieldValidationMode": "NONE"}
     if os.environ.get("AWS"):
+        assert not [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")], "that is not AWS"
         region = os.environ.get("AWS_REGION", "us-east-1")
         return aws.client("stepfunctions", dict(os.environ), region).test_state(**asked)
     headers = {"x-amz-target": "AWSStepFunctions.TestState"}

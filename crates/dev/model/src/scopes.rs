@@ -50,7 +50,7 @@ const TRIES: Bounds = Bounds {
 };
 
 /// What `make model` explores.
-pub const SCOPES: [Scope; 18] = [
+pub const SCOPES: [Scope; 19] = [
     Scope {
         name: "two crashes and a lost message",
         bounds: Bounds {
@@ -196,7 +196,7 @@ pub const SCOPES: [Scope; 18] = [
             cancels: 1,
             ..TRIES
         },
-        at_least: 470_000,
+        at_least: 4_900_000,
     },
     Scope {
         name: "a review, a crash, a lost message",
@@ -216,6 +216,15 @@ pub const SCOPES: [Scope; 18] = [
             ..TRIES
         },
         at_least: 490_000,
+    },
+    Scope {
+        name: "a review, a new attempt",
+        bounds: Bounds {
+            decisions: 1,
+            attempts: 1,
+            ..TRIES
+        },
+        at_least: 54_000,
     },
     Scope {
         name: "a comparison, and a crash",

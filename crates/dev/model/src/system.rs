@@ -482,7 +482,12 @@ impl System {
             Move::Tick => system.pass_time(),
             Move::Cancel => {
                 system.left.cancels -= 1;
-                system.at_once(Role::Customer, false, definition);
+                if self.world.scene.0.is_reviewed {
+                    // Whoever waits for a review is told with a request of its own.
+                    system.spawn(definition, Role::Customer, false, self.run.attempt);
+                } else {
+                    system.at_once(Role::Customer, false, definition);
+                }
             }
             Move::Decide(decision) => {
                 system.left.decisions -= 1;
@@ -545,6 +550,10 @@ impl System {
     }
 
     /// A token by which nobody knows a task that waited.
+    #[expect(
+        clippy::expect_used,
+        reason = "a token that somebody knows would wake the wrong task"
+    )]
     fn free_token(&self) -> &'static str {
         let is_used = |token: &&str| {
             let is_stored = self.world.review_token.as_deref() == Some(*token);
@@ -555,7 +564,7 @@ impl System {
             is_stored || given
         };
         let mut free = TOKENS.into_iter().filter(|token| !is_used(token));
-        free.next().unwrap_or(TOKENS[0])
+        free.next().expect("more tokens than people who know one")
     }
 
     /// The task that waits is told.
