@@ -36,12 +36,11 @@ pub(crate) async fn judge(world: &Arc<World>) -> Ends {
     let mut ends = Ends::new();
     let mut out: BTreeMap<String, u64> = BTreeMap::new();
     for (order, wanted) in &wanted {
-        if !wanted.is_accepted {
-            continue;
-        }
         let id: OrderId = order.parse().expect("an order id");
         let Some(view) = view(world, order).await else {
-            world.broken(order, "it was accepted, and nobody knows it");
+            if wanted.is_accepted {
+                world.broken(order, "it was accepted, and nobody knows it");
+            }
             continue;
         };
         let status = view["status"].as_str().unwrap_or("none").to_owned();

@@ -79,7 +79,7 @@ pub(crate) fn coming(world: &World) -> Vec<Coming> {
             let day = dice.below(setting.days);
             // One in twenty comes on the day of a sale, when many come at once.
             let at = if dice.happens(500) {
-                (day / 30 * 30) * DAY_MS + 10 * HOUR_MS + dice.below(10 * MINUTE_MS)
+                (day / 30 * 30) * DAY_MS + 10 * HOUR_MS + dice.below(MINUTE_MS / 2)
             } else {
                 day * DAY_MS + dice.below(DAY_MS)
             };
