@@ -450,17 +450,6 @@ async fn act(world: &Arc<World>, order: &OrderId, action: Action) -> bool {
     let acting = async {
         match action {
             Action::Settle => settle(world, order, who(&reason)).await,
-            Action::GiveBack => {
-                let orphans = shop.read_models.standing().await.map_err(Refused::from)?;
-                let of_order =
-                    |posting: &domain::books::Posting| posting.order_id.as_ref() == Some(order);
-                let mut orphans = orphans.into_iter();
-                let Some(orphan) = orphans.find(|orphan| of_order(&orphan.posting)) else {
-                    return Err(Refused::NotPossible("nothing to give back".to_owned()));
-                };
-                let reference = &orphan.posting.reference;
-                shop.actions.let_go(reference, who(&reason)).await
-            }
             action => shop.actions.act(action, order, who(&reason)).await,
         }
     };
