@@ -27,6 +27,9 @@ pub struct Command {
     /// What does not go wrong.
     #[arg(long, value_delimiter = ',')]
     without: Vec<Fault>,
+    /// Compare each answer of the database in memory with that of the embedded DynamoDB. Slower.
+    #[arg(long)]
+    checked: bool,
     /// Tell a broken rule as it is, without looking for a shorter story.
     #[arg(long)]
     no_shrink: bool,
@@ -134,6 +137,7 @@ impl Command {
             only: self.only.iter().cloned().collect(),
             without: self.without.iter().copied().collect(),
             bug: None,
+            is_checked: self.checked,
             tells: !self.only.is_empty(),
         }
     }

@@ -48,6 +48,8 @@ pub struct Options {
     pub without: BTreeSet<Fault>,
     /// What is planted, if anything.
     pub bug: Option<Bug>,
+    /// Whether each answer of the tables in memory is compared with that of the embedded DynamoDB.
+    pub is_checked: bool,
     /// Whether the story is told.
     pub tells: bool,
 }
@@ -115,6 +117,7 @@ pub fn year(options: &Options, tell: &(dyn Fn(Progress) + Sync)) -> Outcome {
                     only: options.only.clone(),
                     without: options.without.clone(),
                     bug: options.bug,
+                    is_checked: options.is_checked,
                     tells: options.tells,
                 };
                 // The SDK's futures are large.

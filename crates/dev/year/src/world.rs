@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use wire::{Embedded, Wire};
+use wire::{Both, Embedded, Tables, Wire};
 
 use crate::aws::SimulatedTime;
 use crate::books::Books;
@@ -54,6 +54,8 @@ pub(crate) struct Setting {
     pub(crate) without: BTreeSet<Fault>,
     /// What is planted, if anything.
     pub(crate) bug: Option<memory::Bug>,
+    /// Whether each answer of the tables is compared with that of the embedded DynamoDB.
+    pub(crate) is_checked: bool,
     /// Whether a story is told.
     pub(crate) tells: bool,
 }
@@ -96,10 +98,16 @@ impl World {
             story: setting.tells.then(Vec::new),
             ..Trace::default()
         };
+        let wire = if setting.is_checked {
+            let embedded = Embedded::new().expect("a database");
+            Wire::new(Both::new(Tables::new(), embedded), SimulatedTime)
+        } else {
+            Wire::new(Tables::new(), SimulatedTime)
+        };
         Arc::new(Self {
             definition: Definition::read(),
             weather,
-            wire: Wire::new(Embedded::new().expect("a database"), SimulatedTime),
+            wire,
             books: Mutex::default(),
             machine: Mutex::default(),
             shop: Mutex::default(),

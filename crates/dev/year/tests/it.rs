@@ -47,6 +47,22 @@ fn a_short_year_breaks_no_rule_and_the_same_seed_is_the_same_year() {
     assert_ne!(other.hash, outcome.hash);
 }
 
+/// So that the database in memory cannot drift: a difference stops the year.
+#[test]
+fn on_the_embedded_database_it_is_the_same_year() {
+    let few = Options {
+        orders: 60,
+        days: 3,
+        ..short()
+    };
+    let checked = lived(&Options {
+        is_checked: true,
+        ..few.clone()
+    });
+    assert_eq!(checked.broken, []);
+    assert_eq!(checked.hash, lived(&few).hash);
+}
+
 #[test]
 fn a_void_for_show_is_seen_and_shrinks_to_one_order_that_replays() {
     let options = with(Bug::VoidForShow);
