@@ -42,7 +42,6 @@ pub(crate) struct Paid {
 #[derive(Debug)]
 pub(crate) struct Bought {
     pub(crate) id: String,
-    reference: String,
     pub(crate) order: OrderId,
     made_ms: i64,
     pub(crate) is_void: bool,
@@ -420,7 +419,6 @@ impl Books {
         let at = self.labels.len();
         let label = Bought {
             id: format!("se-{}x{}", world.setting.number, at + 1),
-            reference: reference.clone(),
             order,
             made_ms: now_ms,
             is_void: false,

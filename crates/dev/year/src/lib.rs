@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-pub use command::Command;
+pub use command::{Command, replay, shrunk};
 pub use memory::Bug;
 pub use plan::Fault;
 use plan::ms;

@@ -28,7 +28,7 @@ const KNOWN_MS: i64 = 90 * 86_400_000;
 /// All executions, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Machine {
-    pub(crate) executions: HashMap<String, Execution>,
+    executions: HashMap<String, Execution>,
     /// Whoever waits for a token.
     waiting: HashMap<String, oneshot::Sender<Result<(), Failed>>>,
     tokens: u64,
@@ -39,13 +39,12 @@ pub(crate) struct Machine {
 /// An execution.
 #[derive(Debug)]
 pub(crate) struct Execution {
-    pub(crate) order: String,
     input: Value,
     variables: Value,
     /// The version of functions and definition that it began with.
     version: u64,
     state: &'static str,
-    pub(crate) status: &'static str,
+    status: &'static str,
     started_ms: i64,
     stopped_ms: Option<i64>,
     redriven_ms: Option<i64>,
@@ -229,7 +228,6 @@ fn start(world: &Arc<World>, name: &str, input: Value) {
     let order = input["order_id"].as_str().unwrap_or_default().to_owned();
     let now_ms = sim::now_ms();
     let execution = Execution {
-        order: order.clone(),
         input,
         variables: json!({}),
         version: shop::version(),

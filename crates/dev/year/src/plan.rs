@@ -113,11 +113,6 @@ impl Weather {
         let next = all.partition_point(|(from, _)| *from <= now_ms);
         next.checked_sub(1).is_some_and(|last| now_ms < all[last].1)
     }
-
-    /// How many times it is.
-    pub(crate) fn times(&self, what: &str) -> usize {
-        self.outages.get(what).map_or(0, Vec::len)
-    }
 }
 
 /// Milliseconds as times have them.
@@ -134,7 +129,7 @@ mod tests {
         let none = BTreeSet::new();
         let weather = Weather::of(1, 0, 365, &none);
         for (what, _, _) in AWAY {
-            assert!(weather.times(what) > 3, "{what}");
+            assert!(weather.outages[what].len() > 3, "{what}");
             let (from, until) = weather.outages[what][0];
             assert!(!weather.is_away(what, from - 1));
             assert!(weather.is_away(what, from));
@@ -142,6 +137,6 @@ mod tests {
             assert!(!weather.is_away(what, ms(365 * DAY_MS)));
         }
         let fine = Weather::of(1, 0, 365, &[Fault::Outage].into());
-        assert_eq!(fine.times("carrier"), 0);
+        assert!(fine.outages["carrier"].is_empty());
     }
 }
