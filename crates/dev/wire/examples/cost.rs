@@ -19,7 +19,7 @@ use operations::trend::Flow;
 use operations::{Movement, Projection};
 use read_models::OpenPart;
 use tests::{Database, document, invocation, money, submission};
-use wire::{Answer, Change, Embedded, Item, Request, Wire};
+use wire::{Answer, Change, Embedded, Item, Request, Tables, Wire};
 
 /// A database that notes how long it takes.
 struct Timed<D> {
@@ -191,21 +191,25 @@ fn main() {
             run("TCP", &tests::sdk_config(&url), &ns, orders).await;
             server.abort();
 
-            let database = Embedded::new().expect("a database");
-            let wire = Wire::new(
-                Timed {
-                    database,
-                    ns: ns.clone(),
-                },
-                SystemTimeSource::new(),
-            );
-            run(
-                "wire, embedded",
-                &wire.config("cost", SystemTimeSource::new()),
-                &ns,
-                orders,
-            )
-            .await;
+            let embedded = Embedded::new().expect("a database");
+            run_on_wire("wire, embedded", embedded, orders).await;
+            run_on_wire("wire, tables", Tables::new(), orders).await;
         });
     }
+}
+
+async fn run_on_wire(name: &str, database: impl wire::Database + 'static, orders: usize) {
+    let ns = Arc::new(AtomicU64::new(0));
+    let timed = Timed {
+        database,
+        ns: ns.clone(),
+    };
+    let wire = Wire::new(timed, SystemTimeSource::new());
+    run(
+        name,
+        &wire.config("cost", SystemTimeSource::new()),
+        &ns,
+        orders,
+    )
+    .await;
 }

@@ -109,16 +109,22 @@ impl Embedded {
                     break;
                 };
                 for record in records {
-                    *sequence += 1;
                     let image =
                         |name: &str| read_value::<Option<Item>>(record["dynamodb"][name].clone());
+                    let (old, new) = (image("OldImage")?, image("NewImage")?);
+                    // The service has no record of a write that changes nothing.
+                    // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>
+                    if old == new {
+                        continue;
+                    }
+                    *sequence += 1;
                     changes.push(Change {
                         sequence: *sequence,
                         at: UNIX_EPOCH,
                         table: table.clone(),
                         keys: image("Keys")?.unwrap_or_default(),
-                        old: image("OldImage")?,
-                        new: image("NewImage")?,
+                        old,
+                        new,
                     });
                 }
             }

@@ -320,7 +320,11 @@ impl Inner {
         let prepared = self.prepare(checked)?;
         let returned = match returned {
             "NONE" => None,
-            "ALL_OLD" => prepared.old.clone(),
+            "ALL_OLD" => match (&prepared.old, write) {
+                // As the embedded database has it.
+                (None, Write::Update(update)) => Some(Arc::new(update.key.clone())),
+                (old, _) => old.clone(),
+            },
             "ALL_NEW" if matches!(write, Write::Update(_)) => prepared.new.clone(),
             other => panic!("{other} is not understood"),
         };
@@ -336,13 +340,6 @@ impl Inner {
         if !(1..=100).contains(&writes.len()) {
             return Err(Refused::Invalid("A transaction has 1 to 100 writes"));
         }
-        let checked = writes.iter().map(|write| self.check(write));
-        let checked = checked.collect::<Result<Vec<_>, _>>()?;
-        if has_twice(checked.iter().map(|write| (write.parts.table, &write.key))) {
-            return Err(Refused::Invalid(
-                "Transaction request cannot include multiple operations on one item",
-            ));
-        }
         let mut hasher = DefaultHasher::new();
         body.hash(&mut hasher);
         let hash = hasher.finish();
@@ -353,6 +350,13 @@ impl Inner {
                 return Ok(Answer::ok("{}"));
             }
             return Err(Refused::OtherTransaction);
+        }
+        let checked = writes.iter().map(|write| self.check(write));
+        let checked = checked.collect::<Result<Vec<_>, _>>()?;
+        if has_twice(checked.iter().map(|write| (write.parts.table, &write.key))) {
+            return Err(Refused::Invalid(
+                "Transaction request cannot include multiple operations on one item",
+            ));
         }
         let prepared = checked.into_iter().map(|checked| self.prepare(checked));
         let prepared: Vec<Result<Prepared, Refused>> = prepared.collect();
