@@ -19,7 +19,7 @@ with-stack = trap '$(STACK) down --name $(1)' EXIT; trap 'exit 130' INT TERM; \
 	$(if $(STACKS_ARE_UP),,$(STACK) down --name $(1) >/dev/null;) $(STACK) up --name $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit model mutants engine states end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
+.PHONY: help facts setup samples situations watch check-watch check-walks measure-loop relay check-tools free-ports free-test-ports build sabotage up down env logs run style lint check test check-providers schemas fault-sample faults soak unit model year mutants engine states end-to-end check-terraform check-policies release policies state-bucket plan deploy cost rollout smoke restore-drill rollback destroy
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS='	' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -154,7 +154,7 @@ unit: ## Unit, handler and contract tests; no stack needed
 	cargo test --workspace --locked
 
 model: ## Every interleaving of one order, explored with the shipped code (docs/PROOF.md); no stack needed
-	@cargo run --quiet --locked -p model
+	@cargo run --quiet --locked --bin model
 
 # No wheel brings it; built once, with the versions that it was released with.
 target/tools/cargo-mutants-$(CARGO_MUTANTS):
@@ -164,6 +164,9 @@ target/tools/cargo-mutants-$(CARGO_MUTANTS):
 
 mutants: target/tools/cargo-mutants-$(CARGO_MUTANTS) ## Is each small change of domain and step noticed by their own tests? CRATE=store, FILE=money.rs
 	@$(PYTHON) tools/mutants.py $(if $(CRATE),--crate '$(CRATE)') $(if $(FILE),--file '$(FILE)')
+
+year: ## A year of orders in simulated time, with all that goes wrong in one; no stack needed. ORDERS=100000, SEED=1, DAYS=365
+	@cargo run --quiet --locked --bin year -- $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(if $(DAYS),--days $(DAYS))
 
 # As the newest of Stripe's clients, and as the one of the version that the adapter asks for.
 check-providers: .venv/current .venv-stripe/current ## The sandbox against the providers' own clients and descriptions; no stack needed

@@ -81,14 +81,7 @@ pub async fn database() -> Database {
     let address = listener.local_addr().expect("an address");
     let engine = dynoxide::Database::memory().expect("an in-memory database");
     tokio::spawn(dynoxide::server::serve_on(listener, engine));
-    let config = sdk_config(&format!("http://{address}"));
-    let client = Client::new(&config);
-    create_tables(&client).await;
-    let database = Database {
-        store: Store::new(&config, ORDERS, STOCK).announcing_in(READ_MODELS),
-        read_models: ReadModels::new(&config, READ_MODELS),
-        client,
-    };
+    let database = Database::create(&sdk_config(&format!("http://{address}"))).await;
     for (sku, unit_price, currency, available) in [
         ("MUG-01", 1299, "USD", 100),
         ("TEE-01", 2500, "USD", 50),
@@ -100,6 +93,17 @@ pub async fn database() -> Database {
 }
 
 impl Database {
+    /// The tables, created in an empty database, without a catalogue.
+    pub async fn create(config: &SdkConfig) -> Self {
+        let client = Client::new(config);
+        create_tables(&client).await;
+        Self {
+            store: Store::new(config, ORDERS, STOCK).announcing_in(READ_MODELS),
+            read_models: ReadModels::new(config, READ_MODELS),
+            client,
+        }
+    }
+
     /// Puts an article into the catalogue.
     pub async fn article(&self, sku: &str, unit_price: u64, currency: &str, available: u64) {
         let article = Article {

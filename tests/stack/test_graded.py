@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from typing import Any
 from collections.abc import Callable
 
 import pytest
@@ -429,7 +430,7 @@ def a_result_above_256_kilobytes_is_refused(engine: Engine) -> None:
 def each_status_is_an_event_with_times_in_milliseconds(engine: Engine) -> None:
     ended = engine.run({"A": task("broken")}, {"given": 1})
 
-    def told() -> list[Told]:
+    def told() -> list[dict[str, Any]]:
         # Of the case before the last one may come only now.
         details = [json.loads(event["Detail"]) for event in engine.events]
         return [detail for detail in details if detail["executionArn"] == ended.arn]

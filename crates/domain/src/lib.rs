@@ -6,6 +6,7 @@ mod audit;
 pub mod books;
 mod catalogue;
 mod changes;
+mod clock;
 mod entry;
 mod error;
 mod event;
@@ -35,6 +36,7 @@ pub use catalogue::{
     Article, Country, Customs, Dimensions, Goods, HsCode, InvalidCountry, InvalidHsCode,
 };
 pub use changes::{Changes, Modifiable};
+pub use clock::Clock;
 pub use error::{
     ASK_FIRST, Class, ErrorName, LeadsTo, NEEDS_ATTENTION, SETTLE, StepError, TaskError,
     UnknownErrorName,

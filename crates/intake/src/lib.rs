@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 pub use config::Config;
 use domain::ports::{Cancellation, Orders as _, StoreError};
 use domain::{
-    ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Timestamp, Violation,
+    Clock, ExecutionStatus, OrderId, OrderState, Status, StatusView, Submission, Violation,
 };
 pub use queue::{BATCH, Batch, Left, QUEUE_WORST_CASE};
 use serde_json::json;
@@ -36,6 +36,7 @@ pub const WORST_CASE: Duration = Duration::from_secs(budget::worst_case(2, 0).as
 pub struct Intake {
     orders: Store,
     workflow: Workflow,
+    clock: Clock,
 }
 
 impl Intake {
@@ -51,7 +52,17 @@ impl Intake {
     /// The front door on these.
     #[must_use]
     pub fn new(orders: Store, workflow: Workflow) -> Self {
-        Self { orders, workflow }
+        Self {
+            orders,
+            workflow,
+            clock: Clock::default(),
+        }
+    }
+
+    /// The same, by another clock than the machine's.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// What is answered over HTTP.
@@ -80,7 +91,7 @@ impl Intake {
             return Err(NotAccepted::TooLarge);
         }
         let submission = Submission::parse(document).map_err(NotAccepted::Invalid)?;
-        let accepted = self.orders.accept(&submission, Timestamp::now()).await;
+        let accepted = self.orders.accept(&submission, self.clock.now()).await;
         let accepted = accepted.map_err(NotAccepted::NotStored)?;
         match &accepted {
             Accepted::New(state) => {
@@ -166,7 +177,7 @@ async fn status(State(intake): State<Arc<Intake>>, Path(id): Path<String>) -> Re
         }
     };
     let arn = intake.workflow.execution_arn(&record.state);
-    let view = StatusView::of(&record, execution, arn, Timestamp::now());
+    let view = StatusView::of(&record, execution, arn, intake.clock.now());
     web::json(StatusCode::OK, &view)
 }
 
@@ -174,7 +185,7 @@ async fn cancel(State(intake): State<Arc<Intake>>, Path(id): Path<String>) -> Re
     let Ok(order_id) = id.parse::<OrderId>() else {
         return unknown_order();
     };
-    let requested = intake.orders.request_cancel(&order_id, Timestamp::now());
+    let requested = intake.orders.request_cancel(&order_id, intake.clock.now());
     let review = match requested.await {
         Ok(Cancellation::Requested { review }) => review,
         Ok(Cancellation::Refused(reason)) => {

@@ -70,7 +70,7 @@ impl<P: Operators> Monitor<P> {
             return Ok(());
         };
         // The sweep may have begun minutes ago.
-        let clock = Timestamp::now();
+        let clock = self.clock.now();
         if bulk.busy_until.is_some_and(|until| until > clock) {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl<P: Operators> Monitor<P> {
                 break;
             }
             let refused = self.act_on(&bulk, &order_id, &applied).await;
-            bulk.acted(&order_id, refused, Timestamp::now());
+            bulk.acted(&order_id, refused, self.clock.now());
         }
         if self.conclude(&mut bulk, now).await? && bulk.ended_at.is_some() {
             info!(bulk = digest, stopped = bulk.stopped, "bulk ended");
@@ -151,7 +151,7 @@ impl<P: Operators> Monitor<P> {
         let who = Attribution {
             by: &by,
             reason: &reason,
-            at: Timestamp::now(),
+            at: self.clock.now(),
         };
         let acted = self.reach.actions.act(bulk.action, order_id, who).await;
         acted.err().map(|refused| refused.to_string())

@@ -19,8 +19,8 @@ use std::sync::{Mutex, PoisonError};
 
 use actions::{Actions, Refused};
 pub use config::Config;
-use domain::Timestamp;
 use domain::ports::StoreError;
+use domain::{Clock, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use metrics::{Measured, Metric};
 pub use notice::Sns;
@@ -66,6 +66,8 @@ pub struct Monitor<P> {
     environment: String,
     console_url: String,
     audits: bool,
+    clock: Clock,
+    tells: fn(&Value),
     // What this invocation has to add to the counters of the last hours.
     counted: Mutex<Vec<Increment>>,
 }
@@ -157,6 +159,8 @@ impl<P: domain::ports::Operators> Monitor<P> {
             environment: environment.into(),
             console_url: String::new(),
             audits: false,
+            clock: Clock::default(),
+            tells: metrics::to_the_log,
             counted: Mutex::default(),
         }
     }
@@ -188,6 +192,18 @@ impl<P: domain::ports::Operators> Monitor<P> {
         }
     }
 
+    /// The same, by another clock than the machine's.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The same, whose metrics go to `tells`, a line each, and not into the log.
+    #[must_use]
+    pub fn telling(self, tells: fn(&Value)) -> Self {
+        Self { tells, ..self }
+    }
+
     /// The same, with other limits than the usual ones.
     #[must_use]
     pub fn within(self, limits: Limits) -> Self {
@@ -199,7 +215,7 @@ impl<P: domain::ports::Operators> Monitor<P> {
     /// # Errors
     /// If it has to come again.
     pub async fn handle(&self, event: &Value) -> Result<Value, Failed> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let done = match trigger::read(event) {
             Ok(Trigger::Schedule) => self.sweep(now).await.map(drop),
             Ok(Trigger::Snapshot) => self.refresh(now).await,
@@ -255,6 +271,8 @@ impl<P: domain::ports::Operators> Monitor<P> {
     }
 
     fn emit(&self, measured: &[Measured]) {
-        metrics::emit(&self.environment, measured);
+        for line in metrics::lines(&self.environment, measured, self.clock.now()) {
+            (self.tells)(&line);
+        }
     }
 }

@@ -209,18 +209,13 @@ fn line(
     Value::Object(line)
 }
 
-/// Puts values into the log.
-pub(crate) fn emit(environment: &str, measured: &[Measured]) {
-    for line in lines(environment, measured, Timestamp::now()) {
-        // As it is: CloudWatch knows nothing of what a log line of ours has around it.
-        #[expect(
-            clippy::print_stdout,
-            reason = "the format is a line on standard output"
-        )]
-        {
-            println!("{line}");
-        }
-    }
+/// Puts a line of values into the log, as it is: `CloudWatch` knows nothing of what a log line of ours has around it.
+#[expect(
+    clippy::print_stdout,
+    reason = "the format is a line on standard output"
+)]
+pub(crate) fn to_the_log(line: &Value) {
+    println!("{line}");
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Instant;
 
-use domain::{Class, StepError};
+use domain::{Class, StepError, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -126,7 +126,8 @@ where
     F: Future<Output = Result<Value, StepError>>,
 {
     // Parsed here and not by the runtime, whose own error would have no name of the catalogue.
-    let task = Task::<A>::read(event.payload, &event.context).map_err(unreadable)?;
+    let task =
+        Task::<A>::read(event.payload, &event.context, Timestamp::now()).map_err(unreadable)?;
     let span = info_span!(
         "step",
         order_id = task.by.order_id.as_str(),

@@ -91,11 +91,11 @@ struct Payload<A> {
 }
 
 impl<A: DeserializeOwned> Task<A> {
-    /// Reads a task.
+    /// Reads a task that is begun `now`.
     ///
     /// # Errors
     /// [`ErrorName::InvalidInput`] with what is wrong.
-    pub fn read(payload: Value, context: &Context) -> Result<Self, StepError> {
+    pub fn read(payload: Value, context: &Context, now: Timestamp) -> Result<Self, StepError> {
         let payload: Payload<A> = serde_json::from_value(payload).map_err(|error| {
             StepError::new(
                 ErrorName::InvalidInput,
@@ -110,8 +110,8 @@ impl<A: DeserializeOwned> Task<A> {
                 order_id: payload.order_id,
                 attempt: payload.attempt,
                 owner: context.request_id.clone(),
-                deadline: deadline.unwrap_or_else(Timestamp::now),
-                now: Timestamp::now(),
+                deadline: deadline.unwrap_or(now),
+                now,
             },
             failure: payload.failure,
             task_token: payload.task_token,
@@ -136,13 +136,14 @@ mod tests {
     #[test]
     fn a_task_that_cannot_be_read_says_what_is_wrong() {
         let good = json!({"action": "act", "order_id": "o", "attempt": 1, "execution": "o-1"});
-        assert!(Task::<Action>::read(good, &Context::default()).is_ok());
+        assert!(Task::<Action>::read(good, &Context::default(), Timestamp::now()).is_ok());
         for bad in [
             json!({}),
             json!({"action": "fly", "order_id": "o", "attempt": 1, "execution": "o-1"}),
             json!(null),
         ] {
-            let error = Task::<Action>::read(bad, &Context::default()).expect_err("unreadable");
+            let error = Task::<Action>::read(bad, &Context::default(), Timestamp::now())
+                .expect_err("unreadable");
             assert_eq!(error.name(), ErrorName::InvalidInput);
         }
     }

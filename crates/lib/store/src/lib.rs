@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 pub use domain::Article;
+use domain::Clock;
 
 /// The longest that one operation takes, all its attempts together, before it counts as failed.
 /// `step::budget` counts with it; a test holds the two together.
@@ -33,6 +34,7 @@ pub struct Store {
     orders_table: String,
     stock_table: String,
     read_models_table: String,
+    clock: Clock,
 }
 
 impl Store {
@@ -48,6 +50,7 @@ impl Store {
             orders_table: orders_table.into(),
             stock_table: stock_table.into(),
             read_models_table: String::new(),
+            clock: Clock::default(),
         }
     }
 
@@ -58,6 +61,12 @@ impl Store {
             read_models_table: read_models_table.into(),
             ..self
         }
+    }
+
+    /// The same, by another clock than the machine's.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Opens the connection, so that the TLS handshake is paid during init and not by the first

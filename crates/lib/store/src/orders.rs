@@ -291,7 +291,7 @@ impl Orders for Store {
         outcome: E::Outcome,
     ) -> Result<OrderState, StoreError> {
         // From the deadline on the claim may be somebody else's; the condition tells.
-        let at = Timestamp::now();
+        let at = self.clock.now();
         let done = Entry::Done {
             outcome: outcome.clone(),
             at,
@@ -357,7 +357,7 @@ impl Orders for Store {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#until", "until")
             .expression_attribute_values(":owner", text(&by.owner))
-            .expression_attribute_values(":now", millisecond(Timestamp::now()));
+            .expression_attribute_values(":now", millisecond(self.clock.now()));
         // Whether it was still ours does not matter: then it has another lease.
         self.write_state(update).await.map(drop)
     }
@@ -410,7 +410,7 @@ impl Orders for Store {
     ) -> Result<(), StoreError> {
         let entry = Entry::Done {
             outcome: renewed.clone(),
-            at: Timestamp::now(),
+            at: self.clock.now(),
         };
         let update = self
             .update_state(&by.order_id)

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use domain::ledger::{Claim, Effect, Entry};
 use domain::ports::{Invocation, StoreError};
-use domain::{AuditEvent, OrderId, Timestamp};
+use domain::{AuditEvent, OrderId};
 
 use crate::Store;
 use crate::error::unreadable;
@@ -30,7 +30,7 @@ impl Store {
             .expression_attribute_names("#refused", "refused")
             .expression_attribute_values(":owner", text(&by.owner))
             .expression_attribute_values(":said", text(said))
-            .expression_attribute_values(":now", millisecond(Timestamp::now()));
+            .expression_attribute_values(":now", millisecond(self.clock.now()));
         // If it is not ours any more, whoever has it by now hears the same.
         self.write_state(update).await.map(drop)
     }
@@ -43,7 +43,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let done = Entry::Done {
             outcome: outcome.clone(),
-            at: Timestamp::now(),
+            at: self.clock.now(),
         };
         let update = self
             .update_of(item::key(&by.order_id, item::STATE))

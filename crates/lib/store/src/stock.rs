@@ -204,7 +204,7 @@ impl Stock for Store {
             }
             let closed = Stage::reversed_because_of(failure.error);
             // As it is stored.
-            let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond());
+            let now = Timestamp::from_millisecond(self.clock.now().as_millisecond());
             let now = now.map_err(|_| unreadable("the clock"))?;
             let from = state.reserved_lines.min(lines.len());
             let to = from.saturating_sub(LINES_PER_TRANSACTION);
