@@ -106,7 +106,7 @@ impl Refused {
             }
             Self::Cancelled(reasons) => failed(&json!({
                 "__type": "TransactionCanceledException",
-                "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+                "Message": "Transaction cancelled, its reasons say why",
                 "CancellationReasons": reasons,
             })),
         }

@@ -3,6 +3,7 @@
 
 mod both;
 mod listening;
+mod refusing;
 mod services;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
