@@ -398,6 +398,7 @@ proptest! {
 /// What is asked of the adapters, about one of a few orders.
 const ASKED: u8 = 24;
 
+#[expect(clippy::too_many_lines, reason = "a line or two for each call")]
 async fn ask(database: &tests::Database, what: u8, order: u8, owner: u8) {
     let (store, read_models) = (&database.store, &database.read_models);
     let name = format!("ord-{order}");

@@ -52,7 +52,7 @@ fn an_expression_that_is_not_understood_stops_the_caller() {
         "SET a = if_not_exists(a, :v) + :v",
         "SET a = :v SET b = :v",
         "ADD a :v, b",
-        "DROP a",
+        "DROP a :v",
     ] {
         let body = json!({"TableName": "t", "Key": {"k": {"S": "a"}}, "UpdateExpression": update,
             "ExpressionAttributeValues": {":v": {"N": "1"}}});
