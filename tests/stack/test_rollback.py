@@ -11,7 +11,7 @@ def test_a_rollback_takes_all_new_orders_back_to_the_version_before(canary: Cana
 
 def test_a_rollback_takes_every_function_with_an_alias_back(canary: Canary, rolled_back: RolledBack) -> None:
     assert rolled_back.aliases == canary.first_aliases
-    assert len(rolled_back.aliases) == 4
+    assert len(rolled_back.aliases) == 7
 
 
 def test_what_is_finished_is_not_rolled_back_as_unfinished(deployments: Deployments, rolled_back: RolledBack) -> None:

@@ -142,7 +142,11 @@ impl Shop {
                     .settled_after(SETTLED_AFTER),
                 Notify::new(
                     store(),
-                    Ses::new(&config, "shop@example.com".to_owned()),
+                    Ses::new(
+                        &config,
+                        "shop@example.com".to_owned(),
+                        "mail-of-orders".to_owned(),
+                    ),
                     topic(),
                     workflow(),
                 ),

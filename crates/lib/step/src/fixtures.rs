@@ -77,6 +77,7 @@ impl Shop {
             fingerprint: submission.fingerprint,
             personal: submission.personal,
             stock: 5,
+            is_reviewed: false,
             bug: None,
         });
         let mut world = World::new(scene.clone(), at(0));

@@ -185,7 +185,7 @@ mod tests {
         let mut context = Context::default();
         context.request_id = "request-1".to_owned();
         context.deadline = 1_795_428_010_000;
-        let task = Task::<Action>::read(payload, &context).expect("a task");
+        let task = Task::<Action>::read(payload, &context, Timestamp::now()).expect("a task");
         assert_eq!((task.by.attempt, task.by.order_id.as_str()), (2, "o"));
         assert_eq!(task.by.owner, "request-1");
         assert_eq!(task.by.deadline.as_millisecond(), 1_795_428_010_000);
@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn a_task_that_settles_nothing_says_so() {
         let payload = json!({"action": "act", "order_id": "o", "attempt": 1, "execution": "o-1"});
-        let task = Task::<Action>::read(payload, &Context::default()).expect("a task");
+        let task =
+            Task::<Action>::read(payload, &Context::default(), Timestamp::now()).expect("a task");
         let error = task.settling().expect_err("nothing to settle");
         assert_eq!(error.name(), ErrorName::InvalidInput);
     }

@@ -101,7 +101,11 @@ async fn mail_notices_and_credentials_go_over_the_wire() {
         order_id: "ord-7".parse().expect("an id"),
         execution: "ord-7-1".to_owned(),
     };
-    let ses = notify::Ses::new(&config, "shop@example.com".to_owned());
+    let ses = notify::Ses::new(
+        &config,
+        "shop@example.com".to_owned(),
+        "mail-of-orders".to_owned(),
+    );
     assert_eq!(ses.send(message).await, Ok("m-1".to_owned()));
     assert_eq!(operations(&mails), ["SendEmail ord-7"]);
 
