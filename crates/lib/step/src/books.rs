@@ -62,6 +62,7 @@ impl Ask {
     ///
     /// # Errors
     /// [`ErrorName::InvalidInput`] with what is wrong.
+    #[must_use]
     pub fn read(payload: &Value) -> Option<Result<Self, StepError>> {
         let action = payload["action"].as_str()?;
         if !matches!(action, "list" | "refunds" | "disputes" | "look" | "let_go") {
