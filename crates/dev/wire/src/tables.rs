@@ -77,7 +77,12 @@ fn reason(prepared: &Result<Prepared, Refused>) -> Value {
             reason
         }
         Err(Refused::Invalid(why)) => json!({"Code": "ValidationError", "Message": why}),
-        Err(_) => panic!("a write that was checked is not refused like that"),
+        Err(
+            Refused::NoTable
+            | Refused::TableExists
+            | Refused::OtherTransaction
+            | Refused::Cancelled(_),
+        ) => panic!("a write that was checked is not refused like that"),
     }
 }
 
@@ -106,7 +111,7 @@ impl Refused {
             }
             Self::Cancelled(reasons) => failed(&json!({
                 "__type": "TransactionCanceledException",
-                "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+                "Message": "Transaction cancelled, its reasons say why",
                 "CancellationReasons": reasons,
             })),
         }
@@ -311,7 +316,7 @@ impl Inner {
                 table,
             });
         }
-        target.put(key, new);
+        target.put(&key, &new);
     }
 
     fn write(&mut self, write: &Write) -> Result<Answer, Refused> {

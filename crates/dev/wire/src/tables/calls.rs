@@ -1,4 +1,8 @@
 //! Requests, with every member that code of ours sends. One with another member cannot be read.
+#![expect(
+    clippy::struct_field_names,
+    reason = "the service's own names, from which those in JSON are derived"
+)]
 
 use std::collections::BTreeMap;
 

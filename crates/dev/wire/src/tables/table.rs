@@ -225,17 +225,17 @@ impl Table {
         Ok(())
     }
 
-    pub(super) fn put(&mut self, key: Key, item: Arc<Item>) {
+    pub(super) fn put(&mut self, key: &Key, item: &Arc<Item>) {
         let partition = self.partitions.entry(key.0.clone()).or_default();
-        let old = partition.insert(key.1.clone(), item.clone());
+        let old = partition.insert(key.1.clone(), Arc::clone(item));
         for index in self.indexes.values_mut() {
             let before = old.as_ref().and_then(|old| index.place(old));
-            let after = index.place(&item);
+            let after = index.place(item);
             if before == after {
                 continue;
             }
             if let Some(before) = before {
-                index.remove(before, &key);
+                index.remove(before, key);
             }
             if let Some((partition, sort)) = after {
                 let places = index.partitions.entry(partition).or_default();

@@ -203,14 +203,12 @@ fn write() -> impl Strategy<Value = (&'static str, Value)> {
         bind(&mut request, &[&update, &condition]);
         ("Update", request)
     });
-    (prop_oneof![put.boxed(), update.boxed()], any::<bool>()).prop_map(
-        |((kind, mut write), old)| {
-            if old {
-                write["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD".into();
-            }
-            (kind, write)
-        },
-    )
+    (prop_oneof![put, update], any::<bool>()).prop_map(|((kind, mut write), old)| {
+        if old {
+            write["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD".into();
+        }
+        (kind, write)
+    })
 }
 
 /// A row in the indexes.
@@ -253,7 +251,7 @@ fn query() -> impl Strategy<Value = Value> {
             (text, json!({":x": value(from), ":y": value(to)}))
         });
         prop_oneof![
-            2 => Just((String::new(), json!({}))), 2 => compared.boxed(), 1 => between.boxed(),
+            2 => Just((String::new(), json!({}))), 2 => compared, 1 => between,
         ]
     };
     let text = |number: i64| json!({"S": format!("s{number}")});
@@ -265,18 +263,19 @@ fn query() -> impl Strategy<Value = Value> {
         )
     });
     let of = prop_oneof![
-        3 => sort("sk", text).prop_map(|rest| (None, "pk", "p1", rest)).boxed(),
-        1 => prefixes.prop_map(|rest| (None, "pk", "p1", rest)).boxed(),
-        2 => sort("due_at", number).prop_map(|rest| (Some("open"), "open_shard", "0", rest)).boxed(),
+        3 => sort("sk", text).prop_map(|rest| (None, "pk", "p1", rest)),
+        1 => prefixes.prop_map(|rest| (None, "pk", "p1", rest)),
+        2 => sort("due_at", number)
+            .prop_map(|rest| (Some("open"), "open_shard", "0", rest)),
         1 => sort("ended_at", number)
-            .prop_map(|rest| (Some("closed"), "closed_as", "completed", rest)).boxed(),
+            .prop_map(|rest| (Some("closed"), "closed_as", "completed", rest)),
     ];
     let limit = prop::option::of(1..4_u8);
     (of, limit, any::<bool>()).prop_map(
         |((index, name, partition, (rest, values)), limit, forward)| {
             let mut request = json!({"TableName": READ_MODELS, "ScanIndexForward": forward,
-            "KeyConditionExpression": format!("{name} = :p{rest}"),
-            "ExpressionAttributeValues": values});
+                "KeyConditionExpression": format!("{name} = :p{rest}"),
+                "ExpressionAttributeValues": values});
             request["ExpressionAttributeValues"][":p"] = json!({"S": partition});
             if let Some(index) = index {
                 request["IndexName"] = index.into();
@@ -312,7 +311,7 @@ fn request() -> impl Strategy<Value = (&'static str, Value)> {
         bind(&mut check, &[&condition]);
         ("ConditionCheck", check)
     });
-    let member = prop_oneof![4 => write().boxed(), 1 => check.boxed()];
+    let member = prop_oneof![4 => write(), 1 => check];
     let token = prop::option::of(select(vec!["t1", "t2"]));
     let transaction = (prop::collection::vec(member, 1..4), token).prop_map(|(writes, token)| {
         let writes: Vec<Value> = writes
@@ -330,7 +329,8 @@ fn request() -> impl Strategy<Value = (&'static str, Value)> {
         (
             "BatchGetItem",
             json!({"RequestItems": {ORDERS: {"Keys": keys,
-            "ProjectionExpression": "order_id, aa, #nn", "ExpressionAttributeNames": {"#nn": "nn"}}}}),
+                "ProjectionExpression": "order_id, aa, #nn",
+                "ExpressionAttributeNames": {"#nn": "nn"}}}}),
         )
     });
     let row = row().prop_map(|row| ("PutItem", json!({"TableName": READ_MODELS, "Item": row})));
@@ -346,8 +346,8 @@ fn request() -> impl Strategy<Value = (&'static str, Value)> {
     });
     let query = query().prop_map(|query| ("Query", query));
     prop_oneof![
-        8 => single.boxed(), 3 => transaction.boxed(), 1 => get.boxed(), 1 => batch.boxed(),
-        4 => row.boxed(), 1 => rows.boxed(), 4 => query.boxed(),
+        8 => single, 3 => transaction, 1 => get, 1 => batch,
+        4 => row, 1 => rows, 4 => query,
     ]
 }
 
@@ -398,6 +398,7 @@ proptest! {
 /// What is asked of the adapters, about one of a few orders.
 const ASKED: u8 = 24;
 
+#[expect(clippy::too_many_lines, reason = "a line or two for each call")]
 async fn ask(database: &tests::Database, what: u8, order: u8, owner: u8) {
     let (store, read_models) = (&database.store, &database.read_models);
     let name = format!("ord-{order}");

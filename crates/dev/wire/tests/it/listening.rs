@@ -190,7 +190,7 @@ async fn each_write_to_a_streamed_table_is_a_record_that_wakes_the_monitor() {
     let record = change.record();
     assert_eq!(record["eventName"], "MODIFY");
     let read = monitor::trigger::read(&serde_json::json!({"Records": [record]}));
-    let at = Timestamp::from_second(1_800_000_000).ok();
+    let at = Timestamp::from_second(500_000 * 3600).ok();
     let orders = vec!["ord-7".parse().expect("an id")];
     assert_eq!(read, Ok(monitor::trigger::Trigger::Ledger(orders, at)));
 }

@@ -3,6 +3,7 @@
 
 mod both;
 mod listening;
+mod refusing;
 mod services;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,7 @@ pub(crate) struct Still;
 
 impl TimeSource for Still {
     fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+        UNIX_EPOCH + Duration::from_hours(500_000)
     }
 }
 
