@@ -248,8 +248,8 @@ fn start(world: &Arc<World>, name: &str, input: Value) {
     run(world, name, world.definition.start);
     shop::status_changed(world, name);
     let mut dice = world.dice((name, "stopped"));
-    if dice.happens(20) && world.may(Fault::Stopped) {
-        let (world, name, after_ms) = (Arc::clone(world), name.to_owned(), dice.below(3_000));
+    if dice.happens(100) && world.may(Fault::Stopped) {
+        let (world, name, after_ms) = (Arc::clone(world), name.to_owned(), dice.below(1_500));
         tokio::spawn(async move {
             sim::sleep_ms(after_ms).await;
             stop(&world, &name);

@@ -192,8 +192,8 @@ pub(crate) async fn customer(world: Arc<World>, order: String) {
     }
     if dice.happens(500) && world.may(Fault::Cancelled) {
         // Mostly while it is at work, which does not take long.
-        let within = if dice.happens(7_000) {
-            3_000
+        let within = if dice.happens(8_000) {
+            1_500
         } else {
             12 * HOUR_MS
         };

@@ -5,8 +5,8 @@ use year::{Bug, Options, Outcome, replay, shrunk, year};
 fn short() -> Options {
     Options {
         seed: 7,
-        orders: 300,
-        days: 10,
+        orders: 200,
+        days: 4,
         shops: 1,
         ..Options::default()
     }
@@ -27,7 +27,7 @@ fn with(bug: Bug) -> Options {
 fn a_short_year_breaks_no_rule_and_the_same_seed_is_the_same_year() {
     let outcome = lived(&short());
     assert_eq!(outcome.broken, []);
-    assert_eq!(outcome.ends.values().sum::<u64>(), 300);
+    assert_eq!(outcome.ends.values().sum::<u64>(), 200);
     for what in [
         "captures",
         "voids",
@@ -52,7 +52,7 @@ fn a_short_year_breaks_no_rule_and_the_same_seed_is_the_same_year() {
 fn on_the_embedded_database_it_is_the_same_year() {
     let few = Options {
         orders: 60,
-        days: 3,
+        days: 2,
         ..short()
     };
     let checked = lived(&Options {
@@ -85,7 +85,7 @@ fn a_void_for_show_is_seen_and_shrinks_to_one_order_that_replays() {
 #[test]
 fn a_provider_that_forgets_its_keys_is_seen() {
     let outcome = lived(&Options {
-        orders: 1_000,
+        orders: 600,
         ..with(Bug::NoKeys)
     });
     let mut rules = outcome.broken.iter();
