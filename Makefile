@@ -166,7 +166,7 @@ mutants: target/tools/cargo-mutants-$(CARGO_MUTANTS) ## Is each small change of 
 	@$(PYTHON) tools/mutants.py $(if $(CRATE),--crate '$(CRATE)') $(if $(FILE),--file '$(FILE)')
 
 year: ## A year of orders in simulated time, with all that goes wrong in one; no stack needed. ORDERS=100000, SEED=1, DAYS=365
-	@cargo run --quiet --locked --bin year -- $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(if $(DAYS),--days $(DAYS))
+	@cargo run --quiet --locked --profile year --bin year -- $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(if $(DAYS),--days $(DAYS))
 
 # As the newest of Stripe's clients, and as the one of the version that the adapter asks for.
 check-providers: .venv/current .venv-stripe/current ## The sandbox against the providers' own clients and descriptions; no stack needed
