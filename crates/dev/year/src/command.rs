@@ -98,7 +98,7 @@ impl Command {
         for line in &outcome.story {
             println!("  {line}");
         }
-        self.print(&outcome);
+        Self::print(&outcome);
         println!(
             "{} orders in {:.1} s, {} requests to AWS, {} MiB at most",
             outcome.ends.values().sum::<u64>(),
@@ -117,7 +117,7 @@ impl Command {
                 println!("  {}: {}", broken.order, broken.rule);
             }
             if !self.no_shrink && self.only.is_empty() {
-                self.shrink(&options, first);
+                Self::shrink(&options, first);
             }
             return ExitCode::FAILURE;
         }
@@ -142,7 +142,7 @@ impl Command {
         }
     }
 
-    fn print(&self, outcome: &Outcome) {
+    fn print(outcome: &Outcome) {
         println!();
         for (what, times) in &outcome.tally {
             println!("{times:>10}  {what}");
@@ -163,7 +163,7 @@ impl Command {
     }
 
     /// Looks for a shorter way to the same: only that order, then fewer things that go wrong.
-    fn shrink(&self, options: &Options, broken: &Broken) {
+    fn shrink(options: &Options, broken: &Broken) {
         let Some((shorter, outcome)) = shrunk(options, broken) else {
             println!("It does not happen without the other orders: replay it as it is.");
             return;
@@ -185,11 +185,11 @@ pub fn replay(options: &Options) -> String {
         options.seed, options.orders, options.days, options.shops
     );
     if !only.is_empty() {
-        command += &format!(" --only {}", only.join(","));
+        command = format!("{command} --only {}", only.join(","));
     }
     let without: Vec<String> = options.without.iter().map(Fault::to_string).collect();
     if !without.is_empty() {
-        command += &format!(" --without {}", without.join(","));
+        command = format!("{command} --without {}", without.join(","));
     }
     command
 }

@@ -1,4 +1,4 @@
-//! The process, read from its definition, with the words of JSONata that it uses.
+//! The process, read from its definition, with the expressions that it uses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -130,7 +130,7 @@ impl Scope<'_> {
     }
 }
 
-/// What stands between the signs of JSONata.
+/// What stands between the signs of an expression.
 fn expression(text: &str) -> Option<&str> {
     Some(text.strip_prefix("{%")?.strip_suffix("%}")?.trim())
 }
@@ -297,7 +297,7 @@ mod tests {
         let carrier = rule("CarrierUnavailable");
         assert_eq!((carrier.most, carrier.jitters), (30, true));
         assert_eq!(carrier.wait_after(1), Duration::from_secs(2));
-        assert_eq!(carrier.wait_after(9), Duration::from_secs(60));
+        assert_eq!(carrier.wait_after(9), Duration::from_mins(1));
         assert_eq!(rule("Runtime.ExitError").most, 5, "States.ALL");
         let caught = ship.catches("Runtime.ExitError").expect("caught");
         assert_eq!(caught.next, "CancelShipment");

@@ -22,7 +22,7 @@ pub(crate) type Ends = BTreeMap<String, u64>;
 /// What the books have of an order.
 #[derive(Debug, Default)]
 struct Held {
-    held: usize,
+    holds: usize,
     kept: u64,
     live: usize,
     mails: Vec<bool>,
@@ -73,13 +73,13 @@ pub(crate) async fn judge(world: &Arc<World>) -> Ends {
 
 fn held(world: &World, order: &OrderId) -> Held {
     let mut books = lock(&world.books);
-    let (mut held, mut kept) = (0, 0);
+    let (mut holds, mut kept) = (0, 0);
     for paid in books.of_order(order) {
-        held += usize::from(paid.is_held());
+        holds += usize::from(paid.is_held());
         kept += Paid::kept(paid);
     }
     Held {
-        held,
+        holds,
         kept,
         live: books
             .labels_of(order)
@@ -104,7 +104,7 @@ fn rules(status: &str, view: &Value, books: &Held, total: u64) -> Vec<String> {
     match status {
         "completed" => {
             must(books.kept == total, "what was taken is the total");
-            must(books.held == 0, "nothing is held of an order that is paid");
+            must(books.holds == 0, "nothing is held of an order that is paid");
             must(books.live == 1, "an order that is paid has a label");
             must(!books.is_cancelled, "a cancelled order is not completed");
             must(
@@ -113,7 +113,7 @@ fn rules(status: &str, view: &Value, books: &Held, total: u64) -> Vec<String> {
             );
         }
         "rejected" | "cancelled" | "failed" => {
-            must(books.held == 0, "nothing is held of an order that is over");
+            must(books.holds == 0, "nothing is held of an order that is over");
             must(
                 books.kept == 0 || is_written_off,
                 "nothing is kept of an order that is over",

@@ -152,9 +152,8 @@ fn seconds(ms: i64) -> f64 {
 }
 
 fn redrivable(execution: &Execution) -> Result<(), &'static str> {
-    let stopped = match (execution.status, execution.stopped_ms) {
-        ("FAILED" | "ABORTED", Some(stopped)) => stopped,
-        _ => return Err("Execution is not in a state that can be redriven"),
+    let ("FAILED" | "ABORTED", Some(stopped)) = (execution.status, execution.stopped_ms) else {
+        return Err("Execution is not in a state that can be redriven");
     };
     if stopped + REDRIVABLE_MS < sim::now_ms() {
         return Err("Execution redrive period of 14 days has expired");

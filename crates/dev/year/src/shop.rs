@@ -336,7 +336,7 @@ fn tell(world: &Arc<World>, order: &str, after_ms: u64, event: Value) {
                 return;
             }
             world.happened("events that were handed over again", &order, "");
-            sim::sleep(Duration::from_secs(60)).await;
+            sim::sleep(Duration::from_mins(1)).await;
         }
         world.happened("events that were given up", &order, "");
     });
