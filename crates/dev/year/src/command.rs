@@ -116,7 +116,7 @@ impl Command {
             for broken in outcome.broken.iter().take(20) {
                 println!("  {}: {}", broken.order, broken.rule);
             }
-            if !self.no_shrink && self.only.is_empty() {
+            if !self.no_shrink && self.only.is_empty() && !first.order.is_empty() {
                 Self::shrink(&options, first);
             }
             return ExitCode::FAILURE;
@@ -206,7 +206,8 @@ pub fn shrunk(options: &Options, broken: &Broken) -> Option<(Options, Outcome)> 
     let breaks = |options: &Options| {
         let outcome = year(options, &|_| {});
         let mut all = outcome.broken.iter();
-        let again = all.any(|other| other.order == broken.order);
+        let rule = |broken: &Broken| broken.rule.split(';').next().map(str::to_owned);
+        let again = all.any(|other| other.order == broken.order && rule(other) == rule(broken));
         again.then_some(outcome)
     };
     let mut outcome = breaks(&shorter)?;

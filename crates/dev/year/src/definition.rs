@@ -109,6 +109,12 @@ impl Scope<'_> {
         let (error, cause) = self.failed.unwrap_or_default();
         match expression {
             "$states.input.order_id" => self.input["order_id"].clone(),
+            "$exists($states.input.order_id) ? $states.input.order_id : ''" => {
+                match &self.input["order_id"] {
+                    Value::Null => "".into(),
+                    order_id => order_id.clone(),
+                }
+            }
             "$exists($states.input.attempt) ? $states.input.attempt : 1" => {
                 match &self.input["attempt"] {
                     Value::Null => 1.into(),

@@ -18,9 +18,10 @@ mod sim;
 mod tables;
 mod world;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 pub use command::{Command, replay, shrunk};
@@ -98,10 +99,26 @@ const EVERY: Duration = Duration::from_secs(5);
 
 const DAY_MS: i64 = 86_400_000;
 
+thread_local! {
+    /// What has panicked in this shop: where nobody waits for a task, its runtime keeps that to itself.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn notice_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()));
+            others(panic);
+        }));
+    });
+}
+
 /// Lets a year pass.
 ///
 /// # Panics
-/// If a shop cannot be opened, or what is shipped panics.
+/// If a shop cannot be opened. What panics later is a broken rule.
 #[must_use]
 pub fn year(options: &Options, tell: &(dyn Fn(Progress) + Sync)) -> Outcome {
     let shops = options.shops.max(1);
@@ -144,6 +161,7 @@ pub fn year(options: &Options, tell: &(dyn Fn(Progress) + Sync)) -> Outcome {
 }
 
 fn one_shop(setting: Setting, tell: &(dyn Fn(Progress) + Sync)) -> Outcome {
+    notice_panics();
     // The pauses of the SDK before it asks again.
     fastrand::seed(setting.seed.wrapping_add(setting.number));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -221,7 +239,9 @@ async fn afterwards(world: &Arc<World>) {
 fn report(world: &World, ends: BTreeMap<String, u64>) -> Outcome {
     let hash = world.hash();
     let mut trace = lock(&world.trace);
+    let panics = PANICS.take().into_iter();
     let broken = std::mem::take(&mut trace.broken).into_iter();
+    let broken = broken.chain(panics.map(|panic| (String::new(), format!("a panic: {panic}"))));
     Outcome {
         tally: std::mem::take(&mut lock(&world.tally)),
         ends,
@@ -229,5 +249,26 @@ fn report(world: &World, ends: BTreeMap<String, u64>) -> Outcome {
         broken: broken.map(|(order, rule)| Broken { order, rule }).collect(),
         story: trace.story.take().unwrap_or_default(),
         calls: world.wire.calls(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::panic, reason = "that is what is noticed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_that_nobody_waits_for_is_a_broken_rule() {
+        notice_panics();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(async {
+            let task = tokio::spawn(async { panic!("as planned") });
+            assert!(task.await.is_err());
+        });
+        let panics = PANICS.take();
+        assert!(
+            panics.len() == 1 && panics[0].contains("as planned"),
+            "{panics:?}"
+        );
     }
 }
