@@ -13,10 +13,10 @@ pub struct Command {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// So many orders come.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 1_000)]
     orders: u64,
     /// In so many days.
-    #[arg(long, default_value_t = 365)]
+    #[arg(long, default_value_t = 30)]
     days: u64,
     /// In so many shops, each a year of its own on a thread of its own.
     #[arg(long, default_value_t = 2)]
