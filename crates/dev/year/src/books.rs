@@ -172,9 +172,9 @@ fn missing() -> ProviderError {
 
 /// How often each goes wrong, in ten thousand requests.
 const UNAVAILABLE: u64 = 30;
-const REQUEST_LOST: u64 = 15;
-const ANSWER_LOST: u64 = 30;
-const LATE: u64 = 15;
+const REQUEST_LOST: u64 = 40;
+const ANSWER_LOST: u64 = 100;
+const LATE: u64 = 40;
 /// A request that was given up may still be on its way for so long.
 const LATEST_MS: u64 = 90_000;
 
