@@ -152,7 +152,7 @@ unit: ## Unit, handler and contract tests; no stack needed
 model: ## Every interleaving of one order, explored with the shipped code (docs/PROOF.md); no stack needed
 	@cargo run --quiet --locked -p model
 
-year: ## A year of orders in simulated time, with all that goes wrong in one; no stack needed. ORDERS=100000, SEED=1, DAYS=365
+year: ## A year of orders in simulated time, with all that goes wrong in one; no stack needed. ORDERS=10000, SEED=1, DAYS=365
 	@cargo run --quiet --locked -p year -- $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(if $(DAYS),--days $(DAYS))
 
 # As the newest of Stripe's clients, and as the one of the version that the adapter asks for.
