@@ -165,7 +165,7 @@ target/tools/cargo-mutants-$(CARGO_MUTANTS):
 mutants: target/tools/cargo-mutants-$(CARGO_MUTANTS) ## Is each small change of domain and step noticed by their own tests? CRATE=store, FILE=money.rs
 	@$(PYTHON) tools/mutants.py $(if $(CRATE),--crate '$(CRATE)') $(if $(FILE),--file '$(FILE)')
 
-year: ## A year of orders in simulated time (docs/PROOF.md: what it is not yet); no stack needed. ORDERS=1000, SEED=1, DAYS=30
+year: ## A year of orders in simulated time (docs/PROOF.md: what it is not yet); no stack needed. ORDERS=10000, SEED=1, DAYS=365
 	@cargo run --quiet --locked --profile year --bin year -- $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(if $(DAYS),--days $(DAYS))
 
 # As the newest of Stripe's clients, and as the one of the version that the adapter asks for.

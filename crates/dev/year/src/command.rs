@@ -13,10 +13,10 @@ pub struct Command {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// So many orders come.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 10_000)]
     orders: u64,
     /// In so many days.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 365)]
     days: u64,
     /// In so many shops, each a year of its own on a thread of its own.
     #[arg(long, default_value_t = 2)]
@@ -36,12 +36,11 @@ pub struct Command {
 }
 
 /// What has to happen in a year that is worth its name.
-const MUST_HAPPEN: [&str; 40] = [
+const MUST_HAPPEN: [&str; 33] = [
     "AWS answers lost",
     "AWS requests late",
     "AWS requests lost",
     "AWS requests throttled",
-    "batches of which a part is left",
     "cancellations accepted",
     "cancellations refused",
     "captures",
@@ -55,32 +54,26 @@ const MUST_HAPPEN: [&str; 40] = [
     "executions stuck in an undo",
     "executions succeeded",
     "functions called twice",
-    "invocations throttled",
     "labels that were used",
     "labels voided",
     "mails that could not be sent",
     "notices to operators",
     "operators: approve",
-    "operators: give back",
     "operators: redrive",
     "operators: reject",
     "operators: reprocess",
     "operators: resend",
-    "operators: restart",
     "operators: settle",
     "payments declined",
     "provider answers lost",
     "provider requests in an outage",
     "provider requests late",
     "provider requests lost",
-    "refunds",
-    "refunds refused",
-    "refunds that failed",
     "shipments refused",
 ];
 
 /// A year with fewer orders or days need not have everything.
-const A_YEAR: (u64, u64) = (20_000, 300);
+const A_YEAR: (u64, u64) = (6_000, 365);
 
 impl Command {
     /// Does it.

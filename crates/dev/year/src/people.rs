@@ -405,6 +405,12 @@ async fn attend(world: &Arc<World>, projection: &Projection) {
         }
         return;
     }
+    // What a provider refuses for good no redrive changes: the order says so.
+    let reason = projection.last_reason.as_deref().unwrap_or_default();
+    if reason.ends_with("settle it") && act(world, &projection.order_id, Action::Settle).await {
+        act(world, &projection.order_id, Action::Redrive).await;
+        return;
+    }
     for incident in projection.incidents.keys() {
         let advice = incident.advice();
         let (true, Some(action)) = (incident.needs_a_person(), advice.action) else {
