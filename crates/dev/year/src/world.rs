@@ -150,7 +150,8 @@ impl World {
         let now_ms = sim::now_ms();
         let mut trace = lock(&self.trace);
         (now_ms, what, order).hash(&mut trace.hasher);
-        if let Some(story) = &mut trace.story {
+        // What is about no order, such as a sweep, is nobody's story.
+        if let Some(story) = trace.story.as_mut().filter(|_| !order.is_empty()) {
             story.push(format!("{} {order} {what} {more}", sim::at(now_ms)));
         }
     }

@@ -46,7 +46,6 @@ fn a_short_year_breaks_no_rule_and_the_same_seed_is_the_same_year() {
 }
 
 #[test]
-#[ignore = "minutes without optimisation: cargo test --profile year -p year -- --ignored"]
 fn another_seed_is_another_year() {
     let other = lived(&Options { seed: 8, ..short() });
     assert_ne!(other.hash, lived(&short()).hash);
@@ -54,7 +53,6 @@ fn another_seed_is_another_year() {
 
 /// So that the database in memory cannot drift: a difference stops the year.
 #[test]
-#[ignore = "minutes without optimisation: cargo test --profile year -p year -- --ignored"]
 fn on_the_embedded_database_it_is_the_same_year() {
     let few = Options {
         orders: 60,
@@ -70,7 +68,6 @@ fn on_the_embedded_database_it_is_the_same_year() {
 }
 
 #[test]
-#[ignore = "minutes without optimisation: cargo test --profile year -p year -- --ignored"]
 fn a_void_for_show_is_seen_and_shrinks_to_one_order_that_replays() {
     let options = with(Bug::VoidForShow);
     let outcome = lived(&options);
@@ -90,10 +87,9 @@ fn a_void_for_show_is_seen_and_shrinks_to_one_order_that_replays() {
 }
 
 #[test]
-#[ignore = "minutes without optimisation: cargo test --profile year -p year -- --ignored"]
 fn a_provider_that_forgets_its_keys_is_seen() {
     let outcome = lived(&Options {
-        orders: 600,
+        orders: 400,
         ..with(Bug::NoKeys)
     });
     let mut rules = outcome.broken.iter();
