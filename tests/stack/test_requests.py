@@ -20,6 +20,7 @@ CALLED = {
     "dynamodb": {
         "BatchGetItem",
         "BatchWriteItem",
+        "GetItem",
         "PutItem",
         "Query",
         "TransactWriteItems",
