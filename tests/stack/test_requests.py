@@ -20,6 +20,7 @@ CALLED = {
     "dynamodb": {
         "BatchGetItem",
         "BatchWriteItem",
+        # By the end-to-end tests in Rust, which come first and count the stock through the same adapter.
         "GetItem",
         "PutItem",
         "Query",
